@@ -1,0 +1,3 @@
+#ifndef MERINO_H
+#define MERINO_H
+#endif

@@ -1,0 +1,2 @@
+// A header-only target needs one source file.
+#include "CPlatform.h"

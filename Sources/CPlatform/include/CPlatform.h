@@ -1,0 +1,114 @@
+// What Swift cannot reach: the pause hint, the byte-difference mask, the signal mask as one word,
+// fields of ucontext_t, and calls that glibc hides behind _GNU_SOURCE or varargs.
+// Vector builtins instead of <emmintrin.h>: that module of clang clashes with glibc's in Swift.
+#ifndef CPLATFORM_H
+#define CPLATFORM_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+// Admits a function to code marked @_noLocks in Swift: it takes no lock and allocates nothing.
+#if defined(__clang__) && defined(__swift__)
+#define MERINO_NO_LOCKS __attribute__((swift_attr("@_noLocks")))
+#else
+#define MERINO_NO_LOCKS
+#endif
+
+/// Tells the core that this is a spin-wait loop.
+MERINO_NO_LOCKS static inline void cplatform_relax(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ __volatile__("isb" ::: "memory");
+#endif
+}
+
+#if defined(__x86_64__)
+typedef char cplatform_bytes16 __attribute__((vector_size(16), aligned(1)));
+typedef char cplatform_vector16 __attribute__((vector_size(16)));
+
+MERINO_NO_LOCKS static inline cplatform_vector16 cplatform_load16(const void *at) {
+  return (cplatform_vector16)*(const cplatform_bytes16 *)at;
+}
+#endif
+
+/// Bit i of the result is set where a[i] != b[i], for 16 bytes. Unaligned loads are fine.
+MERINO_NO_LOCKS static inline uint32_t cplatform_difference_mask16(const void *a, const void *b) {
+#if defined(__x86_64__)
+  cplatform_vector16 equal = cplatform_load16(a) == cplatform_load16(b);
+  return (uint32_t)__builtin_ia32_pmovmskb128(equal) ^ 0xFFFFu;
+#else
+  uint32_t mask = 0;
+  const uint8_t *p = (const uint8_t *)a, *q = (const uint8_t *)b;
+  for (int i = 0; i < 16; i++) mask |= (uint32_t)(p[i] != q[i]) << i;
+  return mask;
+#endif
+}
+
+/// Nonzero where the 64 bytes at a and b differ anywhere: the fast skip of the diff loop.
+MERINO_NO_LOCKS static inline int cplatform_differs64(const void *a, const void *b) {
+#if defined(__x86_64__)
+  const char *p = (const char *)a, *q = (const char *)b;
+  cplatform_vector16 any = (cplatform_load16(p) ^ cplatform_load16(q)) |
+                           (cplatform_load16(p + 16) ^ cplatform_load16(q + 16)) |
+                           (cplatform_load16(p + 32) ^ cplatform_load16(q + 32)) |
+                           (cplatform_load16(p + 48) ^ cplatform_load16(q + 48));
+  cplatform_vector16 zero = {0};
+  return __builtin_ia32_pmovmskb128(any == zero) != 0xFFFF;
+#else
+  return memcmp(a, b, 64) != 0;
+#endif
+}
+
+MERINO_NO_LOCKS static inline void cplatform_copy(void *to, const void *from, size_t bytes) {
+  memcpy(to, from, bytes);
+}
+
+MERINO_NO_LOCKS static inline void cplatform_zero(void *at, size_t bytes) { memset(at, 0, bytes); }
+
+/// Blocks every signal of this thread and returns the mask before, as the kernel's one word.
+MERINO_NO_LOCKS static inline uint64_t cplatform_block_signals(void) {
+  uint64_t all = ~(uint64_t)0, before = 0;
+  syscall(SYS_rt_sigprocmask, SIG_BLOCK, &all, &before, sizeof all);
+  return before;
+}
+
+MERINO_NO_LOCKS static inline void cplatform_restore_signals(uint64_t mask) {
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, (void *)0, sizeof mask);
+}
+
+MERINO_NO_LOCKS static inline void cplatform_yield(void) { sched_yield(); }
+
+MERINO_NO_LOCKS static inline void cplatform_sleep_nanoseconds(uint64_t nanoseconds) {
+  struct timespec wait = {(time_t)(nanoseconds / 1000000000u), (long)(nanoseconds % 1000000000u)};
+  nanosleep(&wait, (struct timespec *)0);
+}
+
+MERINO_NO_LOCKS static inline uint64_t cplatform_now_nanoseconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/// The kernel's id of this thread: never zero.
+MERINO_NO_LOCKS static inline uint32_t cplatform_thread_id(void) { return (uint32_t)syscall(SYS_gettid); }
+
+MERINO_NO_LOCKS static inline int cplatform_mprotect(void *at, size_t bytes, int protection) {
+  return mprotect(at, bytes, protection);
+}
+
+MERINO_NO_LOCKS static inline int cplatform_errno(void) { return errno; }
+MERINO_NO_LOCKS static inline void cplatform_set_errno(int value) { errno = value; }
+
+#endif

@@ -1,0 +1,84 @@
+import Fabric
+import Platform
+
+/// What a view of a page allows. The raw values are ordered: more allows more.
+@frozen
+public enum Access: UInt8, BitwiseCopyable, Sendable, Comparable {
+  case none = 0
+  case read = 1
+  case readWrite = 2
+
+  @inlinable public static func < (a: Access, b: Access) -> Bool { a.rawValue < b.rawValue }
+}
+
+/// A mapping of shared pages into this process, as the protocol names it.
+public typealias ViewID = Int
+
+/// Sets what the application may do with pages. Pages are base pages of the global address space
+/// (`Configuration.pageByteCount` each), not coherence units.
+///
+/// Both calls are async-signal-safe and are made while the lock bits of the pages' units are held,
+/// so that for one page they never run at once. An implementation may lower a page
+/// on its own at any time (the next access faults and is raised again); it never raises on its own.
+public protocol Protection: BitwiseCopyable, Sendable {
+  /// In every view: nothing above `access` is allowed on these pages once this returns.
+  func lower(_ pages: Range<Int>, to access: Access)
+  /// In the view through which the access came; a view's own limit (a read-only view) caps it.
+  func raise(_ pages: Range<Int>, to access: Access, in view: ViewID)
+}
+
+/// How code of the protocol runs: waiting, time, and being left alone by signals.
+public protocol Execution: BitwiseCopyable, Sendable {
+  /// One step of a wait for a word that another thread or node will change.
+  func pause(_ backoff: inout Backoff)
+  /// Nothing in production; the simulator may run somebody else here.
+  func interleave()
+  /// Blocks all signals of this thread; returns what `leaveCritical` wants back.
+  func enterCritical() -> UInt64
+  func leaveCritical(_ saved: UInt64)
+  /// Never zero, and of one thread of this node at a time.
+  var threadID: UInt32 { get }
+  func nowNanoseconds() -> UInt64
+  /// Node that left the job early, -1 while all are there. Every wait looks at it.
+  var lostPeer: Int32 { get }
+}
+
+/// Rules of the protocol that a test switches off to see the simulator find it. `NoMutations` in
+/// production, where every test of a mutation folds to a constant.
+public enum Mutation: Int, CaseIterable, Sendable {
+  case markAfterRead
+  case noPoison
+  case noGroupCommit
+  case bitNotHeldOverDiff
+  case noClosingRead
+  case clockRaisedFirst
+  case markNotLookedAtAgain
+  case markClearedAfterHead
+  case exchangeWithoutBarriers
+  case movesWithoutGate
+  case moveWithoutFetch
+  case diffCoversUnchangedByte
+  case unlockBeforeFlush
+  case overflowNoticeLost
+  case exclusiveWithoutOwnNotice
+  case keepDirtyOnNotice
+  case freeWithoutReset
+  case heapWithoutRelease
+}
+
+public protocol MutationSet: Sendable {
+  static func isOn(_ mutation: Mutation) -> Bool
+}
+
+public enum NoMutations: MutationSet {
+  @inlinable @inline(__always)
+  public static func isOn(_ mutation: Mutation) -> Bool { false }
+}
+
+/// The four things that the engine is generic over.
+public protocol Environment: Sendable {
+  associatedtype F: Fabric
+  associatedtype P: Protection
+  associatedtype X: Execution
+  associatedtype M: MutationSet
+}

@@ -1,0 +1,127 @@
+import Platform
+
+/// A process of the job, `0 ..< nodeCount`.
+public typealias NodeID = Int
+
+/// Remote memory as the one who owns it announced it: an address in the owner's terms and the key
+/// that admits to it. Key 0 admits to nothing.
+@frozen
+public struct RemoteAddress: BitwiseCopyable, Sendable {
+  public var address: UInt64
+  public var key: UInt32
+
+  @inlinable
+  public init(address: UInt64, key: UInt32) {
+    self.address = address
+    self.key = key
+  }
+
+  @inlinable
+  public func advanced(by bytes: Int) -> RemoteAddress {
+    RemoteAddress(address: address &+ UInt64(truncatingIfNeeded: bytes), key: key)
+  }
+}
+
+/// A posted operation that did not complete, or a job that ended while somebody waited.
+/// Trivially copyable, so that throwing it allocates nothing; the sentence is made by whoever
+/// reports it.
+@frozen
+public struct FabricFailure: Error, BitwiseCopyable, Sendable {
+  @frozen
+  public enum Reason: UInt8, BitwiseCopyable, Sendable {
+    /// The provider reported a completion with an error status.
+    case completionError
+    /// A peer left the job (died, or was ended) while this node needed it.
+    case peerLost
+    /// Memory could not be registered with the device.
+    case registrationFailed
+  }
+
+  public var reason: Reason
+  /// The peer concerned, or -1.
+  public var peer: Int32
+  /// The provider's status, or an errno.
+  public var status: Int32
+
+  @inlinable
+  public init(reason: Reason, peer: Int32, status: Int32 = 0) {
+    self.reason = reason
+    self.peer = peer
+    self.status = status
+  }
+}
+
+/// Operations in flight that one thread waits for together. It lies in memory that outlives them
+/// (a workspace), is counted up when a batch is submitted and down by whoever sees the completion.
+@frozen
+public struct Flight: BitwiseCopyable, @unchecked Sendable {
+  /// Word 0: operations pending. Word 1: first failure, 0 for none (status << 16 | peer + 1).
+  public let base: UnsafeMutableRawPointer
+  public static var byteCount: Int { 16 }
+
+  @inlinable public init(_ base: UnsafeMutableRawPointer) { self.base = base }
+  @inlinable public var pending: AtomicWord { AtomicWord(base) }
+  @inlinable public var failure: AtomicWord { AtomicWord(base + 8) }
+}
+
+/// What one-sided communication promises to the protocol. The providers are `HostFabric`,
+/// `VerbsFabric` and, in tests, `SimulatedFabric`.
+///
+/// **Connections.** Between two nodes there are `laneCount` connections; a node also has them to
+/// itself (loopback). Operations of one connection are executed at the target in the order in
+/// which they were posted; nothing is promised between connections, except that a WRITE completed
+/// for its poster may still be on its way into the target's memory until a later READ or atomic of
+/// the same connection has completed.
+///
+/// **Local memory.** Buffers of READ, of atomics and of WRITEs longer than `inlineLimit` lie in
+/// this node's control memory or in its frames (registered chunks). A WRITE up to `inlineLimit` is
+/// copied when it is posted and may come from anywhere; a longer one reads its source until
+/// it completes.
+///
+/// **Atomics** act on aligned 8-byte words and are atomic among the atomics that go through the
+/// same target's fabric, not against CPU instructions nor against WRITEs.
+///
+/// **Use in a signal handler**: no member except `registerChunk` and `deregisterChunk` allocates or
+/// takes a lock that application code could hold. `open` takes the connection's posting lock and
+/// `submit` releases it, so a thread between the two has its signals blocked and opens no other batch.
+public protocol Fabric: BitwiseCopyable, Sendable {
+  /// Operations being gathered for one connection, to be posted by one doorbell.
+  associatedtype Batch: BitwiseCopyable
+
+  var node: NodeID { get }
+  var nodeCount: Int { get }
+  /// Connections per peer, 1...4.
+  var laneCount: Int { get }
+  /// WRITEs up to this many bytes are copied at the post.
+  var inlineLimit: Int { get }
+  /// This node's memory that others reach.
+  var memory: NodeMemory { get }
+
+  /// Where `peer`'s control memory begins, in the terms of its owner.
+  func controlMemory(of peer: NodeID) -> RemoteAddress
+
+  /// Begins a batch on the connection `lane` to `peer`.
+  func open(_ peer: NodeID, lane: Int) -> Batch
+  func read(_ batch: inout Batch, from: RemoteAddress, into: UnsafeMutableRawPointer, byteCount: Int)
+  func write(_ batch: inout Batch, from: UnsafeRawPointer, byteCount: Int, to: RemoteAddress)
+  /// The word's value before goes to `old`.
+  func compareAndSwap(
+    _ batch: inout Batch, at: RemoteAddress, expected: UInt64, desired: UInt64,
+    old: UnsafeMutableRawPointer)
+  /// The word's value before goes to `old`.
+  func fetchAdd(
+    _ batch: inout Batch, at: RemoteAddress, addend: UInt64, old: UnsafeMutableRawPointer)
+  /// Posts what the batch gathered; `flight` is pending until all of it has completed.
+  func submit(_ batch: Batch, _ flight: Flight)
+
+  /// One look for completions of this node's operations; never blocks.
+  func poll()
+
+  /// Where a chunk of this node's frames can be registered at once and in a signal handler: its
+  /// address. `nil` where the service thread has to do it by `registerChunk`.
+  func registerChunkInPlace(_ chunk: Int) -> RemoteAddress?
+  /// Registers a chunk of this node's frames. May allocate and block.
+  func registerChunk(_ chunk: Int) throws(FabricFailure) -> RemoteAddress
+  /// Withdraws a chunk's registration; peers must have stopped using its key.
+  func deregisterChunk(_ chunk: Int)
+}

@@ -1,0 +1,29 @@
+import CPlatform
+
+/// Waiting of every kind: spins briefly, then yields, then sleeps for growing times, so that more
+/// nodes than cores make progress. Async-signal-safe.
+@frozen
+public struct Backoff: BitwiseCopyable, Sendable {
+  @usableFromInline var steps: UInt32 = 0
+
+  @inlinable public init() {}
+
+  @usableFromInline static var spins: UInt32 { 64 }
+  @usableFromInline static var yields: UInt32 { 400 }
+  @usableFromInline static var longestSleepNanoseconds: UInt64 { 1_000_000 }
+
+  /// One step of the wait.
+  @inlinable
+  public mutating func wait() {
+    steps &+= 1
+    if steps <= Self.spins {
+      cplatform_relax()
+    } else if steps <= Self.yields {
+      cplatform_yield()
+    } else {
+      let doublings = min((steps &- Self.yields) / 8, 6)
+      cplatform_sleep_nanoseconds(min(20_000 << UInt64(doublings), Self.longestSleepNanoseconds))
+    }
+    if steps == .max { steps = Self.yields }
+  }
+}
