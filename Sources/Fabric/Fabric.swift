@@ -100,6 +100,10 @@ public protocol Fabric: BitwiseCopyable, Sendable {
   /// Where `peer`'s control memory begins, in the terms of its owner.
   func controlMemory(of peer: NodeID) -> RemoteAddress
 
+  /// Where `peer`'s frames begin, in the terms of its owner: the frame of global address `a` is at
+  /// this plus `a`, under the key of its chunk.
+  func framesAddress(of peer: NodeID) -> UInt64
+
   /// Begins a batch on the connection `lane` to `peer`.
   func open(_ peer: NodeID, lane: Int) -> Batch
   func read(_ batch: inout Batch, from: RemoteAddress, into: UnsafeMutableRawPointer, byteCount: Int)
@@ -118,10 +122,10 @@ public protocol Fabric: BitwiseCopyable, Sendable {
   func poll()
 
   /// Where a chunk of this node's frames can be registered at once and in a signal handler: its
-  /// address. `nil` where the service thread has to do it by `registerChunk`.
-  func registerChunkInPlace(_ chunk: Int) -> RemoteAddress?
-  /// Registers a chunk of this node's frames. May allocate and block.
-  func registerChunk(_ chunk: Int) throws(FabricFailure) -> RemoteAddress
+  /// key. 0 where the service thread has to do it by `registerChunk`.
+  func registerChunkInPlace(_ chunk: Int) -> UInt32
+  /// Registers a chunk of this node's frames and returns its key, never 0. May allocate and block.
+  func registerChunk(_ chunk: Int) throws(FabricFailure) -> UInt32
   /// Withdraws a chunk's registration; peers must have stopped using its key.
   func deregisterChunk(_ chunk: Int)
 }
