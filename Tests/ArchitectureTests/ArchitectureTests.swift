@@ -1,1 +1,48 @@
 import Testing
+
+/// The layers of the design, checked on the sources as they are.
+@Suite struct ArchitectureTests {
+  @Test func importsPointDownwardsOnly() {
+    let files = Repository.sources()
+    #expect(files.count > 10, "the sources were not found below \(Repository.root)")
+    #expect(Layers.violations(in: files) == [])
+  }
+
+  @Test func everyTargetStandsInTheManifest() throws {
+    let manifest = try #require(Repository.read("Package.swift"))
+    for target in Layers.library.keys {
+      #expect(manifest.contains("name: \"\(target)\""), "\(target) is not in Package.swift")
+    }
+  }
+
+  /// The library never prints and never exits on its own: what a host program shows is its own affair. The
+  /// allowed places end a process that cannot go on (a fault that cannot be served, abort) and the launcher's.
+  @Test func theLibraryNeitherPrintsNorExits() {
+    #expect(LibraryRules.violations(in: Repository.sources()) == [])
+  }
+}
+
+/// What a layer of the library must not call.
+enum LibraryRules {
+  static let calls = ["print(", "debugPrint(", "exit(", "fputs(", "perror(", "printf("]
+
+  static func violations(in files: [SourceFile]) -> [String] {
+    files.filter { Layers.library[$0.target] != nil }.flatMap { file in
+      file.code.flatMap { line in
+        calls.filter { isCalled($0, in: line.text) }
+          .map { "\(file.path):\(line.number): the library must not call \($0)...)" }
+      }
+    }
+  }
+
+  /// True where `call` begins a word: not in "_exit(" nor in "onExit(".
+  private static func isCalled(_ call: String, in line: String) -> Bool {
+    var rest = line[...]
+    while let range = rest.firstRange(of: call) {
+      let before = range.lowerBound == line.startIndex ? " " : line[line.index(before: range.lowerBound)]
+      if !(before.isLetter || before.isNumber || before == "_" || before == ".") { return true }
+      rest = rest[range.upperBound...]
+    }
+    return false
+  }
+}

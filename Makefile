@@ -1,0 +1,55 @@
+# Thin over `swift build -c release`: stages what users touch under out/.
+#
+#   make            out/bin/merino, out/bin/merino-*, out/lib/libmerino.so, out/include/merino.h
+#   make examples   out/examples/*, the C examples linked against out/lib
+#   make clean      removes out/ and the build directory of the staged products
+#
+# The Swift runtime is linked in statically, in a build directory of its own: the debug build and the tests
+# in .build use the shared runtime, and mixing the two would rebuild everything each time.
+
+SWIFT   ?= swift
+CC      ?= cc
+CFLAGS  ?= -O2 -g -Wall -Wextra
+OUT     := out
+SCRATCH := .build-static
+BUILD   := $(SWIFT) build -c release --scratch-path $(SCRATCH) -Xswiftc -static-stdlib
+BIN     := $(SCRATCH)/release
+
+# Every executable product of Package.swift called merino or merino-something.
+TOOLS := $(shell awk -F'"' '/\.executable/ && $$2 ~ /^merino/ { print $$2 }' Package.swift)
+
+SONAME     := libmerino.so.0
+# Symbols are bound at load: looking one up lazily is not safe in a signal handler.
+LINK_FLAGS := -Xlinker -soname=$(SONAME) -Xlinker --version-script=$(CURDIR)/ci/libmerino.map -Xlinker -z -Xlinker now
+
+EXAMPLES := $(patsubst Examples/%.c,$(OUT)/examples/%,$(wildcard Examples/*.c))
+
+.PHONY: all tools library header examples clean
+all: tools library header
+
+tools:
+	@mkdir -p $(OUT)/bin
+	@set -e; for tool in $(TOOLS); do \
+	  $(BUILD) --product $$tool; \
+	  install -m 755 $(BIN)/$$tool $(OUT)/bin/$$tool; \
+	done
+
+# Debugging information stays in the build directory; the symbol table is kept for profilers.
+library:
+	@mkdir -p $(OUT)/lib
+	$(BUILD) --product MerinoC $(LINK_FLAGS)
+	@strip --strip-debug -o $(OUT)/lib/$(SONAME) $(BIN)/libMerinoC.so
+	@ln -sf $(SONAME) $(OUT)/lib/libmerino.so
+
+header:
+	@mkdir -p $(OUT)/include
+	@install -m 644 Sources/CMerino/include/merino.h $(OUT)/include/merino.h
+
+examples: library header $(EXAMPLES)
+
+$(OUT)/examples/%: Examples/%.c Sources/CMerino/include/merino.h
+	@mkdir -p $(OUT)/examples
+	$(CC) $(CFLAGS) -std=c11 -pthread -I$(OUT)/include $< -o $@ -L$(OUT)/lib -lmerino -Wl,-rpath,'$$ORIGIN/../lib'
+
+clean:
+	rm -rf $(OUT) $(SCRATCH)

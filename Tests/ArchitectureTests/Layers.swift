@@ -1,0 +1,53 @@
+/// What each target may import of ours: the arrows of the design, downwards only. A new target is entered here,
+/// or the test fails. A target may always import the C target of its own name, `CHeap` for `Heap`.
+enum Layers {
+  static let machine: Set<String> = ["CPlatform", "Platform"]
+  static let protocolBelow: Set<String> = machine.union(["Fabric"])
+
+  /// Targets of the library, in the order of the layers.
+  static let library: [String: Set<String>] = [
+    "Platform": ["CPlatform"],
+    "Fabric": machine,
+    "HostFabric": protocolBelow,
+    "Coherence": protocolBelow,
+    "AddressSpace": protocolBelow.union(["Coherence"]),
+    "FaultHandler": protocolBelow.union(["AddressSpace", "Coherence"]),
+    "Bootstrap": machine,
+    "Heap": machine,
+    "Merino": protocolBelow.union([
+      "AddressSpace", "Bootstrap", "Coherence", "FaultHandler", "Heap", "HostFabric",
+    ]),
+    "MerinoC": machine.union(["CMerino", "Merino"]),
+  ]
+
+  /// Command-line tools and the simulation; the library knows none of them. The key is the folder's name.
+  static let tools: [String: Set<String>] = [
+    "MerinoTool": machine.union(["Bootstrap", "Merino"]),
+    "BenchmarkSupport": [],
+    "FetchLatency": machine.union(["BenchmarkSupport", "CFaultFloor", "Merino"]),
+    "SimulatedFabric": protocolBelow.union(["CCoroutine"]),
+    "Simulation": protocolBelow.union(["Coherence", "SimulatedFabric", "Heap"]),
+    "MerinoSimulate": protocolBelow.union(["Coherence", "Simulation", "SimulatedFabric"]),
+  ]
+
+  static let all = library.merging(tools) { first, _ in first }
+
+  /// Modules of the system that anything may import.
+  static let system: Set<String> = ["Glibc", "Synchronization", "Swift", "Builtin"]
+  /// Modules that only tools may import.
+  static let toolsOnly: Set<String> = ["ArgumentParser", "Foundation", "FoundationEssentials"]
+
+  /// A sentence for each import that no arrow allows.
+  static func violations(in files: [SourceFile]) -> [String] {
+    files.flatMap { file -> [String] in
+      guard let allowed = all[file.target] else {
+        return ["\(file.path): Layers.swift does not know the target \(file.target)"]
+      }
+      let others = library[file.target] == nil ? toolsOnly : []
+      return file.imports.filter { module in
+        !allowed.contains(module) && !system.contains(module) && !others.contains(module)
+          && module != "C" + file.target
+      }.map { "\(file.path): \(file.target) must not import \($0)" }
+    }
+  }
+}

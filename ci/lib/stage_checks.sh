@@ -1,0 +1,65 @@
+# Every check of ci/ is run on something that is wrong, and must say so.
+stage_checks() {
+  local work
+  work=$(mktemp -d -t merino-checks.XXXXXX)
+  checks_fault_path "$work"
+  checks_header "$work"
+  checks_library "$work"
+  checks_counting "$work"
+  rm -rf "$work"
+}
+
+checks_fault_path() {
+  local library=$1/fault-path.so
+  gcc -O2 -fPIC -shared -o "$library" ci/fixtures/fault-path.c
+  check "check-fault-path admits a clean handler" ci/check-fault-path "$library" --entry clean_entry
+  check_fails "check-fault-path finds malloc three calls down" 'malloc' \
+    ci/check-fault-path "$library" --entry allocating_entry
+  check_fails "check-fault-path finds malloc in a tail call" 'malloc' \
+    ci/check-fault-path "$library" --entry jumping_entry
+  check_fails "check-fault-path finds a lock" 'pthread_mutex_lock' \
+    ci/check-fault-path "$library" --entry locking_entry
+  check_fails "check-fault-path finds a function pointer" 'indirect call' \
+    ci/check-fault-path "$library" --entry calling_entry
+  check_fails "check-fault-path finds an entry that is not there" 'no function matches' \
+    ci/check-fault-path "$library" --entry renamed_entry
+  { cat ci/fault-path.allow; echo "indirect calling_entry"; } >"$1/allow"
+  check "check-fault-path admits a listed function pointer" \
+    ci/check-fault-path "$library" --entry calling_entry --allow "$1/allow"
+}
+
+checks_header() {
+  local header=Sources/CMerino/include/merino.h
+  grep -v 'As merino_atomic_load_u64' "$header" >"$1/function.h"
+  check_fails "check-header finds a function without documentation" 'no documentation: int merino_atomic_load' \
+    ci/check-header "$1/function.h"
+  grep -v 'The name is taken' "$header" >"$1/code.h"
+  check_fails "check-header finds a code without documentation" 'no documentation: #define MERINO_EEXIST' \
+    ci/check-header "$1/code.h"
+  sed 's/define MERINO_EBUSY (-9)/define MERINO_EBUSY (-90)/' "$header" >"$1/number.h"
+  check_fails "check-header finds a code with another number" 'rejects abi.c' ci/check-header "$1/number.h"
+  sed 's/<stddef.h>/<limits.h>/' "$header" >"$1/include.h"
+  check_fails "check-header finds a header that does not compile alone" 'rejects alone.c' \
+    ci/check-header "$1/include.h"
+}
+
+checks_library() {
+  echo 'int merino_x(void) { return 0; } int stranger(void) { return 0; } int $s4TestMutationsOn;' |
+    gcc -shared -fPIC -x c -o "$1/wrong.so" -
+  check_fails "check-library finds a foreign export" 'exports.*stranger' ci/check-library "$1/wrong.so"
+  check_fails "check-library finds a missing soname" 'soname' ci/check-library "$1/wrong.so"
+  check_fails "check-library finds a mutation" 'traces' ci/check-library "$1/wrong.so"
+}
+
+checks_counting() {
+  mkdir "$1/reports" "$1/none"
+  cat >"$1/reports/a.xml" <<'XML'
+<testsuites><testsuite><testcase classname="A" name="good()" /><testcase classname="A" name="bad()"><failure
+message="no" /></testcase><testcase classname="A" name="left()"><skipped>why</skipped></testcase></testsuite></testsuites>
+XML
+  check "a failed test is counted" grep -q '^failed 1 ' <(python3 ci/lib/count-xunit.py "$1/reports" 1)
+  check "a run that ends early is a failure" grep -q '^failed 1 ' <(python3 ci/lib/count-xunit.py "$1/none" 139)
+  check "a run without tests is a failure" grep -q '^failed 1 ' <(python3 ci/lib/count-xunit.py "$1/none" 0)
+  echo "$PWD/Sources/A/B.swift:1:2: warning: variable was never used" >"$1/log"
+  check_fails "check-warnings finds a warning" 'never used' ci/check-warnings "$1/log"
+}

@@ -1,0 +1,3 @@
+stage_packages() {
+  ci/install-packages
+}

@@ -1,0 +1,15 @@
+# Every Swift test. The counts come from the report that `swift test` writes, one for each library that it
+# runs tests with; a run that ends without a report (a crash, the time limit) is a failure.
+stage_unit() {
+  local directory status=0
+  directory=$(mktemp -d -t merino-unit.XXXXXX)
+  timeout --kill-after=10 240 swift test --skip-build --parallel --xunit-output "$directory/report.xml" \
+    >"$directory/log" 2>&1 || status=$?
+  python3 ci/lib/count-xunit.py "$directory" "$status" >"$directory/counts"
+  grep -v -E '^(passed|failed) ' "$directory/counts" || true
+  grep -E '^(passed|failed) ' "$directory/counts" >>"$tally_file"
+  if [ "$status" -ne 0 ]; then
+    tail -n 80 "$directory/log"
+  fi
+  rm -rf "$directory"
+}
