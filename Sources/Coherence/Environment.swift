@@ -25,6 +25,12 @@ public protocol Protection: BitwiseCopyable, Sendable {
   func lower(_ pages: Range<Int>, to access: Access)
   /// In the view through which the access came; a view's own limit (a read-only view) caps it.
   func raise(_ pages: Range<Int>, to access: Access, in view: ViewID)
+  /// While pages are pinned they are never lowered on the implementation's own account, so that a
+  /// system call finds them accessible. Not called on the fault path.
+  func setPinned(_ pages: Range<Int>, _ pinned: Bool)
+  /// These pages belong to nobody any more: gives the memory of their frames back. They read as
+  /// zeros afterwards. Not called on the fault path.
+  func discardFrames(_ pages: Range<Int>)
 }
 
 /// How code of the protocol runs: waiting, time, and being left alone by signals.
@@ -53,7 +59,6 @@ public enum Mutation: Int, CaseIterable, Sendable {
   case noClosingRead
   case clockRaisedFirst
   case markNotLookedAtAgain
-  case markClearedAfterHead
   case exchangeWithoutBarriers
   case movesWithoutGate
   case moveWithoutFetch
@@ -63,7 +68,6 @@ public enum Mutation: Int, CaseIterable, Sendable {
   case exclusiveWithoutOwnNotice
   case keepDirtyOnNotice
   case freeWithoutReset
-  case heapWithoutRelease
 }
 
 public protocol MutationSet: Sendable {

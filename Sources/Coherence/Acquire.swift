@@ -1,0 +1,172 @@
+import Fabric
+import Platform
+
+// Acquire: what the releaser knew and this node does not is, per node, one contiguous range of one log.
+// The ranges are READ together; the pages named are invalidated; only then is the clock raised.
+
+extension Engine {
+  @inlinable
+  static func clockEntry(_ clock: UnsafeRawPointer, _ node: Int) -> UInt64 {
+    clock.load(fromByteOffset: node * 8, as: UInt64.self)
+  }
+
+  /// Applies the notices up to `clock` (`nodeCount` words).
+  func acquire(_ clock: UnsafeRawPointer) throws(EngineError) {
+    add(.acquires)
+    if !isBehind(clock) { return }
+    let saved = execution.enterCritical()
+    defer { execution.leaveCritical(saved) }
+    try enterGate()
+    defer { leaveGate() }
+    let w = takeWorkspace()
+    defer { giveBack(w) }
+    try takeCommitLock()
+    defer { dropCommitLock() }
+    try apply(clock, w)
+  }
+
+  /// The acquire fence: applies all notices that any node has published before the call.
+  public func acquireAll() throws(EngineError) {
+    let saved = execution.enterCritical()
+    defer { execution.leaveCritical(saved) }
+    try enterGate()
+    defer { leaveGate() }
+    let w = takeWorkspace()
+    defer { giveBack(w) }
+    try takeCommitLock()
+    defer { dropCommitLock() }
+    add(.acquires)
+    for peer in 0..<nodeCount where peer != node {
+      var batch = fabric.open(peer, lane: 0)
+      fabric.read(&batch, from: remote(peer, layout.logHead), into: w.clock + peer * 8, byteCount: 8)
+      fabric.submit(batch, w.flight)
+    }
+    (w.clock + node * 8).storeBytes(of: 0, as: UInt64.self)
+    try wait(w.flight)
+    try apply(UnsafeRawPointer(w.clock), w)
+  }
+
+  @inlinable
+  func isBehind(_ clock: UnsafeRawPointer) -> Bool {
+    for peer in 0..<nodeCount where peer != node {
+      // Acquire: pairs with the store that raised the entry after its invalidations.
+      if Self.clockEntry(clock, peer) > local.applied(peer).load() { return true }
+    }
+    return false
+  }
+
+  /// Under the commit lock, inside the gate.
+  func apply(_ clock: UnsafeRawPointer, _ w: Workspace) throws(EngineError) {
+    if isOn(.clockRaisedFirst) { raiseClock(clock) }
+    var log = LogWriter(logHead.load())
+    var overflowed = false
+    var wave = LogWave(first: 0, from: local.applied(0).load())
+    while wave.node < nodeCount {
+      let start = wave
+      var reading = wave
+      while let piece = next(&reading, clock, &overflowed) { readLog(piece, w) }
+      try wait(w.flight)
+      wave = start
+      while let piece = next(&wave, clock, &overflowed) {
+        try applyPiece(piece, &log, &overflowed, w)
+      }
+      wave.used = 0
+    }
+    if overflowed { try invalidateAll(&log, w) }
+    // Diffs of dirty pages that were named are placed; their notices come before this acquire's end.
+    publish(log)
+    raiseClock(clock)
+  }
+
+  func raiseClock(_ clock: UnsafeRawPointer) {
+    for peer in 0..<nodeCount where peer != node {
+      let entry = Self.clockEntry(clock, peer)
+      // Release: pairs with `isBehind`.
+      if entry > local.applied(peer).load() { local.applied(peer).store(entry) }
+    }
+  }
+
+  /// The next range of a log that fits into what is left of the buffer; `nil` where none does or
+  /// all are done. Ranges longer than a log are known to be overwritten.
+  func next(
+    _ wave: inout LogWave, _ clock: UnsafeRawPointer, _ overflowed: inout Bool
+  ) -> LogPiece? {
+    while wave.node < nodeCount {
+      let target = Self.clockEntry(clock, wave.node)
+      let missing = target > wave.from ? target - wave.from : 0
+      if wave.node == node || missing == 0 || missing > UInt64(configuration.logEntryCount) {
+        if wave.node != node && missing > 0 { overflowed = true }
+        wave.node += 1
+        if wave.node < nodeCount { wave.from = local.applied(wave.node).load() }
+        continue
+      }
+      let room = layout.noticeBufferEntryCount - wave.used - 1
+      if room <= 0 { return nil }
+      let count = min(Int(missing), room)
+      let piece = LogPiece(node: wave.node, from: wave.from, count: count, offset: wave.used)
+      wave.used += count + 1
+      wave.from += UInt64(count)
+      return piece
+    }
+    return nil
+  }
+
+  func noticeBuffer(_ index: Int) -> UnsafeMutableRawPointer {
+    control + layout.noticeBuffer + index * 8
+  }
+
+  /// Posts the READs of a range (two where it wraps) and, behind them, of the floor.
+  func readLog(_ piece: LogPiece, _ w: Workspace) {
+    let size = configuration.logEntryCount
+    let start = Int(piece.from & UInt64(size - 1))
+    let before = min(piece.count, size - start)
+    var batch = fabric.open(piece.node, lane: 0)
+    fabric.read(
+      &batch, from: remote(piece.node, layout.logRing + start * 8), into: noticeBuffer(piece.offset),
+      byteCount: before * 8)
+    if before < piece.count {
+      fabric.read(
+        &batch, from: remote(piece.node, layout.logRing), into: noticeBuffer(piece.offset + before),
+        byteCount: (piece.count - before) * 8)
+    }
+    fabric.read(
+      &batch, from: remote(piece.node, layout.logFloor), into: noticeBuffer(piece.offset + piece.count),
+      byteCount: 8)
+    fabric.submit(batch, w.flight)
+  }
+
+  func applyPiece(
+    _ piece: LogPiece, _ log: inout LogWriter, _ overflowed: inout Bool, _ w: Workspace
+  ) throws(EngineError) {
+    let floor = noticeBuffer(piece.offset + piece.count).load(as: UInt64.self)
+    if floor > piece.from {
+      overflowed = true
+      return
+    }
+    for index in 0..<piece.count {
+      let notice = WriteNotice(raw: noticeBuffer(piece.offset + index).load(as: UInt64.self))
+      add(.noticesReceived)
+      try invalidate(notice.pages, &log, w)
+    }
+  }
+}
+
+/// Where the READs of the logs have got to.
+struct LogWave {
+  var node: Int
+  var from: UInt64
+  /// Entries of the buffer in use.
+  var used = 0
+  init(first: Int, from: UInt64) {
+    node = first
+    self.from = from
+  }
+}
+
+/// A range of a node's log, and its place in the buffer.
+struct LogPiece {
+  var node: Int
+  var from: UInt64
+  var count: Int
+  var offset: Int
+}

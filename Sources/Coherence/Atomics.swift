@@ -1,0 +1,139 @@
+import Fabric
+import Platform
+
+/// An atomic operation on an aligned 8-byte word of shared memory. 32-bit words go through
+/// `update` with a mask.
+@frozen
+public enum AtomicOperation: BitwiseCopyable, Sendable {
+  case load
+  case exchange(UInt64)
+  case compareExchange(expected: UInt64, desired: UInt64)
+  case fetchAdd(UInt64)
+}
+
+// Atomics act on the home frame through the fabric. Before: this node's own copy goes (its diff placed
+// first), and a page without a home gets one. After: the page is noticed at the next release. They carry
+// no clock.
+
+extension Engine {
+  /// Performs `operation` on the bits of `mask` (contiguous) in the aligned word at global byte
+  /// `address`; operands and the result are shifted to the mask's low end. Returns the value before.
+  ///
+  /// Between synchronisations only atomics may change the enclosing 8 bytes.
+  public func atomic(
+    _ operation: AtomicOperation, at address: Int, mask: UInt64 = ~0
+  ) throws(EngineError) -> UInt64 {
+    let saved = execution.enterCritical()
+    defer { execution.leaveCritical(saved) }
+    try enterGate()
+    defer { leaveGate() }
+    let w = takeWorkspace()
+    defer { giveBack(w) }
+    add(.atomics)
+    let unit = pages.unit(containing: address >> configuration.pageShift)
+    let home = try prepareAtomic(unit, w)
+    defer { unlock(unit) }
+    let frame = try homeFrame(unit.page, home: home, w)
+    let target = frame.advanced(by: address - unit.page << configuration.pageShift)
+    let before = try perform(operation, at: target, home, lane: lane(unit.page), mask, w)
+    if case .load = operation { return before }
+    pages.word(unit.page).fetchOr(PageWord.atomicsBit)
+    pages.dirty.insert(unit.page)
+    return before
+  }
+
+  /// Takes the unit's lock bit with no copy left here that could hide the word; returns its home.
+  func prepareAtomic(_ unit: Unit, _ w: Workspace) throws(EngineError) -> NodeID {
+    let address = pages.word(unit.page)
+    var backoff = Backoff()
+    while true {
+      let old = PageWord(address.load())
+      if old.isLocked || old.state == .fetching {
+        try checkPeers()
+        execution.pause(&backoff)
+        continue
+      }
+      if old.state == .dirty && !old.isPinned {
+        try flushForAtomic(unit, w)
+        continue
+      }
+      var word = old
+      word.isLocked = true
+      guard address.compareExchange(old.raw, word.raw) else { continue }
+      do throws(EngineError) {
+        try dropCopy(unit, &word, w)
+      } catch {
+        unlock(unit)
+        throw error
+      }
+      address.store(word.raw)
+      return word.home
+    }
+  }
+
+  /// A dirty copy is placed and dropped as under a notice: that takes the commit lock, which comes
+  /// before lock bits.
+  func flushForAtomic(_ unit: Unit, _ w: Workspace) throws(EngineError) {
+    try takeCommitLock()
+    defer { dropCommitLock() }
+    var log = LogWriter(logHead.load())
+    try invalidate(unit.pages, &log, w)
+    publish(log)
+  }
+
+  func dropCopy(_ unit: Unit, _ word: inout PageWord, _ w: Workspace) throws(EngineError) {
+    if word.isHome { return }
+    if word.home < 0 {
+      switch try locate(unit, claiming: true, w) {
+      case .home(let home) where home != node: word.home = home
+      default:
+        protection.lower(unit.pages, to: .none)
+        becomeHome(unit, &word)
+        return
+      }
+    }
+    if word.state == .clean && !word.isPinned {
+      protection.lower(unit.pages, to: .none)
+      word.state = .invalid
+    }
+  }
+
+  func perform(
+    _ operation: AtomicOperation, at target: RemoteAddress, _ home: NodeID, lane: Int,
+    _ mask: UInt64, _ w: Workspace
+  ) throws(EngineError) -> UInt64 {
+    let shift = UInt64(mask.trailingZeroBitCount)
+    if case .fetchAdd(let addend) = operation, mask == ~0 {
+      var batch = fabric.open(home, lane: lane)
+      fabric.fetchAdd(&batch, at: target, addend: addend, old: w.result(0))
+      fabric.submit(batch, w.flight)
+      try wait(w.flight)
+      return w.resultValue(0)
+    }
+    var batch = fabric.open(home, lane: lane)
+    fabric.read(&batch, from: target, into: w.result(0), byteCount: 8)
+    fabric.submit(batch, w.flight)
+    try wait(w.flight)
+    var word = w.resultValue(0)
+    while true {
+      let old = (word & mask) >> shift
+      let new: UInt64
+      switch operation {
+      case .load: return old
+      case .exchange(let value): new = value
+      case .fetchAdd(let addend): new = old &+ addend
+      case .compareExchange(let expected, let desired):
+        if old != expected & (mask >> shift) { return old }
+        new = desired
+      }
+      batch = fabric.open(home, lane: lane)
+      fabric.compareAndSwap(
+        &batch, at: target, expected: word, desired: word & ~mask | (new << shift) & mask,
+        old: w.result(0))
+      fabric.submit(batch, w.flight)
+      try wait(w.flight)
+      if w.resultValue(0) == word { return old }
+      word = w.resultValue(0)
+    }
+  }
+}

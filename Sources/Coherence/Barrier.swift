@@ -1,0 +1,138 @@
+import CPlatform
+import Fabric
+import Platform
+
+extension Engine {
+  /// The barrier of all nodes: called by one thread of each node. Everything before it on any node
+  /// happens before everything after it on every node. Homes move here, and freed pages are reset.
+  ///
+  /// Throws `.busy` where another thread of this node is in it.
+  public func barrier() throws(EngineError) {
+    guard local.barrierBusy.compareExchange(0, 1) else { throw .busy }
+    defer { local.barrierBusy.store(0) }
+    add(.barriers)
+    var message = BarrierMessage()
+    try seal(&message)
+    try disseminate(&message, carrying: true)
+    if message.epochOverflowed {
+      try acquire(local.mergedClock)
+    } else {
+      try acquireEpoch()
+    }
+    if local.moveCount.loadRelaxed() > 0 { try moveHomes() }
+    try reset(upTo: message.retired)
+    cplatform_copy(local.barrierClock, local.mergedClock, configuration.clockByteCount)
+  }
+
+  /// This node's part: everything placed and noted, the epoch's set closed, the clock in the message.
+  func seal(_ message: inout BarrierMessage) throws(EngineError) {
+    let saved = execution.enterCritical()
+    defer { execution.leaveCritical(saved) }
+    try enterGate()
+    defer { leaveGate() }
+    let w = takeWorkspace()
+    defer { giveBack(w) }
+    try takeCommitLock()
+    defer { dropCommitLock() }
+    let round = local.roundsBegun.fetchAdd(1) + 1
+    try commitRound(w)
+    local.roundsFinished.store(round)
+    message.epochOverflowed = sealEpoch()
+    if node == 0 { message.retired = AtomicWord(control + layout.retireHead).load() }
+    for peer in 0..<nodeCount {
+      let entry = peer == node ? logHead.load() : local.applied(peer).load()
+      local.mergedClock.storeBytes(of: entry, toByteOffset: peer * 8, as: UInt64.self)
+    }
+    local.moveCount.storeRelaxed(0)
+  }
+
+  /// The acquire of a barrier where all epoch sets fit: invalidates by the sets, and finds the
+  /// moves. A set is that of the epoch before `local.epoch`.
+  func acquireEpoch() throws(EngineError) {
+    let saved = execution.enterCritical()
+    defer { execution.leaveCritical(saved) }
+    try enterGate()
+    defer { leaveGate() }
+    let w = takeWorkspace()
+    defer { giveBack(w) }
+    try takeCommitLock()
+    defer { dropCommitLock() }
+    if isOn(.clockRaisedFirst) { raiseClock(local.mergedClock) }
+    var log = LogWriter(logHead.load())
+    var first = 0
+    while first < nodeCount {
+      let end = try readEpochHeads(from: first, w)
+      for peer in first..<end where hasEpoch(peer) { try applyEpoch(of: peer, slot: peer - first, &log, w) }
+      first = end
+    }
+    publish(log)
+    raiseClock(local.mergedClock)
+    keepSoleWriters()
+  }
+
+  /// Whether `peer` noticed anything since the last barrier.
+  func hasEpoch(_ peer: NodeID) -> Bool {
+    Self.clockEntry(local.mergedClock, peer) > Self.clockEntry(local.barrierClock, peer)
+  }
+
+  /// Words of an epoch buffer that are READ at once: its head and first entries.
+  var epochHeadWordCount: Int { min(64, 8 + configuration.epochEntryCount) }
+
+  /// READs the heads of the sets of nodes `from ..< end`, as many as the buffer holds.
+  func readEpochHeads(from first: NodeID, _ w: Workspace) throws(EngineError) -> NodeID {
+    let words = epochHeadWordCount
+    // Room for one whole set stays behind the heads.
+    let room = layout.noticeBufferEntryCount / 2 / words
+    let end = min(nodeCount, first + max(room, 1))
+    let offset = epochBufferOffset(local.epoch.loadRelaxed() - 1)
+    for peer in first..<end where hasEpoch(peer) {
+      var batch = fabric.open(peer, lane: 0)
+      fabric.read(
+        &batch, from: remote(peer, offset), into: noticeBuffer((peer - first) * words),
+        byteCount: words * 8)
+      fabric.submit(batch, w.flight)
+    }
+    try wait(w.flight)
+    return end
+  }
+
+  func applyEpoch(
+    of peer: NodeID, slot: Int, _ log: inout LogWriter, _ w: Workspace
+  ) throws(EngineError) {
+    let words = epochHeadWordCount
+    let count = Int(noticeBuffer(slot * words).load(as: UInt64.self))
+    for index in 0..<min(count, words - 8) {
+      let raw = noticeBuffer(slot * words + 8 + index).load(as: UInt64.self)
+      try applyEpochEntry(WriteNotice(raw: raw), of: peer, &log, w)
+    }
+    // The rest, in pieces that fit behind the heads.
+    var done = words - 8
+    let room = layout.noticeBufferEntryCount - layout.noticeBufferEntryCount / 2
+    let base = layout.noticeBufferEntryCount / 2
+    while done < count {
+      let piece = min(count - done, room)
+      var batch = fabric.open(peer, lane: 0)
+      fabric.read(
+        &batch, from: remote(peer, epochBufferOffset(local.epoch.loadRelaxed() - 1) + 64 + done * 8),
+        into: noticeBuffer(base), byteCount: piece * 8)
+      fabric.submit(batch, w.flight)
+      try wait(w.flight)
+      for index in 0..<piece {
+        let raw = noticeBuffer(base + index).load(as: UInt64.self)
+        try applyEpochEntry(WriteNotice(raw: raw), of: peer, &log, w)
+      }
+      done += piece
+    }
+  }
+
+  func applyEpochEntry(
+    _ notice: WriteNotice, of peer: NodeID, _ log: inout LogWriter, _ w: Workspace
+  ) throws(EngineError) {
+    for page in stride(from: notice.page, to: notice.pages.upperBound, by: notice.unitPages) {
+      tally(page, unitPages: notice.unitPages, of: peer, atHome: notice.atHome)
+    }
+    guard peer != node, Self.clockEntry(local.mergedClock, peer) > local.applied(peer).load() else { return }
+    add(.noticesReceived)
+    try invalidate(notice.pages, &log, w)
+  }
+}

@@ -1,0 +1,105 @@
+import Fabric
+import Platform
+
+// Chunks: registered with the device the first time that this node touches them, announced by their
+// key in this node's control memory, and looked up there by the peers once. "No key yet" (0) is
+// never cached.
+
+extension Engine {
+  @inlinable
+  func ownKey(_ chunk: Int) -> AtomicWord { AtomicWord(control + layout.chunkKeys + chunk &* 8) }
+
+  /// Returns once `chunk` of this node's frames is registered and its key announced. Where that
+  /// cannot be done in a signal handler the service thread does it.
+  @inlinable
+  func ensureRegistered(_ chunk: Int) throws(EngineError) {
+    if ownKey(chunk).load() != 0 { return }
+    let key = fabric.registerChunkInPlace(chunk)
+    if key != 0 {
+      // Release: pairs with the peers' READ; what the key admits to is ready before it.
+      ownKey(chunk).store(UInt64(key))
+      return
+    }
+    let request = AtomicWord(local.chunkRequests + chunk &* 8)
+    if request.compareExchange(0, 1) { local.chunkRequestCount.fetchAdd(1) }
+    var backoff = Backoff()
+    while ownKey(chunk).load() == 0 {
+      let state = request.load()
+      if state > 1 {
+        throw .fabric(
+          reason: .registrationFailed, peer: Int32(truncatingIfNeeded: node),
+          status: Int32(truncatingIfNeeded: state &- 2))
+      }
+      try checkPeers()
+      execution.pause(&backoff)
+    }
+  }
+
+  /// The service thread's part: registers the chunks that threads wait for. True if it did anything.
+  public func serveChunkRequests() -> Bool {
+    guard local.chunkRequestCount.load() != 0 else { return false }
+    for chunk in 0..<configuration.chunkCount {
+      let request = AtomicWord(local.chunkRequests + chunk * 8)
+      guard request.load() == 1 else { continue }
+      register(chunk, request)
+      local.chunkRequestCount.fetchAdd(~0)
+    }
+    return true
+  }
+
+  func register(_ chunk: Int, _ request: AtomicWord) {
+    do throws(FabricFailure) {
+      let key = try fabric.registerChunk(chunk)
+      ownKey(chunk).store(UInt64(key))
+      request.store(0)
+    } catch {
+      request.store(UInt64(UInt32(bitPattern: error.status)) + 2)
+    }
+  }
+
+  /// Whether threads wait for the service thread.
+  @inlinable public var hasChunkRequests: Bool { local.chunkRequestCount.load() != 0 }
+
+  /// Registers the chunks of `pages` in which this node is a wished home, so that the wish holds.
+  /// Not in a signal handler.
+  public func offerPlacement(_ shape: SegmentShape) throws(EngineError) {
+    guard shape.placement != .firstTouch else { return }
+    let unitPages = 1 << shape.unitShift
+    var page = shape.firstPage
+    while page < shape.firstPage + shape.pageCount {
+      let chunk = page >> configuration.chunkShift
+      if ownKey(chunk).load() == 0, shape.wishedHome(page, nodeCount: nodeCount) == node {
+        try ensureRegistered(chunk)
+        page = (chunk + 1) << configuration.chunkShift
+      } else {
+        page += unitPages
+      }
+    }
+  }
+
+  /// The key of a chunk of `peer`'s frames, 0 where it has not announced one.
+  @inlinable
+  func frameKey(of peer: NodeID, chunk: Int, _ w: Workspace) throws(EngineError) -> UInt32 {
+    let cache = local.peerKey(peer, chunk)
+    // A plain 32-bit word: whoever fills it stores the same value, and 0 only means to ask.
+    let known = cache.pointee
+    if known != 0 { return known }
+    var batch = fabric.open(peer, lane: 0)
+    fabric.read(
+      &batch, from: remote(peer, layout.chunkKeys + chunk &* 8), into: w.result(1), byteCount: 8)
+    fabric.submit(batch, w.flight)
+    try wait(w.flight)
+    let key = UInt32(truncatingIfNeeded: w.resultValue(1))
+    if key != 0 { cache.pointee = key }
+    return key
+  }
+
+  /// Where the frame of `page` lies at its home. A home has announced its chunk before it became
+  /// one, so the key is there.
+  @inlinable
+  func homeFrame(_ page: Int, home: NodeID, _ w: Workspace) throws(EngineError) -> RemoteAddress {
+    let key = try frameKey(of: home, chunk: page >> configuration.chunkShift, w)
+    return RemoteAddress(
+      address: fabric.framesAddress(of: home) + UInt64(page << configuration.pageShift), key: key)
+  }
+}

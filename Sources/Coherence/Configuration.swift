@@ -1,0 +1,58 @@
+/// The sizes that all nodes of a job agree on when they join.
+@frozen
+public struct Configuration: BitwiseCopyable, Sendable, Equatable {
+  /// Nodes of the job, 1...1024.
+  public var nodeCount: Int
+  /// log2 of the bytes of a base page: the finest coherence unit, at least 16 bytes (in the simulator).
+  public var pageShift: Int
+  /// Pages of the global address space; a whole number of chunks.
+  public var pageCount: Int
+  /// log2 of the pages of a chunk, the unit of registration.
+  public var chunkShift: Int
+  /// Entries of a node's interval log; a power of two.
+  public var logEntryCount: Int
+  /// Synchronisation objects (locks, events, ...) of the whole job.
+  public var lockCount: Int
+  /// Locks that threads of one node may hold or wait for at a time.
+  public var lockSlotCount: Int
+  /// Entries (ranges) of the set of pages that a node wrote between two barriers. More than that,
+  /// and no page moves at the barrier.
+  public var epochEntryCount: Int
+  /// Pages that may move at one barrier.
+  public var moveCount: Int
+  /// Threads of a node that may be inside the engine at a time; more wait for one another.
+  public var workspaceCount: Int
+  /// Segments (shapes of page ranges) known to a node at a time.
+  public var shapeCount: Int
+  /// The longest read-ahead, in coherence units.
+  public var readAheadLimit: Int
+  /// Times that threads of a node pass a lock among themselves before another node gets it.
+  public var localPassLimit: Int
+
+  public init(nodeCount: Int, pageCount: Int) {
+    self.nodeCount = nodeCount
+    self.pageCount = pageCount
+    pageShift = 12
+    chunkShift = 9
+    logEntryCount = 16_384
+    lockCount = 65_536
+    lockSlotCount = 256
+    epochEntryCount = 4_096
+    moveCount = 16_384
+    workspaceCount = 32
+    shapeCount = 1_024
+    readAheadLimit = 32
+    localPassLimit = 16
+  }
+
+  @inlinable public var pageByteCount: Int { 1 << pageShift }
+  @inlinable public var capacityByteCount: Int { pageCount << pageShift }
+  @inlinable public var chunkPageCount: Int { 1 << chunkShift }
+  @inlinable public var chunkCount: Int { pageCount >> chunkShift }
+  @inlinable public var clockByteCount: Int { nodeCount * 8 }
+  /// Rounds of a dissemination over all nodes: ceil(log2 nodeCount).
+  @inlinable
+  public var roundCount: Int {
+    nodeCount <= 1 ? 0 : Int.bitWidth - (nodeCount - 1).leadingZeroBitCount
+  }
+}

@@ -1,0 +1,73 @@
+import CPlatform
+import Fabric
+import Platform
+
+/// What the directory said of a unit.
+@frozen
+@usableFromInline
+enum Located: BitwiseCopyable {
+  /// Nobody has written it: zeros, no home.
+  case unclaimed
+  /// This node has just become home.
+  case claimed
+  /// That node is home; it may be this one.
+  case home(NodeID)
+}
+
+// The directory: one word a unit, the home + 1 or 0, sharded over the nodes by blocks of pages. The
+// words are changed by the fabric's atomics only, also by the node that holds the shard.
+
+extension Engine {
+  @inlinable
+  func directoryWord(_ page: Int) -> (node: NodeID, offset: Int) {
+    let block = page >> ControlLayout.blockShift
+    let index = (block / nodeCount) << ControlLayout.blockShift | page & ((1 << ControlLayout.blockShift) - 1)
+    return (block % nodeCount, layout.directory + index * 8)
+  }
+
+  /// Looks up the home of `unit`; where nobody is and `claiming`, makes the wished home or this node
+  /// one. The caller holds the unit's lock bit, or is its fetcher.
+  @inlinable
+  func locate(_ unit: Unit, claiming: Bool, _ w: Workspace) throws(EngineError) -> Located {
+    let shard = directoryWord(unit.page)
+    guard claiming else {
+      var batch = fabric.open(shard.node, lane: lane(unit.page))
+      fabric.read(&batch, from: remote(shard.node, shard.offset), into: w.result(0), byteCount: 8)
+      fabric.submit(batch, w.flight)
+      try wait(w.flight)
+      let word = w.resultValue(0)
+      return word == 0 ? .unclaimed : .home(Int(word) - 1)
+    }
+    let claimant = try claimant(for: unit, w)
+    var batch = fabric.open(shard.node, lane: lane(unit.page))
+    fabric.compareAndSwap(
+      &batch, at: remote(shard.node, shard.offset), expected: 0, desired: UInt64(claimant + 1),
+      old: w.result(0))
+    fabric.submit(batch, w.flight)
+    try wait(w.flight)
+    let before = w.resultValue(0)
+    if before != 0 { return .home(Int(before) - 1) }
+    add(.firstTouches)
+    return claimant == node ? .claimed : .home(claimant)
+  }
+
+  /// Who shall be home of a unit that has none: the wished node if it has announced the chunk's
+  /// key, else this node, whose frame is made ready first: registered, announced, zero.
+  ///
+  /// A wished home's frame is zero and it needs to know nothing: it finds itself in the directory at
+  /// its first fault on the unit.
+  @inlinable
+  func claimant(for unit: Unit, _ w: Workspace) throws(EngineError) -> NodeID {
+    let chunk = unit.page >> configuration.chunkShift
+    if let shape = pages.shape(of: unit.page) {
+      let wish = shape.wishedHome(unit.page, nodeCount: nodeCount)
+      if wish >= 0 && wish != node, try frameKey(of: wish, chunk: chunk, w) != 0 { return wish }
+    }
+    try ensureRegistered(chunk)
+    cplatform_zero(frame(unit.page), byteCount(unit))
+    // Zeros and the key are in place before the word that leads others here: pairs with the READ
+    // of the key and of the page by whoever sees the word.
+    fullFence()
+    return node
+  }
+}

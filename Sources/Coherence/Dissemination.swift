@@ -1,0 +1,79 @@
+import CPlatform
+import Fabric
+import Platform
+
+/// What the nodes tell each other at a barrier, beside the clock.
+struct BarrierMessage {
+  /// Some node's epoch set did not fit: acquire by the logs, and nothing moves.
+  var epochOverflowed = false
+  /// Positions of freed ranges that node 0 has seen.
+  var retired: UInt64 = 0
+}
+
+// Dissemination (Hensgen, Finkel, Manber 1988): in round r each node tells node + 2^r what it has
+// heard; after ceil(log2 N) rounds everybody has heard of everybody.
+//
+// An inbox for each round and parity: word 0 is the flag, the number of the dissemination; the message
+// lies behind it. The message is WRITTEN before the flag on the same connection. A sender can be one
+// dissemination ahead of its receiver, never two: it cannot finish the next one without the receiver
+// having begun it, which is after the receiver has read this inbox.
+
+extension Engine {
+  /// Returns after all nodes have called it as often as this one. Merges `message` and
+  /// `local.mergedClock` over the nodes if `carrying`. By the barrier's thread.
+  func disseminate(_ message: inout BarrierMessage, carrying: Bool) throws(EngineError) {
+    let number = local.disseminations.loadRelaxed() + 1
+    local.disseminations.storeRelaxed(number)
+    for round in 0..<configuration.roundCount {
+      try tell((node + 1 << round) % nodeCount, round, number, message, carrying: carrying)
+      let inbox = control + inboxOffset(round, number)
+      var backoff = Backoff()
+      // Acquire: pairs with the WRITE of the flag behind the message.
+      while AtomicWord(inbox).load() != number {
+        fabric.poll()
+        try checkPeers()
+        execution.pause(&backoff)
+      }
+      if carrying { merge(inbox, &message) }
+    }
+  }
+
+  func inboxOffset(_ round: Int, _ number: UInt64) -> Int {
+    layout.inboxes + (Int(number & 1) * configuration.roundCount + round) * layout.inboxByteCount
+  }
+
+  func tell(
+    _ peer: NodeID, _ round: Int, _ number: UInt64, _ message: BarrierMessage, carrying: Bool
+  ) throws(EngineError) {
+    let saved = execution.enterCritical()
+    defer { execution.leaveCritical(saved) }
+    // The staging of a round stays as it is until its WRITEs of last time have completed; its
+    // flight lies behind the message's words.
+    let staging = control + layout.stagings + round * layout.inboxByteCount
+    let flight = Flight(staging + 32)
+    try wait(flight)
+    staging.storeBytes(of: number, as: UInt64.self)
+    let inbox = remote(peer, inboxOffset(round, number))
+    var batch = fabric.open(peer, lane: 0)
+    if carrying {
+      staging.storeBytes(of: message.epochOverflowed ? 1 : 0, toByteOffset: 8, as: UInt64.self)
+      staging.storeBytes(of: message.retired, toByteOffset: 16, as: UInt64.self)
+      cplatform_copy(staging + 64, local.mergedClock, configuration.clockByteCount)
+      fabric.write(&batch, from: staging + 8, byteCount: 16, to: inbox.advanced(by: 8))
+      fabric.write(
+        &batch, from: staging + 64, byteCount: configuration.clockByteCount, to: inbox.advanced(by: 64))
+    }
+    fabric.write(&batch, from: staging, byteCount: 8, to: inbox)
+    fabric.submit(batch, flight)
+  }
+
+  func merge(_ inbox: UnsafeMutableRawPointer, _ message: inout BarrierMessage) {
+    if inbox.load(fromByteOffset: 8, as: UInt64.self) != 0 { message.epochOverflowed = true }
+    message.retired = max(message.retired, inbox.load(fromByteOffset: 16, as: UInt64.self))
+    for peer in 0..<nodeCount {
+      let theirs = inbox.load(fromByteOffset: 64 + peer * 8, as: UInt64.self)
+      let mine = Self.clockEntry(local.mergedClock, peer)
+      if theirs > mine { local.mergedClock.storeBytes(of: theirs, toByteOffset: peer * 8, as: UInt64.self) }
+    }
+  }
+}

@@ -1,0 +1,116 @@
+import Fabric
+import Platform
+
+/// What stops an operation of the protocol. Trivially copyable: throwing it allocates nothing.
+@frozen
+public enum EngineError: Error, BitwiseCopyable, Sendable, Equatable {
+  /// The fabric could not do what was needed, or a peer is gone.
+  case fabric(reason: FabricFailure.Reason, peer: Int32, status: Int32)
+  /// The calling thread holds the lock already.
+  case deadlock
+  /// The calling thread does not hold the lock.
+  case notOwner
+  /// The lock is held by somebody else (try, or within a time limit).
+  case busy
+  /// Every lock slot of this node is in use.
+  case slotsExhausted
+  /// The number names no live object of this kind.
+  case invalidObject
+}
+
+/// Lazy Release Consistency for one node: what a page fault, a release, an acquire, a lock, a barrier
+/// do. One body of code for production and for the simulator; `E` says over which fabric, with
+/// which protection.
+///
+/// A handful of raw pointers, trivially copyable, so that the signal handler uses it
+/// without reference counting. The memory behind it (`LocalState.byteCount`) and the fabric's
+/// outlive every copy. All members may be called from any thread unless they say otherwise.
+@frozen
+public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
+  public let fabric: E.F
+  public let protection: E.P
+  public let execution: E.X
+  public let configuration: Configuration
+  public let layout: ControlLayout
+  public let pages: PageTable
+  public let local: LocalState
+
+  /// `localMemory`: `Engine.localByteCount` bytes of zeroed memory, page-aligned, private to this
+  /// node. The fabric's control memory is zeroed too and at least `layout.byteCount` long.
+  public init(
+    fabric: E.F, protection: E.P, execution: E.X, configuration: Configuration,
+    layout: ControlLayout, localMemory: UnsafeMutableRawPointer
+  ) {
+    self.fabric = fabric
+    self.protection = protection
+    self.execution = execution
+    self.configuration = configuration
+    self.layout = layout
+    var carving = Carving(localMemory)
+    local = LocalState(configuration, &carving)
+    pages = PageTable(configuration, &carving)
+    precondition(fabric.memory.controlByteCount >= layout.byteCount, "control memory too small")
+    AtomicByte(control + layout.workspaces).store(0)
+    for index in 0..<configuration.workspaceCount {
+      (workspace(index).one).storeBytes(of: 1, as: UInt64.self)
+    }
+  }
+
+  /// Bytes of private memory that an engine needs; sparse, most of it is twins.
+  public static func localByteCount(_ c: Configuration) -> Int {
+    var carving = Carving(nil)
+    _ = LocalState(c, &carving)
+    _ = PageTable(c, &carving)
+    return (carving.end + 4095) & ~4095
+  }
+
+  @inlinable public var node: NodeID { fabric.node }
+  @inlinable var nodeCount: Int { configuration.nodeCount }
+  @inlinable var control: UnsafeMutableRawPointer { fabric.memory.control }
+
+  @inlinable
+  func isOn(_ mutation: Mutation) -> Bool { E.M.isOn(mutation) }
+
+  @inlinable
+  func frame(_ page: Int) -> UnsafeMutableRawPointer {
+    fabric.memory.frames + page << configuration.pageShift
+  }
+
+  @inlinable
+  func byteCount(_ unit: Unit) -> Int { unit.count << configuration.pageShift }
+
+  /// Operations on a page share a lane, so that mark, READ, diff and closing READ stay in order.
+  @inlinable
+  func lane(_ page: Int) -> Int { (page >> 4) % fabric.laneCount }
+
+  @inlinable
+  func remote(_ peer: NodeID, _ offset: Int) -> RemoteAddress {
+    fabric.controlMemory(of: peer).advanced(by: offset)
+  }
+
+  @inlinable
+  func checkPeers() throws(EngineError) {
+    let lost = execution.lostPeer
+    if lost >= 0 { throw .fabric(reason: .peerLost, peer: lost, status: 0) }
+  }
+
+  /// Waits for all operations of `flight`.
+  @inlinable
+  func wait(_ flight: Flight) throws(EngineError) {
+    var backoff = Backoff()
+    while true {
+      fabric.poll()
+      // Acquire: the completion's results were stored before the count went down.
+      if flight.pending.load() == 0 { break }
+      try checkPeers()
+      execution.pause(&backoff)
+    }
+    let failure = flight.failure.load()
+    if failure != 0 {
+      flight.failure.store(0)
+      throw .fabric(
+        reason: .completionError, peer: Int32(truncatingIfNeeded: failure & 0xFFFF) - 1,
+        status: Int32(truncatingIfNeeded: failure >> 16))
+    }
+  }
+}

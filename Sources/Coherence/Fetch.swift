@@ -1,0 +1,152 @@
+import Fabric
+import Platform
+
+extension Engine {
+  /// Brings a copy in, or makes this node home. The state is `fetching` and this thread set it; on
+  /// return it is something else and the view is raised. Units of `ahead` come along where that
+  /// costs no further round trip.
+  @inlinable
+  func bringIn(
+    _ unit: Unit, _ access: Access, ahead: Range<Int>, _ view: ViewID, _ w: Workspace
+  ) throws(EngineError) {
+    do throws(EngineError) {
+      let hint = pages.load(unit.page)
+      var located = Located.home(hint.home)
+      if hint.home < 0 {
+        located =
+          ahead.isEmpty
+          ? try locate(unit, claiming: access == .readWrite, w) : try locateBlock(unit, ahead, w)
+      }
+      switch located {
+      case .home(let home) where home != node:
+        if ahead.isEmpty {
+          try fetch(unit, home, forWriting: access == .readWrite || hint.wasWritten, view, w)
+        } else {
+          try fetchWindow(unit, home, ahead, view, w)
+        }
+      case .unclaimed: mapZeros(unit, view)
+      default: settleAtHome(unit, access, view)
+      }
+    } catch {
+      if pages.load(unit.page).state == .fetching { abandonFetch(unit) }
+      throw error
+    }
+  }
+
+  /// This node turned out to be home: by its own claim, or by others on its behalf.
+  @inlinable
+  func settleAtHome(_ unit: Unit, _ access: Access, _ view: ViewID) {
+    let address = pages.word(unit.page)
+    while true {
+      // A poison does not matter: a home's frame has all diffs that were placed.
+      let old = PageWord(address.load())
+      var word = old
+      becomeHome(unit, &word)
+      word.isLocked = true
+      guard address.compareExchange(old.raw, word.raw) else { continue }
+      if access == .readWrite { writeAtHome(unit, &word) }
+      protection.raise(unit.pages, to: access, in: view)
+      word.isLocked = false
+      address.store(word.raw)
+      return
+    }
+  }
+
+  /// A page that nobody had written when the directory was read: the frame, which is zero, is a
+  /// copy without a home. A notice that came meanwhile means that it has one now.
+  @inlinable
+  func mapZeros(_ unit: Unit, _ view: ViewID) {
+    guard finishFetch(unit, as: .clean) else {
+      abandonFetch(unit)
+      return
+    }
+    raiseFetched(unit.pages, .read, view)
+    unlock(unit)
+  }
+
+  /// READs the page from `home` until no notice for it arrived during the READ.
+  @inlinable
+  func fetch(
+    _ unit: Unit, _ home: NodeID, forWriting: Bool, _ view: ViewID, _ w: Workspace
+  ) throws(EngineError) {
+    try ensureRegistered(unit.page >> configuration.chunkShift)
+    let from = try homeFrame(unit.page, home: home, w)
+    storeHint(unit, home)
+    while true {
+      clearPoison(unit)
+      var batch = fabric.open(home, lane: lane(unit.page))
+      if isOn(.markAfterRead) {
+        fabric.read(&batch, from: from, into: frame(unit.page), byteCount: byteCount(unit))
+        writeMarks(&batch, unit.page, home: home, w)
+      } else {
+        writeMarks(&batch, unit.page, home: home, w)
+        fabric.read(&batch, from: from, into: frame(unit.page), byteCount: byteCount(unit))
+      }
+      fabric.submit(batch, w.flight)
+      try wait(w.flight)
+      add(.pagesFetched)
+      add(.bytesFetched, byteCount(unit))
+      if forWriting { copyTwin(unit) }
+      if finishFetch(unit, as: forWriting ? .dirty : .clean) { break }
+    }
+    if forWriting { pages.dirty.insert(unit.page) }
+    raiseFetched(unit.pages, forWriting ? .readWrite : .read, view)
+    unlock(unit)
+  }
+
+  @inlinable
+  func raiseFetched(_ range: Range<Int>, _ access: Access, _ view: ViewID) {
+    execution.interleave()
+    protection.raise(range, to: access, in: view)
+  }
+
+  @inlinable
+  func storeHint(_ unit: Unit, _ home: NodeID) {
+    let address = pages.word(unit.page)
+    while true {
+      let old = PageWord(address.load())
+      if old.home == home { return }
+      var word = old
+      word.home = home
+      if address.compareExchange(old.raw, word.raw) { return }
+    }
+  }
+
+  /// From here on a notice poisons the READ that follows.
+  @inlinable
+  func clearPoison(_ unit: Unit) {
+    if pages.load(unit.page).isPoisoned { pages.word(unit.page).fetchAnd(~PageWord.poisonBit) }
+  }
+
+  /// `fetching` → `state` with the lock bit held; false where the fetch was poisoned meanwhile.
+  @inlinable
+  func finishFetch(_ unit: Unit, as state: PageState) -> Bool {
+    let address = pages.word(unit.page)
+    while true {
+      let old = PageWord(address.load())
+      if old.isPoisoned && !isOn(.noPoison) { return false }
+      var word = old
+      word.isPoisoned = false
+      word.state = state
+      word.wasWritten = state == .dirty
+      word.isLocked = true
+      if address.compareExchange(old.raw, word.raw) { return true }
+    }
+  }
+
+  /// `fetching` → `invalid`: the access faults again.
+  @inlinable
+  func abandonFetch(_ unit: Unit) {
+    let address = pages.word(unit.page)
+    while true {
+      let old = PageWord(address.load())
+      var word = old
+      word.state = .invalid
+      word.isPoisoned = false
+      if address.compareExchange(old.raw, word.raw) { return }
+    }
+  }
+
+  @inlinable
+  func unlock(_ unit: Unit) { pages.word(unit.page).fetchAnd(~PageWord.lockBit) }
+}

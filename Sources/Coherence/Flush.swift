@@ -1,0 +1,136 @@
+import CPlatform
+import Fabric
+import Platform
+
+/// Diffs on their way: one open batch at a time, and what has to be waited for.
+struct DiffSender<F: Fabric> {
+  var batch: F.Batch?
+  var home: NodeID = -1
+  var lane = -1
+  /// A WRITE too long to be copied at the post: its frame must stay as it is until it completes.
+  var readsFrames = false
+}
+
+extension Engine {
+  /// WRITEs what differs between the unit's frame and its twin to its home; the lock bit is held and
+  /// the application cannot write. False where nothing differs.
+  func sendDiff(
+    _ unit: Unit, lane: Int, home: NodeID, from source: UnsafeRawPointer, _ sender: inout DiffSender<E.F>,
+    _ w: Workspace
+  ) throws(EngineError) -> Bool {
+    var runs = DiffRuns(frame: source, twin: pages.twin(unit.page), byteCount: byteCount(unit))
+    guard var run = runs.run() else { return false }
+    if local.peerKey(home, unit.page >> configuration.chunkShift).pointee == 0 {
+      // The key is READ by a batch of its own, and no two may be open.
+      submit(&sender, w)
+    }
+    let target = try homeFrame(unit.page, home: home, w)
+    if sender.home != home || sender.lane != lane || sender.batch == nil {
+      submit(&sender, w)
+      sender.home = home
+      sender.lane = lane
+      sender.batch = fabric.open(home, lane: lane)
+      useLane(home, lane)
+    }
+    while true {
+      if isOn(.diffCoversUnchangedByte), run.upperBound < byteCount(unit) {
+        run = run.lowerBound..<run.upperBound + 1
+      }
+      if var batch = sender.batch {
+        fabric.write(
+          &batch, from: source + run.lowerBound, byteCount: run.count,
+          to: target.advanced(by: run.lowerBound))
+        sender.batch = batch
+      }
+      if run.count > fabric.inlineLimit { sender.readsFrames = true }
+      add(.diffRuns)
+      add(.diffBytes, run.count)
+      guard let following = runs.run() else { break }
+      run = following
+    }
+    add(.diffsSent)
+    return true
+  }
+
+  func submit(_ sender: inout DiffSender<E.F>, _ w: Workspace) {
+    guard let batch = sender.batch else { return }
+    fabric.submit(batch, w.flight)
+    sender.batch = nil
+  }
+
+  func useLane(_ home: NodeID, _ lane: Int) {
+    let bit = home * 4 + lane
+    AtomicWord(local.usedLanes + (bit >> 6) * 8).fetchOr(1 << UInt64(bit & 63))
+  }
+
+  /// Ends the batches: a READ behind the WRITEs of every connection used. An acknowledged WRITE has
+  /// reached the device; the READ's completion proves that it is placed.
+  func closeHomes(_ sender: inout DiffSender<E.F>, _ w: Workspace) throws(EngineError) {
+    submit(&sender, w)
+    sender.readsFrames = false
+    for index in 0..<(nodeCount * 4 + 63) / 64 {
+      let word = AtomicWord(local.usedLanes + index * 8)
+      var bits = word.loadRelaxed()
+      word.storeRelaxed(0)
+      while bits != 0 {
+        let bit = index * 64 + bits.trailingZeroBitCount
+        bits &= bits - 1
+        if isOn(.noClosingRead) { continue }
+        var batch = fabric.open(bit >> 2, lane: bit & 3)
+        fabric.read(&batch, from: remote(bit >> 2, layout.logHead), into: w.result(2), byteCount: 8)
+        fabric.submit(batch, w.flight)
+      }
+    }
+    try wait(w.flight)
+  }
+
+  /// Flushes units `range` (each of `unitPages`), all locked: read-only, diffs under way, noted,
+  /// unlocked.
+  func flushRun(
+    _ range: Range<Int>, unitPages: Int, _ log: inout LogWriter, _ sender: inout DiffSender<E.F>,
+    _ w: Workspace
+  ) throws(EngineError) {
+    if range.isEmpty { return }
+    protection.lower(range, to: .read)
+    execution.interleave()
+    for page in stride(from: range.lowerBound, to: range.upperBound, by: unitPages) {
+      if isOn(.bitNotHeldOverDiff) { unlock(Unit(page: page, count: unitPages)) }
+      try flushLocked(Unit(page: page, count: unitPages), &log, &sender, w)
+    }
+    if sender.readsFrames && !isOn(.bitNotHeldOverDiff) {
+      submit(&sender, w)
+      try wait(w.flight)
+      sender.readsFrames = false
+    }
+    for page in stride(from: range.lowerBound, to: range.upperBound, by: unitPages) {
+      unlock(Unit(page: page, count: unitPages))
+    }
+  }
+
+  /// One unit, lock bit held and not writable: its diff and its notice. The bit stays held.
+  func flushLocked(
+    _ unit: Unit, _ log: inout LogWriter, _ sender: inout DiffSender<E.F>, _ w: Workspace
+  ) throws(EngineError) {
+    let address = pages.word(unit.page)
+    var word = PageWord(address.load())
+    var changed = word.hasAtomics
+    if word.state == .dirty {
+      let sent = try sendDiff(
+        unit, lane: lane(unit.page), home: word.home, from: frame(unit.page), &sender, w)
+      execution.interleave()
+      word.wasWritten = sent
+      word.state = .clean
+      changed = changed || sent
+    } else if word.isHome {
+      changed = true
+      // Before the head moves: a fetch marked before this is of a node that has not consumed this
+      // notice yet; a later mark is seen at the next release.
+      mark(unit.page).store(0)
+      word.isNoticed = true
+      word.state = .homeTracked
+    }
+    word.hasAtomics = false
+    address.store(word.raw)
+    if changed { note(unit, atHome: word.isHome, &log) }
+  }
+}

@@ -1,0 +1,44 @@
+import Platform
+
+// The gate: a barrier that moves homes stops page operations of this node (faults, flushes,
+// invalidations, atomics) for as long as hints are between two truths.
+//
+// Operations inside wait only for the fabric and for each other, never for a lock of the program, so
+// closing the gate always succeeds; and the gate is closed only after all nodes have arrived at the
+// barrier, so waiting at it is bounded by the barriers' own threads.
+
+// What a thread takes, it takes in this order: gate, workspace, commit lock, lock bits of pages in
+// ascending order. So no two threads wait for each other.
+
+extension Engine {
+  @inlinable
+  func enterGate() throws(EngineError) {
+    while true {
+      local.inside.fetchAdd(1)
+      // Full barrier before this load (fetchAdd); closeGate stores, fences and then reads `inside`:
+      // one of the two sees the other.
+      if local.gateClosed.load() == 0 { return }
+      local.inside.fetchAdd(~0)
+      var backoff = Backoff()
+      while local.gateClosed.load() != 0 {
+        try checkPeers()
+        execution.pause(&backoff)
+      }
+    }
+  }
+
+  @inlinable
+  func leaveGate() { local.inside.fetchAdd(~0) }
+
+  /// By the barrier's thread, which is not inside itself.
+  func closeGate() throws(EngineError) {
+    _ = local.gateClosed.exchange(1)
+    var backoff = Backoff()
+    while local.inside.load() != 0 {
+      try checkPeers()
+      execution.pause(&backoff)
+    }
+  }
+
+  func openGate() { local.gateClosed.store(0) }
+}

@@ -1,0 +1,79 @@
+import Platform
+
+/// A write notice: a range of whole units, packed in a word: first page (36 bits), pages (20 bits),
+/// log2 of the pages of a unit (4 bits), flags (4 bits).
+@frozen
+public struct WriteNotice: BitwiseCopyable, Sendable, Equatable {
+  public let raw: UInt64
+  @inlinable public init(raw: UInt64) { self.raw = raw }
+
+  @inlinable
+  public init(page: Int, count: Int, unitPages: Int, atHome: Bool) {
+    raw =
+      UInt64(page) << 28 | UInt64(count) << 8 | UInt64(unitPages.trailingZeroBitCount) << 4
+      | (atHome ? 1 : 0)
+  }
+  @inlinable public var page: Int { Int(raw >> 28) }
+  @inlinable public var count: Int { Int((raw >> 8) & 0xFFFFF) }
+  @inlinable public var pages: Range<Int> { page..<page + count }
+  @inlinable public var unitPages: Int { 1 << Int((raw >> 4) & 0xF) }
+  /// The writer was the page's home.
+  @inlinable public var atHome: Bool { raw & 1 != 0 }
+  @inlinable public static var longestCount: Int { 0xFFFFF }
+
+  /// This notice and `unit`'s in one, where they are contiguous and alike.
+  func extended(by unit: Unit, atHome: Bool) -> WriteNotice? {
+    guard page + count == unit.page, self.atHome == atHome, unitPages == unit.count,
+      count + unit.count <= Self.longestCount
+    else { return nil }
+    return WriteNotice(page: page, count: count + unit.count, unitPages: unitPages, atHome: atHome)
+  }
+}
+
+// The interval log: this node's ring of write notices in registered memory. Positions only grow; entry
+// i lies at i mod the ring's size. Written under the commit lock, read by peers with RDMA READ.
+//
+// A writer advances the floor before it overwrites; a reader READs entries, then the floor on the same
+// connection. So if an entry that was READ had been overwritten, the floor READ is above it.
+
+extension Engine {
+  @inlinable var logHead: AtomicWord { AtomicWord(control + layout.logHead) }
+  @inlinable var logFloor: AtomicWord { AtomicWord(control + layout.logFloor) }
+
+  func logEntry(_ position: UInt64) -> AtomicWord {
+    AtomicWord(control + layout.logRing + Int(position & UInt64(configuration.logEntryCount - 1)) * 8)
+  }
+
+  /// Notes that this node has changed `unit`: in the log, behind what `log` has gathered, and in the
+  /// epoch buffer. Nobody sees the log's part before `publish`.
+  func note(_ unit: Unit, atHome: Bool, _ log: inout LogWriter) {
+    add(.noticesSent)
+    if let longer = log.last?.extended(by: unit, atHome: atHome) {
+      log.last = longer
+      logEntry(log.end - 1).store(longer.raw)
+    } else {
+      let notice = WriteNotice(page: unit.page, count: unit.count, unitPages: unit.count, atHome: atHome)
+      let size = UInt64(configuration.logEntryCount)
+      if log.end >= size { logFloor.store(log.end - size + 1) }
+      // The floor before the entry: pairs with the readers' READs of entries, then floor.
+      fullFence()
+      logEntry(log.end).store(notice.raw)
+      log.last = notice
+      log.end += 1
+    }
+    noteInEpoch(unit, atHome: atHome)
+  }
+
+  /// Moves the head over what `log` gathered. Diffs are placed and marks cleared before.
+  func publish(_ log: LogWriter) {
+    fullFence()
+    logHead.store(log.end)
+  }
+}
+
+/// Entries being appended to the log, under the commit lock.
+struct LogWriter {
+  var end: UInt64
+  var last: WriteNotice?
+  init(_ head: UInt64) { end = head }
+}

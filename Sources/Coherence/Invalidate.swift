@@ -1,0 +1,114 @@
+import Fabric
+import Platform
+
+extension Engine {
+  /// Applies one write notice: no copy of these pages survives here that misses the write. Under the
+  /// commit lock. Pages homed here keep their frame; it has the diff already.
+  func invalidate(
+    _ range: Range<Int>, _ log: inout LogWriter, _ w: Workspace
+  ) throws(EngineError) {
+    var run = range.lowerBound..<range.lowerBound
+    var unitPages = 1
+    var page = range.lowerBound
+    while page < range.upperBound {
+      let unit = pages.unit(containing: page)
+      page = unit.pages.upperBound
+      guard try lockForInvalidation(unit) else { continue }
+      let word = pages.load(unit.page)
+      if word.state == .clean && !word.isPinned {
+        if unit.page != run.upperBound || unit.count != unitPages {
+          dropRun(run, unitPages: unitPages)
+          run = unit.page..<unit.page
+          unitPages = unit.count
+        }
+        run = run.lowerBound..<unit.pages.upperBound
+      } else {
+        dropRun(run, unitPages: unitPages)
+        run = page..<page
+        try invalidateWritten(unit, word, &log, w)
+      }
+    }
+    dropRun(run, unitPages: unitPages)
+  }
+
+  /// Clean copies, lock bits held: gone, and unlocked.
+  func dropRun(_ range: Range<Int>, unitPages: Int) {
+    if range.isEmpty { return }
+    protection.lower(range, to: .none)
+    execution.interleave()
+    for page in stride(from: range.lowerBound, to: range.upperBound, by: unitPages) {
+      var word = pages.load(page)
+      word.state = .invalid
+      word.isLocked = false
+      pages.word(page).store(word.raw)
+    }
+    add(.invalidations, range.count / unitPages)
+  }
+
+  /// Takes the lock bit of a unit that has a copy here. A copy that is being fetched is poisoned
+  /// instead: its fetcher starts over.
+  func lockForInvalidation(_ unit: Unit) throws(EngineError) -> Bool {
+    let address = pages.word(unit.page)
+    var backoff = Backoff()
+    while true {
+      let word = PageWord(address.load())
+      if !word.isLocked {
+        if word.state == .invalid || word.isHome { return false }
+        var changed = word
+        if word.state == .fetching {
+          changed.isPoisoned = true
+          if address.compareExchange(word.raw, changed.raw) { return false }
+        } else {
+          changed.isLocked = true
+          if address.compareExchange(word.raw, changed.raw) { return true }
+        }
+        continue
+      }
+      try checkPeers()
+      execution.pause(&backoff)
+    }
+  }
+
+  /// A dirty or pinned copy under a notice. Dirty: under one hold of the bit no access, diff placed,
+  /// invalid; whoever fetches next sees both writes.
+  func invalidateWritten(
+    _ unit: Unit, _ before: PageWord, _ log: inout LogWriter, _ w: Workspace
+  ) throws(EngineError) {
+    if before.isPinned {
+      try refreshPinned(unit, w)
+      unlock(unit)
+      return
+    }
+    if isOn(.keepDirtyOnNotice) {
+      unlock(unit)
+      return
+    }
+    protection.lower(unit.pages, to: .none)
+    execution.interleave()
+    var sender = DiffSender<E.F>()
+    try flushLocked(unit, &log, &sender, w)
+    try closeHomes(&sender, w)
+    var word = pages.load(unit.page)
+    word.state = .invalid
+    word.isLocked = false
+    pages.word(unit.page).store(word.raw)
+    add(.invalidations)
+  }
+
+  /// The fallback when notices are lost: every copy that is not homed here. Invalidating too much is
+  /// always correct.
+  func invalidateAll(_ log: inout LogWriter, _ w: Workspace) throws(EngineError) {
+    add(.logOverflows)
+    if isOn(.overflowNoticeLost) { return }
+    var taker = pages.cached.take()
+    while let page = taker.next() {
+      let unit = pages.unit(containing: page)
+      try invalidate(unit.pages, &log, w)
+      // Still there (being fetched, or pinned): a member for the next time.
+      let state = pages.load(unit.page).state
+      if state != .invalid && state.rawValue < PageState.homeTracked.rawValue {
+        pages.cached.insert(unit.page)
+      }
+    }
+  }
+}

@@ -1,0 +1,98 @@
+import Platform
+
+/// This node's private state beside the page table: clocks, the commit lock, the gate, the local halves
+/// of the locks, counters.
+@frozen
+public struct LocalState: BitwiseCopyable, @unchecked Sendable {
+  /// Position in each node's log up to which its notices are applied here; one word a node.
+  @usableFromInline let applied: UnsafeMutableRawPointer
+  /// The merged clock of the last barrier, and room for the one under way.
+  @usableFromInline let barrierClock: UnsafeMutableRawPointer
+  @usableFromInline let mergedClock: UnsafeMutableRawPointer
+  /// The peers' chunk keys, cached; 4 bytes a chunk and peer, 0 = not known yet.
+  @usableFromInline let peerKeys: UnsafeMutableRawPointer
+  /// Chunks that the service thread is asked to register: 1, and 2 where that failed.
+  @usableFromInline let chunkRequests: UnsafeMutableRawPointer
+  @usableFromInline let localLocks: UnsafeMutableRawPointer
+  @usableFromInline let slotUse: UnsafeMutableRawPointer
+  @usableFromInline let usedLanes: UnsafeMutableRawPointer
+  @usableFromInline let streams: UnsafeMutableRawPointer
+  @usableFromInline let moves: UnsafeMutableRawPointer
+  public let counters: UnsafeMutableRawPointer
+  @usableFromInline let words: UnsafeMutableRawPointer
+  @usableFromInline let chunkCount: Int
+
+  @usableFromInline static var streamCount: Int { 16 }
+
+  init(_ c: Configuration, _ carving: inout Carving) {
+    applied = carving.take(c.clockByteCount)
+    barrierClock = carving.take(c.clockByteCount)
+    mergedClock = carving.take(c.clockByteCount)
+    peerKeys = carving.take(c.chunkCount * c.nodeCount * 4)
+    chunkRequests = carving.take(c.chunkCount * 8)
+    localLocks = carving.take(c.lockCount * LocalLock.byteCount)
+    slotUse = carving.take((c.lockSlotCount + 63) / 64 * 8)
+    usedLanes = carving.take((c.nodeCount * 4 + 63) / 64 * 8)
+    streams = carving.take(Self.streamCount * 64)
+    moves = carving.take(c.moveCount * 16)
+    counters = carving.take(Counter.allCases.count * 64)
+    words = carving.take(64 * 24)
+    chunkCount = c.chunkCount
+  }
+
+  /// A cache line each.
+  @inlinable func word(_ index: Int) -> AtomicWord { AtomicWord(words + index &* 64) }
+
+  @inlinable var commitLock: AtomicWord { word(0) }
+  @inlinable var roundsBegun: AtomicWord { word(1) }
+  @inlinable var roundsFinished: AtomicWord { word(2) }
+  @inlinable var gateClosed: AtomicWord { word(3) }
+  @inlinable var inside: AtomicWord { word(4) }
+  @inlinable var workspaceUse: AtomicWord { word(5) }
+  /// Barriers passed; the epoch between two is their count.
+  @inlinable var epoch: AtomicWord { word(6) }
+  /// Disseminations done: barriers and the rounds of migration.
+  @inlinable var disseminations: AtomicWord { word(7) }
+  @inlinable var chunkRequestCount: AtomicWord { word(8) }
+  @inlinable var retireApplied: AtomicWord { word(9) }
+  @inlinable var streamClock: AtomicWord { word(10) }
+  @inlinable var moveCount: AtomicWord { word(11) }
+  /// Blocks in which this node may have exclusive pages: lowest, and highest + 1.
+  @inlinable var exclusiveLow: AtomicWord { word(12) }
+  @inlinable var exclusiveHigh: AtomicWord { word(13) }
+  /// Freed ranges whose addresses may be used again: all up to this position.
+  @inlinable var retireReusable: AtomicWord { word(14) }
+  @inlinable var barrierBusy: AtomicWord { word(15) }
+
+  @inlinable func applied(_ node: Int) -> AtomicWord { AtomicWord(applied + node &* 8) }
+
+  @inlinable
+  func peerKey(_ peer: Int, _ chunk: Int) -> UnsafeMutablePointer<UInt32> {
+    (peerKeys + (peer &* chunkCount + chunk) &* 4).assumingMemoryBound(to: UInt32.self)
+  }
+}
+
+/// What a node counts. Read by `Engine.count(_:)`.
+public enum Counter: Int, CaseIterable, Sendable {
+  case readFaults, writeFaults
+  case pagesFetched, bytesFetched, readAheadPages
+  case firstTouches, twins
+  case diffsSent, diffBytes, diffRuns
+  case noticesSent, noticesReceived, invalidations, logOverflows
+  case exclusivePages, pagesMovedHere, pagesMovedAway
+  case releases, acquires, barriers
+  case lockAcquires, lockLocalHandOvers, lockRemoteWaits
+  case atomics
+}
+
+extension Engine {
+  /// The count so far; exact for what happened before the call.
+  public func count(_ counter: Counter) -> UInt64 {
+    AtomicWord(local.counters + counter.rawValue * 64).loadRelaxed()
+  }
+
+  @inlinable
+  func add(_ counter: Counter, _ amount: Int = 1) {
+    AtomicWord(local.counters + counter.rawValue &* 64).fetchAdd(UInt64(truncatingIfNeeded: amount))
+  }
+}

@@ -1,0 +1,174 @@
+import Fabric
+import Platform
+
+// Home migration: a page whose noticing nodes since the last barrier are exactly one, and not its home,
+// moves to it. All nodes read the same epoch sets in the same order, so all know the same moves.
+//
+// The order, with every node's gate closed from before the first until after the second dissemination:
+//   1. the old home stops writing (its unnoticed writes are noted), the new home places its diffs;
+//   2. all nodes have done so: nobody reads or writes a frame of a moving page;
+//   3. the new home READs the whole page from the old one and enters itself in the directory; all
+//      nodes store the hint;
+//   4. all nodes have done so: the new frames are complete, the gates open.
+// So threads outside the barrier need no care: what they placed before 2 is in the READ of 3, and what
+// they place after 4 goes to the new home. Barriers without moves pay nothing.
+
+extension Engine {
+  /// Counts `peer` as a noticer of the unit; a node that is not home makes it a candidate.
+  func tally(_ page: Int, unitPages: Int, of peer: NodeID, atHome: Bool) {
+    let slot = pages.noticer(page)
+    let epoch = local.epoch.loadRelaxed() & 0xFFFF_FFFF
+    let seen = slot.pointee
+    if seen >> 32 == epoch {
+      slot.pointee = epoch << 32 | 0xFFFF
+      return
+    }
+    slot.pointee = epoch << 32 | UInt64(peer + 1)
+    let count = Int(local.moveCount.loadRelaxed())
+    guard !atHome, count < configuration.moveCount else { return }
+    move(count).storeBytes(of: UInt64(page) << 28 | UInt64(unitPages), as: UInt64.self)
+    move(count).storeBytes(of: UInt64(peer), toByteOffset: 8, as: UInt64.self)
+    local.moveCount.storeRelaxed(UInt64(count + 1))
+  }
+
+  func move(_ index: Int) -> UnsafeMutableRawPointer { local.moves + index * 16 }
+
+  func moveAt(_ index: Int) -> (unit: Unit, home: NodeID) {
+    let packed = move(index).load(as: UInt64.self)
+    return (
+      Unit(page: Int(packed >> 28), count: Int(packed & 0xFFF_FFFF)),
+      Int(move(index).load(fromByteOffset: 8, as: UInt64.self))
+    )
+  }
+
+  /// Drops the candidates that a second node noticed.
+  func keepSoleWriters() {
+    var kept = 0
+    for index in 0..<Int(local.moveCount.loadRelaxed()) {
+      let candidate = moveAt(index)
+      if pages.noticer(candidate.unit.page).pointee & 0xFFFF != UInt64(candidate.home + 1) { continue }
+      move(kept).copyMemory(from: move(index), byteCount: 16)
+      kept += 1
+    }
+    local.moveCount.storeRelaxed(UInt64(kept))
+  }
+
+  /// Signals stay blocked throughout: a handler of this thread that touched shared memory would
+  /// wait at the gate that only this thread opens.
+  func moveHomes() throws(EngineError) {
+    let saved = execution.enterCritical()
+    defer { execution.leaveCritical(saved) }
+    var message = BarrierMessage()
+    let count = Int(local.moveCount.loadRelaxed())
+    if !isOn(.movesWithoutGate) { try closeGate() }
+    // Behind the gate, as everywhere: who is inside and wants a workspace is not kept from it.
+    let w = takeWorkspace()
+    defer { giveBack(w) }
+    try takeCommitLock()
+    var log = LogWriter(logHead.load())
+    for index in 0..<count { try prepareMove(moveAt(index), &log, w) }
+    publish(log)
+    dropCommitLock()
+    try disseminate(&message, carrying: false)
+    for index in 0..<count { try carryOut(moveAt(index), w) }
+    try disseminate(&message, carrying: false)
+    if !isOn(.movesWithoutGate) { openGate() }
+  }
+
+  /// Step 1.
+  func prepareMove(
+    _ move: (unit: Unit, home: NodeID), _ log: inout LogWriter, _ w: Workspace
+  ) throws(EngineError) {
+    let unit = move.unit
+    let address = pages.word(unit.page)
+    var word = try lockForMove(unit)
+    if word.isHome && move.home != node {
+      // Writes that it has not noticed yet, or tracked at all, are noticed now: it can do so no more
+      // when it is not home.
+      if word.state != .homeTracked || word.hasAtomics { note(unit, atHome: true, &log) }
+      if word.isPinned && word.state == .homeDirty {
+        // Stays writable; what is written after this copy is in the diff against it, what before
+        // (and maybe more) in the new home's READ.
+        copyTwin(unit)
+        word.state = .dirty
+        pages.dirty.insert(unit.page)
+      } else {
+        protection.lower(unit.pages, to: .read)
+        execution.interleave()
+        word.state = .clean
+      }
+      word.hasAtomics = false
+      pages.cached.insert(unit.page)
+      add(.pagesMovedAway)
+    } else if word.state == .dirty && move.home == node && !word.isPinned {
+      protection.lower(unit.pages, to: .read)
+      var sender = DiffSender<E.F>()
+      try flushLocked(unit, &log, &sender, w)
+      try closeHomes(&sender, w)
+      word = pages.load(unit.page)
+    }
+    word.isLocked = false
+    address.store(word.raw)
+  }
+
+  func lockForMove(_ unit: Unit) throws(EngineError) -> PageWord {
+    let address = pages.word(unit.page)
+    var backoff = Backoff()
+    while true {
+      let word = PageWord(address.load())
+      var locked = word
+      locked.isLocked = true
+      if !word.isLocked, word.state != .fetching, address.compareExchange(word.raw, locked.raw) {
+        return locked
+      }
+      try checkPeers()
+      execution.pause(&backoff)
+    }
+  }
+
+  /// Step 3.
+  func carryOut(_ move: (unit: Unit, home: NodeID), _ w: Workspace) throws(EngineError) {
+    let unit = move.unit
+    let address = pages.word(unit.page)
+    var word = try lockForMove(unit)
+    if move.home == node && !word.isHome {
+      try takeOver(unit, &word, w)
+      add(.pagesMovedHere)
+    }
+    word.home = move.home
+    word.isLocked = false
+    address.store(word.raw)
+  }
+
+  /// The whole page from the old home, and the directory word. This node's diffs are in that page.
+  func takeOver(_ unit: Unit, _ word: inout PageWord, _ w: Workspace) throws(EngineError) {
+    let old = word.home
+    try ensureRegistered(unit.page >> configuration.chunkShift)
+    let from = try homeFrame(unit.page, home: old, w)
+    if word.state == .dirty {
+      // Pinned: the writer goes on, so the page comes in under its bytes.
+      try readAside(unit, home: old, merging: true, w)
+    } else if !isOn(.moveWithoutFetch) {
+      var batch = fabric.open(old, lane: lane(unit.page))
+      fabric.read(&batch, from: from, into: frame(unit.page), byteCount: byteCount(unit))
+      fabric.submit(batch, w.flight)
+    }
+    let shard = directoryWord(unit.page)
+    var batch = fabric.open(shard.node, lane: lane(unit.page))
+    fabric.compareAndSwap(
+      &batch, at: remote(shard.node, shard.offset), expected: UInt64(old + 1),
+      desired: UInt64(node + 1), old: w.result(0))
+    fabric.submit(batch, w.flight)
+    try wait(w.flight)
+    word.wasWritten = false
+    if word.state == .dirty {
+      // Pinned: it stays writable, so it is noticed at every release.
+      word.state = .homeDirty
+      pages.dirty.insert(unit.page)
+    } else {
+      if word.state == .invalid { protection.lower(unit.pages, to: .none) }
+      word.state = .homeTracked
+    }
+    word.isNoticed = false
+  }
+}

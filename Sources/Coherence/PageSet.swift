@@ -1,0 +1,89 @@
+import Platform
+
+/// A set of pages that threads add to without a lock and one thread takes in ascending order: a
+/// bitmap with two levels of summary.
+///
+/// `insert` sets the page's bit before the summary bits above it; `Taker` clears a summary bit
+/// before it takes the bits below. So a page inserted before a take began is either taken by it or
+/// was taken by an earlier take, and one inserted meanwhile is taken now or its summary stays set.
+@frozen
+public struct PageSet: BitwiseCopyable, @unchecked Sendable {
+  @usableFromInline let pages: UnsafeMutableRawPointer
+  @usableFromInline let words: UnsafeMutableRawPointer
+  @usableFromInline let groups: UnsafeMutableRawPointer
+  @usableFromInline let groupWordCount: Int
+
+  public static func byteCount(pageCount: Int) -> Int {
+    let a = wordCount(pageCount)
+    let b = wordCount(a)
+    return (a + b + wordCount(b)) * 8
+  }
+
+  static func wordCount(_ bits: Int) -> Int { (bits + 63) >> 6 }
+
+  /// `memory`: `byteCount(pageCount:)` zeroed bytes, 8-byte aligned, that outlive the set.
+  public init(_ memory: UnsafeMutableRawPointer, pageCount: Int) {
+    let a = Self.wordCount(pageCount)
+    let b = Self.wordCount(a)
+    pages = memory
+    words = memory + a * 8
+    groups = words + b * 8
+    groupWordCount = Self.wordCount(b)
+  }
+
+  /// Ordered before whatever the caller stores afterwards.
+  @inlinable
+  public func insert(_ page: Int) {
+    AtomicWord(pages + (page >> 6) &* 8).fetchOr(UInt64(1) << UInt64(page & 63))
+    AtomicWord(words + (page >> 12) &* 8).fetchOr(UInt64(1) << UInt64((page >> 6) & 63))
+    AtomicWord(groups + (page >> 18) &* 8).fetchOr(UInt64(1) << UInt64((page >> 12) & 63))
+  }
+
+  /// `insert`, cheap when the page is a member already and members are only taken all at once.
+  @inlinable
+  public func insertIfAbsent(_ page: Int) {
+    let word = AtomicWord(pages + (page >> 6) &* 8)
+    if word.load() & (UInt64(1) << UInt64(page & 63)) == 0 { insert(page) }
+  }
+
+  /// Takes the members in ascending order.
+  @frozen
+  public struct Taker {
+    @usableFromInline let set: PageSet
+    @usableFromInline var groupWord = -1
+    @usableFromInline var groupBits: UInt64 = 0
+    @usableFromInline var wordIndex = 0
+    @usableFromInline var wordBits: UInt64 = 0
+    @usableFromInline var pageIndex = 0
+    @usableFromInline var pageBits: UInt64 = 0
+
+    @inlinable init(_ set: PageSet) { self.set = set }
+
+    @inlinable
+    public mutating func next() -> Int? {
+      while true {
+        if pageBits != 0 {
+          let bit = pageBits.trailingZeroBitCount
+          pageBits &= pageBits &- 1
+          return pageIndex << 6 | bit
+        }
+        if wordBits != 0 {
+          pageIndex = wordIndex << 6 | wordBits.trailingZeroBitCount
+          wordBits &= wordBits &- 1
+          pageBits = AtomicWord(set.pages + pageIndex &* 8).exchange(0)
+        } else if groupBits != 0 {
+          wordIndex = groupWord << 6 | groupBits.trailingZeroBitCount
+          groupBits &= groupBits &- 1
+          wordBits = AtomicWord(set.words + wordIndex &* 8).exchange(0)
+        } else {
+          groupWord += 1
+          if groupWord >= set.groupWordCount { return nil }
+          let word = AtomicWord(set.groups + groupWord &* 8)
+          groupBits = word.load() == 0 ? 0 : word.exchange(0)
+        }
+      }
+    }
+  }
+
+  @inlinable public func take() -> Taker { Taker(self) }
+}

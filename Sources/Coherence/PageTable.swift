@@ -1,0 +1,190 @@
+import Platform
+
+/// How the pages of a segment are cut into units and where their homes are wished to be.
+@frozen
+public struct SegmentShape: BitwiseCopyable, Sendable, Equatable {
+  @frozen
+  public enum Placement: UInt8, BitwiseCopyable, Sendable {
+    /// The first writer becomes home.
+    case firstTouch = 0
+    /// Consecutive units to the same node, as even as possible.
+    case blocked = 1
+    /// Unit i to node i mod nodeCount.
+    case cyclic = 2
+    /// All to one node.
+    case oneNode = 3
+  }
+
+  public var firstPage: Int
+  public var pageCount: Int
+  /// log2 of the pages of a coherence unit.
+  public var unitShift: Int
+  public var placement: Placement
+  /// For `.oneNode`.
+  public var placementNode: Int
+
+  @inlinable
+  public init(
+    firstPage: Int, pageCount: Int, unitShift: Int = 0, placement: Placement = .firstTouch,
+    placementNode: Int = 0
+  ) {
+    self.firstPage = firstPage
+    self.pageCount = pageCount
+    self.unitShift = unitShift
+    self.placement = placement
+    self.placementNode = placementNode
+  }
+
+  /// The wished home of the unit that begins at `page`, -1 for first touch.
+  @inlinable
+  public func wishedHome(_ page: Int, nodeCount: Int) -> Int {
+    let unit = (page - firstPage) >> unitShift
+    switch placement {
+    case .firstTouch: return -1
+    case .blocked: return unit * nodeCount / max(pageCount >> unitShift, 1)
+    case .cyclic: return unit % nodeCount
+    case .oneNode: return placementNode
+    }
+  }
+}
+
+/// A coherence unit: base pages `page ..< page + count`, the state word at `page`.
+@frozen
+public struct Unit: BitwiseCopyable, Sendable {
+  public let page: Int
+  public let count: Int
+  @inlinable public init(page: Int, count: Int) {
+    self.page = page
+    self.count = count
+  }
+  @inlinable public var pages: Range<Int> { page..<page + count }
+}
+
+/// The per-node page directory: this node's state of every page of the global address space, indexed
+/// by global page, with the twins, the shapes of the segments and the sets of dirty and cached pages.
+///
+/// Everything lies in one private, zeroed, sparse mapping that exists for the whole capacity from
+/// joining to finalize, so a look-up needs no allocation and no lock.
+@frozen
+public struct PageTable: BitwiseCopyable, @unchecked Sendable {
+  @usableFromInline let words: UnsafeMutableRawPointer
+  /// Twin of global address `a` is at `twins + a`.
+  public let twins: UnsafeMutableRawPointer
+  @usableFromInline let epochStamps: UnsafeMutableRawPointer
+  @usableFromInline let noticers: UnsafeMutableRawPointer
+  @usableFromInline let chunkShapes: UnsafeMutableRawPointer
+  @usableFromInline let shapes: UnsafeMutablePointer<SegmentShape>
+  @usableFromInline let pinCounts: UnsafeMutableRawPointer
+  public let dirty: PageSet
+  public let cached: PageSet
+  @usableFromInline let pageShift: Int
+  @usableFromInline let chunkShift: Int
+  @usableFromInline let pageCount: Int
+  @usableFromInline let shapeCount: Int
+
+  public static func byteCount(_ c: Configuration) -> Int {
+    var carve = Carving(nil)
+    _ = PageTable(c, &carve)
+    return carve.end
+  }
+
+  /// Carves the table out of `carving`'s zeroed memory.
+  public init(_ c: Configuration, _ carving: inout Carving) {
+    words = carving.take(c.pageCount * 8)
+    twins = carving.take(c.capacityByteCount, align: 4096)
+    epochStamps = carving.take(c.pageCount * 4)
+    noticers = carving.take(c.pageCount * 8)
+    chunkShapes = carving.take(c.chunkCount * 2)
+    shapes = carving.take(c.shapeCount * MemoryLayout<SegmentShape>.stride)
+      .assumingMemoryBound(to: SegmentShape.self)
+    pinCounts = carving.take(c.pageCount * 4)
+    let setBytes = PageSet.byteCount(pageCount: c.pageCount)
+    dirty = PageSet(carving.take(setBytes), pageCount: c.pageCount)
+    cached = PageSet(carving.take(setBytes), pageCount: c.pageCount)
+    pageShift = c.pageShift
+    chunkShift = c.chunkShift
+    pageCount = c.pageCount
+    shapeCount = c.shapeCount
+  }
+
+  /// The state word of the unit that begins at `page`.
+  @inlinable public func word(_ page: Int) -> AtomicWord { AtomicWord(words + page &* 8) }
+  @inlinable public func load(_ page: Int) -> PageWord { PageWord(word(page).load()) }
+
+  /// Epoch in which this node last noted the unit in its epoch buffer, plus one.
+  @inlinable
+  func epochStamp(_ page: Int) -> UnsafeMutablePointer<UInt32> {
+    (epochStamps + page &* 4).assumingMemoryBound(to: UInt32.self)
+  }
+
+  /// Used by the barrier's thread only: who noticed the unit in an epoch.
+  @inlinable
+  func noticer(_ page: Int) -> UnsafeMutablePointer<UInt64> {
+    (noticers + page &* 8).assumingMemoryBound(to: UInt64.self)
+  }
+
+  @inlinable
+  func pinCount(_ page: Int) -> UnsafeMutablePointer<UInt32> {
+    (pinCounts + page &* 4).assumingMemoryBound(to: UInt32.self)
+  }
+
+  @inlinable
+  func twin(_ page: Int) -> UnsafeMutableRawPointer { twins + page << pageShift }
+
+  /// The shape that covers `page`; `nil` outside all segments that this node knows.
+  @inlinable
+  public func shape(of page: Int) -> SegmentShape? {
+    let index = chunkShape(page >> chunkShift).pointee
+    return index == 0 ? nil : shapes[Int(index) - 1]
+  }
+
+  @inlinable
+  func chunkShape(_ chunk: Int) -> UnsafeMutablePointer<UInt16> {
+    (chunkShapes + chunk &* 2).assumingMemoryBound(to: UInt16.self)
+  }
+
+  /// The unit that contains `page`; a base page where no segment is known.
+  @inlinable
+  public func unit(containing page: Int) -> Unit {
+    guard let shape = shape(of: page) else { return Unit(page: page, count: 1) }
+    let count = 1 << shape.unitShift
+    return Unit(page: page & ~(count - 1), count: count)
+  }
+
+  /// Makes `shape` known on this node, before any of its pages is touched here. False where the
+  /// table is full. Called under the caller's own lock; chunks belong to one shape at a time.
+  public func define(_ shape: SegmentShape) -> Bool {
+    let firstChunk = shape.firstPage >> chunkShift
+    if chunkShape(firstChunk).pointee != 0 { return true }
+    guard let slot = (0..<shapeCount).first(where: { shapes[$0].pageCount == 0 }) else { return false }
+    shapes[slot] = shape
+    for chunk in firstChunk...(shape.firstPage + shape.pageCount - 1) >> chunkShift {
+      chunkShape(chunk).pointee = UInt16(slot + 1)
+    }
+    return true
+  }
+
+  /// Forgets the shape of freed pages.
+  func forget(_ pages: Range<Int>) {
+    for chunk in pages.lowerBound >> chunkShift..<(pages.upperBound + (1 << chunkShift) - 1) >> chunkShift {
+      let index = chunkShape(chunk).pointee
+      if index != 0 { shapes[Int(index) - 1].pageCount = 0 }
+      chunkShape(chunk).pointee = 0
+    }
+  }
+}
+
+/// Hands out aligned pieces of one block of memory, or, without memory, adds up what they need.
+public struct Carving {
+  let base: UnsafeMutableRawPointer?
+  public private(set) var end = 0
+
+  public init(_ base: UnsafeMutableRawPointer?) { self.base = base }
+
+  public mutating func take(_ bytes: Int, align: Int = 64) -> UnsafeMutableRawPointer {
+    let start = (end + align - 1) & ~(align - 1)
+    end = start + bytes
+    // Without memory the pointers only carry offsets and are never followed.
+    return (base ?? UnsafeMutableRawPointer(bitPattern: 1 << 20).unsafelyUnwrapped) + start
+  }
+}

@@ -1,0 +1,157 @@
+import CPlatform
+import Fabric
+import Platform
+
+// Pinned pages stay accessible and unprotected, for system calls and for other libraries' direct access,
+// which do not take the signal. So their writes are found without stopping the writer: by
+// comparing snapshots with the twin; and a notice brings the fresh bytes in under it.
+
+extension Engine {
+  /// Brings `range` in with `access` and keeps it so in `view` until `unpin`. Pins nest.
+  public func pin(_ range: Range<Int>, to access: Access, view: ViewID) throws(EngineError) {
+    var page = range.lowerBound
+    while page < range.upperBound {
+      let unit = pages.unit(containing: page)
+      page = unit.pages.upperBound
+      while !(try pinOnce(unit, access, view)) {}
+    }
+  }
+
+  func pinOnce(_ unit: Unit, _ access: Access, _ view: ViewID) throws(EngineError) -> Bool {
+    let saved = execution.enterCritical()
+    defer { execution.leaveCritical(saved) }
+    try fault(page: unit.page, access: access, view: view)
+    try enterGate()
+    defer { leaveGate() }
+    let address = pages.word(unit.page)
+    let old = PageWord(address.load())
+    let writable = old.state == .dirty || old.state == .homeDirty || old.state == .homeExclusive
+    let readable = old.state == .clean || old.state == .homeTracked || writable
+    guard !old.isLocked, access == .readWrite ? writable : readable else { return false }
+    var word = old
+    word.isPinned = true
+    word.isLocked = true
+    guard address.compareExchange(old.raw, word.raw) else { return false }
+    pages.pinCount(unit.page).pointee += 1
+    protection.setPinned(unit.pages, true)
+    // Exclusive pages are looked at only when fetched; a pinned one is noticed at every release.
+    if access == .readWrite && word.isHome {
+      word.state = .homeDirty
+      pages.dirty.insert(unit.page)
+    }
+    protection.raise(unit.pages, to: access, in: view)
+    word.isLocked = false
+    address.store(word.raw)
+    return true
+  }
+
+  /// Ends one pin of each page; after the last they are protected and tracked as usual.
+  public func unpin(_ range: Range<Int>) throws(EngineError) {
+    var page = range.lowerBound
+    while page < range.upperBound {
+      let unit = pages.unit(containing: page)
+      page = unit.pages.upperBound
+      let saved = execution.enterCritical()
+      defer { execution.leaveCritical(saved) }
+      try enterGate()
+      defer { leaveGate() }
+      var word = try lockForMove(unit)
+      let count = pages.pinCount(unit.page)
+      if count.pointee > 0 { count.pointee -= 1 }
+      if count.pointee == 0 {
+        word.isPinned = false
+        protection.setPinned(unit.pages, false)
+      }
+      word.isLocked = false
+      pages.word(unit.page).store(word.raw)
+    }
+  }
+
+  /// At a release, lock bit held: the diff is taken from a snapshot, which becomes the twin.
+  func flushPinned(
+    _ unit: Unit, _ log: inout LogWriter, _ sender: inout DiffSender<E.F>, _ w: Workspace
+  ) throws(EngineError) {
+    var word = pages.load(unit.page)
+    var changed = word.hasAtomics
+    if word.state == .dirty {
+      for index in 0..<unit.count {
+        if try flushSnapshot(Unit(page: unit.page + index, count: 1), unit, word.home, &sender, w) {
+          changed = true
+        }
+      }
+    } else if word.isHome {
+      changed = true
+      mark(unit.page).store(0)
+      word.isNoticed = true
+    }
+    word.hasAtomics = false
+    if changed { note(unit, atHome: word.isHome, &log) }
+    // It stays writable: again on the list, for the next release.
+    pages.dirty.insert(unit.page)
+    word.isLocked = false
+    pages.word(unit.page).store(word.raw)
+  }
+
+  func flushSnapshot(
+    _ piece: Unit, _ unit: Unit, _ home: NodeID, _ sender: inout DiffSender<E.F>, _ w: Workspace
+  ) throws(EngineError) -> Bool {
+    let snapshot = control + layout.scratchPages
+    cplatform_copy(snapshot, frame(piece.page), configuration.pageByteCount)
+    let sent = try sendDiff(
+      piece, lane: lane(unit.page), home: home, from: UnsafeRawPointer(snapshot), &sender, w)
+    if sent {
+      // The snapshot is used again: its WRITEs complete first.
+      submit(&sender, w)
+      try wait(w.flight)
+      cplatform_copy(pages.twin(piece.page), snapshot, configuration.pageByteCount)
+    }
+    return sent
+  }
+
+  /// Under a notice, lock bit held: the fresh page is READ aside, and what others changed (what differs
+  /// from the twin) is brought in; what this node changed stays.
+  func refreshPinned(_ unit: Unit, _ w: Workspace) throws(EngineError) {
+    let word = pages.load(unit.page)
+    if word.home < 0 {
+      // The zeros of a page that has been claimed since.
+      guard case .home(let home) = try locate(unit, claiming: false, w), home != node else { return }
+      try ensureRegistered(unit.page >> configuration.chunkShift)
+      var known = word
+      known.home = home
+      pages.word(unit.page).store(known.raw)
+    }
+    let home = pages.load(unit.page).home
+    try readAside(unit, home: home, merging: word.state == .dirty, w)
+  }
+
+  /// READs the unit piece by piece beside the frame; then copies it, or merges it under this node's
+  /// writes. Under the commit lock, whose scratch pages it uses.
+  func readAside(
+    _ unit: Unit, home: NodeID, merging: Bool, _ w: Workspace
+  ) throws(EngineError) {
+    let fresh = control + layout.scratchPages + configuration.pageByteCount
+    for page in unit.pages {
+      let from = try homeFrame(page, home: home, w)
+      var batch = fabric.open(home, lane: lane(unit.page))
+      writeMarks(&batch, unit.page, home: home, w)
+      fabric.read(&batch, from: from, into: fresh, byteCount: configuration.pageByteCount)
+      fabric.submit(batch, w.flight)
+      try wait(w.flight)
+      if merging {
+        merge(UnsafeRawPointer(fresh), into: page)
+      } else {
+        cplatform_copy(frame(page), fresh, configuration.pageByteCount)
+      }
+    }
+  }
+
+  func merge(_ fresh: UnsafeRawPointer, into page: Int) {
+    let twin = pages.twin(page)
+    var runs = DiffRuns(frame: fresh, twin: UnsafeRawPointer(twin), byteCount: configuration.pageByteCount)
+    while let run = runs.run() {
+      // In a race-free program the bytes that others changed are none that this node has.
+      cplatform_copy(frame(page) + run.lowerBound, fresh + run.lowerBound, run.count)
+      cplatform_copy(twin + run.lowerBound, fresh + run.lowerBound, run.count)
+    }
+  }
+}

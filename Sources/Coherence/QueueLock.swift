@@ -1,0 +1,262 @@
+import Fabric
+import Platform
+
+// The lock between nodes: a queue lock in the manner of Mellor-Crummey and Scott (1991), by one-sided
+// operations. The record at the lock's home has the tail and the clock of the last release; a node that
+// waits does so on a slot in its own memory, and a hand-over is one WRITE latency.
+//
+// Record: word 0 tail (changed by the fabric's atomics only), word 7 info, then the clock.
+// Slot: word 0 `next`, WRITTEN by the successor; word 1 `granted`, WRITTEN by the predecessor behind
+// the clock; word 7 and clock as READ with the record. Words 0 and 1 are cleared before the slot's name goes into
+// the tail, and the slot is given back only after both WRITEs that it is due have arrived.
+
+extension Engine {
+  /// Waits for the lock; first come, first served between nodes. What was released with it before
+  /// is visible when this returns.
+  ///
+  /// Throws `.deadlock` where the calling thread holds it, `.slotsExhausted` where this node holds or awaits
+  /// too many.
+  public func acquireLock(_ id: Int) throws(EngineError) {
+    let lock = localLock(id)
+    try enterLocal(lock)
+    do throws(EngineError) {
+      try takeGlobally(id, lock, waiting: true)
+    } catch {
+      leaveLocal(lock)
+      throw error
+    }
+    lock.owner.storeRelaxed(UInt64(execution.threadID))
+  }
+
+  /// Takes the lock if it is free, else throws `.busy`. Never enqueues, so it never breaks the queue.
+  public func tryAcquireLock(_ id: Int) throws(EngineError) {
+    let lock = localLock(id)
+    guard tryEnterLocal(lock) else { throw .busy }
+    do throws(EngineError) {
+      try takeGlobally(id, lock, waiting: false)
+    } catch {
+      leaveLocal(lock)
+      throw error
+    }
+    lock.owner.storeRelaxed(UInt64(execution.threadID))
+  }
+
+  /// Tries until the time is over, then throws `.busy`. Not first come, first served.
+  public func acquireLock(_ id: Int, withinNanoseconds limit: UInt64) throws(EngineError) {
+    if localLock(id).owner.loadRelaxed() == UInt64(execution.threadID) { throw .deadlock }
+    let start = execution.nowNanoseconds()
+    var backoff = Backoff()
+    while true {
+      do throws(EngineError) {
+        try tryAcquireLock(id)
+        return
+      } catch .busy {
+        if execution.nowNanoseconds() - start >= limit { throw .busy }
+        execution.pause(&backoff)
+      } catch {
+        throw error
+      }
+    }
+  }
+
+  /// Releases the lock: every write of this node before is visible to whoever gets it next.
+  ///
+  /// Throws `.notOwner` where the calling thread does not hold it.
+  public func releaseLock(_ id: Int) throws(EngineError) {
+    let lock = localLock(id)
+    guard lock.owner.loadRelaxed() == UInt64(execution.threadID) else { throw .notOwner }
+    lock.owner.storeRelaxed(0)
+    defer { leaveLocal(lock) }
+    let passes = lock.passes.loadRelaxed()
+    if lock.nextTicket.load() > lock.serving.loadRelaxed() + 1, passes < UInt64(configuration.localPassLimit)
+    {
+      lock.passes.storeRelaxed(passes + 1)
+      return
+    }
+    let slot = Int(lock.slot.loadRelaxed()) - 1
+    lock.slot.storeRelaxed(0)
+    lock.passes.storeRelaxed(0)
+    if !isOn(.unlockBeforeFlush) { try release() }
+    try passOn(id, slot: slot)
+    if isOn(.unlockBeforeFlush) { try release() }
+    giveBackSlot(slot)
+  }
+
+  /// Whether the calling thread holds the lock.
+  public func holdsLock(_ id: Int) -> Bool {
+    localLock(id).owner.loadRelaxed() == UInt64(execution.threadID)
+  }
+
+  func lockRecord(_ id: Int) -> (node: NodeID, offset: Int) {
+    (id % nodeCount, layout.lockRecords + id / nodeCount * layout.lockRecordByteCount)
+  }
+
+  func slotOffset(_ slot: Int) -> Int { layout.lockSlots + slot * layout.lockSlotByteCount }
+
+  func slotWord(_ slot: Int, _ word: Int) -> AtomicWord {
+    AtomicWord(control + slotOffset(slot) + word * 8)
+  }
+
+  /// What the tail and `next` name: a node and one of its slots; never 0.
+  func slotName(_ slot: Int) -> UInt64 { UInt64(node + 1) << 32 | UInt64(slot) }
+
+  func takeGlobally(_ id: Int, _ lock: LocalLock, waiting: Bool) throws(EngineError) {
+    add(.lockAcquires)
+    if lock.slot.loadRelaxed() != 0 {
+      add(.lockLocalHandOvers)
+      return
+    }
+    let slot = try takeSlot()
+    let outcome: Bool
+    do throws(EngineError) {
+      outcome = try enqueue(id, slot, waiting: waiting)
+    } catch {
+      giveBackSlot(slot)
+      throw error
+    }
+    guard outcome else {
+      giveBackSlot(slot)
+      throw .busy
+    }
+    lock.slot.storeRelaxed(UInt64(slot + 1))
+    try acquire(control + slotOffset(slot) + 64)
+  }
+
+  /// Puts this node at the end of the queue and waits for the grant. Not `waiting`: only where the
+  /// queue is empty; false where it is not.
+  func enqueue(_ id: Int, _ slot: Int, waiting: Bool) throws(EngineError) -> Bool {
+    let predecessor = try swapTail(id, slot, waiting: waiting)
+    guard let predecessor else { return false }
+    if predecessor == 0 { return true }
+    add(.lockRemoteWaits)
+    let granted = slotWord(slot, 1)
+    var backoff = Backoff()
+    // Acquire: pairs with the predecessor's WRITE of the grant behind the clock.
+    while granted.load() == 0 {
+      fabric.poll()
+      try checkPeers()
+      execution.pause(&backoff)
+    }
+    return true
+  }
+
+  /// Makes the tail name this node's slot. Returns what it named before: 0 where the lock was free,
+  /// and then the clock is in the slot; `nil` where it was not and `waiting` is false. The
+  /// predecessor has been told.
+  func swapTail(_ id: Int, _ slot: Int, waiting: Bool) throws(EngineError) -> UInt64? {
+    let saved = execution.enterCritical()
+    defer { execution.leaveCritical(saved) }
+    let w = takeWorkspace()
+    defer { giveBack(w) }
+    slotWord(slot, 0).store(0)
+    slotWord(slot, 1).store(0)
+    let record = lockRecord(id)
+    var expected: UInt64 = 0
+    while true {
+      var batch = fabric.open(record.node, lane: 0)
+      fabric.compareAndSwap(
+        &batch, at: remote(record.node, record.offset), expected: expected, desired: slotName(slot),
+        old: w.result(0))
+      // Only the READ behind the compare-and-swap that found the lock free counts.
+      if expected == 0 {
+        fabric.read(
+          &batch, from: remote(record.node, record.offset + 56),
+          into: control + slotOffset(slot) + 56, byteCount: 8 + configuration.clockByteCount)
+      }
+      fabric.submit(batch, w.flight)
+      try wait(w.flight)
+      let before = w.resultValue(0)
+      if before == expected { break }
+      if !waiting { return nil }
+      expected = before
+    }
+    if expected != 0 { try tellPredecessor(expected, slot, w) }
+    return expected
+  }
+
+  func tellPredecessor(_ name: UInt64, _ slot: Int, _ w: Workspace) throws(EngineError) {
+    let peer = Int(name >> 32) - 1
+    w.outgoing.storeBytes(of: slotName(slot), as: UInt64.self)
+    var batch = fabric.open(peer, lane: 0)
+    fabric.write(
+      &batch, from: w.outgoing, byteCount: 8,
+      to: remote(peer, slotOffset(Int(name & 0xFFFF_FFFF))))
+    fabric.submit(batch, w.flight)
+    try wait(w.flight)
+  }
+
+  /// Leaves the clock and frees the lock, or grants it to the successor.
+  func passOn(_ id: Int, slot: Int) throws(EngineError) {
+    if slotWord(slot, 0).load() == 0, try leaveFree(id, slot) { return }
+    let next = slotWord(slot, 0)
+    var backoff = Backoff()
+    // Acquire: pairs with the successor's WRITE. It comes: the tail names somebody else.
+    while next.load() == 0 {
+      fabric.poll()
+      try checkPeers()
+      execution.pause(&backoff)
+    }
+    try grant(next.load())
+  }
+
+  /// The clock, and behind it on the same connection tail → 0. False where somebody has enqueued.
+  func leaveFree(_ id: Int, _ slot: Int) throws(EngineError) -> Bool {
+    let saved = execution.enterCritical()
+    defer { execution.leaveCritical(saved) }
+    let w = takeWorkspace()
+    defer { giveBack(w) }
+    storeClock(w.clock)
+    let record = lockRecord(id)
+    var batch = fabric.open(record.node, lane: 0)
+    fabric.write(
+      &batch, from: w.clock, byteCount: configuration.clockByteCount,
+      to: remote(record.node, record.offset + 64))
+    fabric.compareAndSwap(
+      &batch, at: remote(record.node, record.offset), expected: slotName(slot), desired: 0,
+      old: w.result(0))
+    fabric.submit(batch, w.flight)
+    try wait(w.flight)
+    return w.resultValue(0) == slotName(slot)
+  }
+
+  func grant(_ name: UInt64) throws(EngineError) {
+    let saved = execution.enterCritical()
+    defer { execution.leaveCritical(saved) }
+    let w = takeWorkspace()
+    defer { giveBack(w) }
+    storeClock(w.clock)
+    let peer = Int(name >> 32) - 1
+    let slot = remote(peer, slotOffset(Int(name & 0xFFFF_FFFF)))
+    var batch = fabric.open(peer, lane: 0)
+    fabric.write(
+      &batch, from: w.clock, byteCount: configuration.clockByteCount, to: slot.advanced(by: 64))
+    fabric.write(&batch, from: w.one, byteCount: 8, to: slot.advanced(by: 8))
+    fabric.submit(batch, w.flight)
+    try wait(w.flight)
+  }
+
+  /// What this node knows: the notices that it has applied, and its own.
+  func storeClock(_ clock: UnsafeMutableRawPointer) {
+    for peer in 0..<nodeCount {
+      let entry = peer == node ? logHead.load() : local.applied(peer).load()
+      clock.storeBytes(of: entry, toByteOffset: peer * 8, as: UInt64.self)
+    }
+  }
+
+  func takeSlot() throws(EngineError) -> Int {
+    for index in 0..<(configuration.lockSlotCount + 63) / 64 {
+      let word = AtomicWord(local.slotUse + index * 8)
+      while true {
+        let used = word.load()
+        let slot = index * 64 + (~used).trailingZeroBitCount
+        if used == ~0 || slot >= configuration.lockSlotCount { break }
+        if word.compareExchange(used, used | 1 << UInt64(slot & 63)) { return slot }
+      }
+    }
+    throw .slotsExhausted
+  }
+
+  func giveBackSlot(_ slot: Int) {
+    AtomicWord(local.slotUse + (slot >> 6) * 8).fetchAnd(~(1 << UInt64(slot & 63)))
+  }
+}

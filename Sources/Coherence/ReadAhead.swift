@@ -1,0 +1,179 @@
+import Fabric
+import Platform
+
+// Read-ahead: sequential read faults open a growing window, as the kernel's does; the window's READs
+// ride in the doorbells of the faulting page's.
+
+extension Engine {
+  /// The pages after `unit` worth bringing along: empty unless faults were sequential. Streams are
+  /// hints, kept in a few words that threads change without care for each other.
+  @inlinable
+  func readAhead(_ unit: Unit) -> Range<Int> {
+    let none = unit.pages.upperBound..<unit.pages.upperBound
+    guard let shape = pages.shape(of: unit.page) else { return none }
+    let longest = configuration.readAheadLimit >> shape.unitShift
+    if longest == 0 { return none }
+    for stream in 0..<LocalState.streamCount {
+      let next = AtomicWord(local.streams + stream &* 64)
+      let expected = Int(next.loadRelaxed()) - 1
+      guard expected >= 0, unit.page >= expected, unit.page < expected + 4 * unit.count else { continue }
+      let width = AtomicWord(local.streams + stream &* 64 + 8)
+      let window = min(max(Int(width.loadRelaxed()) * 2, 2), longest)
+      width.storeRelaxed(UInt64(window))
+      let end = clip(unit.pages.upperBound + window << shape.unitShift, unit, shape)
+      next.storeRelaxed(UInt64(end + 1))
+      return unit.pages.upperBound..<end
+    }
+    let victim = Int(local.streamClock.fetchAdd(1)) % LocalState.streamCount
+    AtomicWord(local.streams + victim &* 64).storeRelaxed(UInt64(unit.pages.upperBound + 1))
+    AtomicWord(local.streams + victim &* 64 + 8).storeRelaxed(0)
+    return none
+  }
+
+  /// A window stays in the segment and in the chunk, which is registered for the faulting page.
+  @inlinable
+  func clip(_ end: Int, _ unit: Unit, _ shape: SegmentShape) -> Int {
+    let chunkEnd = (unit.page >> configuration.chunkShift + 1) << configuration.chunkShift
+    return max(unit.pages.upperBound, min(end, chunkEnd, shape.firstPage + shape.pageCount))
+  }
+
+  /// Looks up `unit` and, in the same READ, the units of `ahead` whose words lie behind its own.
+  @inlinable
+  func locateBlock(
+    _ unit: Unit, _ ahead: Range<Int>, _ w: Workspace
+  ) throws(EngineError) -> Located {
+    let blockEnd = (unit.page >> ControlLayout.blockShift + 1) << ControlLayout.blockShift
+    let end = max(unit.page + 1, min(ahead.upperBound, blockEnd))
+    let shard = directoryWord(unit.page)
+    var batch = fabric.open(shard.node, lane: lane(unit.page))
+    fabric.read(
+      &batch, from: remote(shard.node, shard.offset), into: w.result(8),
+      byteCount: (end - unit.page) * 8)
+    fabric.submit(batch, w.flight)
+    try wait(w.flight)
+    var page = unit.pages.upperBound
+    while page < end {
+      let home = Int(w.resultValue(8 + page - unit.page)) - 1
+      if home >= 0 { storeHintIfIdle(page, home) }
+      page += unit.count
+    }
+    let word = w.resultValue(8)
+    return word == 0 ? .unclaimed : .home(Int(word) - 1)
+  }
+
+  @inlinable
+  func storeHintIfIdle(_ page: Int, _ home: NodeID) {
+    let old = pages.load(page)
+    guard old.state == .invalid, !old.isLocked, old.home < 0 else { return }
+    var word = old
+    word.home = home
+    _ = pages.word(page).compareExchange(old.raw, word.raw)
+  }
+
+  /// Fetches `unit` from `home` together with the invalid units of `ahead` whose homes are known.
+  @inlinable
+  func fetchWindow(
+    _ unit: Unit, _ home: NodeID, _ ahead: Range<Int>, _ view: ViewID, _ w: Workspace
+  ) throws(EngineError) {
+    try ensureRegistered(unit.page >> configuration.chunkShift)
+    _ = try homeFrame(unit.page, home: home, w)
+    storeHint(unit, home)
+    clearPoison(unit)
+    // Bit i: the i-th unit from `unit` on is being fetched by this thread.
+    var taken: UInt64 = 1
+    var index = 1
+    var page = ahead.lowerBound
+    while page < ahead.upperBound && index < 64 {
+      if takeForReadAhead(page) { taken |= 1 << UInt64(index) }
+      index += 1
+      page += unit.count
+    }
+    do throws(EngineError) {
+      try readWindow(unit, taken, w)
+    } catch {
+      abandonWindow(unit, taken & ~1)
+      throw error
+    }
+    add(.readAheadPages, taken.nonzeroBitCount - 1)
+    if mapWindow(unit, taken, view) { return }
+    // Poisoned meanwhile: the faulting unit itself starts over, alone.
+    try fetch(unit, home, forWriting: false, view, w)
+  }
+
+  @inlinable
+  func takeForReadAhead(_ page: Int) -> Bool {
+    let old = pages.load(page)
+    guard old.state == .invalid, !old.isLocked, old.home >= 0, old.home != node,
+      local.peerKey(old.home, page >> configuration.chunkShift).pointee != 0
+    else { return false }
+    var word = old
+    word.state = .fetching
+    guard pages.word(page).compareExchange(old.raw, word.raw) else { return false }
+    pages.cached.insertIfAbsent(page)
+    return true
+  }
+
+  /// One batch for each stretch of units with the same home and lane; all in flight together.
+  @inlinable
+  func readWindow(_ unit: Unit, _ taken: UInt64, _ w: Workspace) throws(EngineError) {
+    var rest = taken
+    var home = pages.load(unit.page).home
+    var lane = lane(unit.page)
+    var batch = fabric.open(home, lane: lane)
+    while rest != 0 {
+      let page = unit.page + rest.trailingZeroBitCount * unit.count
+      rest &= rest - 1
+      let nextHome = pages.load(page).home
+      if nextHome != home || self.lane(page) != lane {
+        fabric.submit(batch, w.flight)
+        home = nextHome
+        lane = self.lane(page)
+        batch = fabric.open(home, lane: lane)
+      }
+      let key = local.peerKey(home, page >> configuration.chunkShift).pointee
+      let from = RemoteAddress(
+        address: fabric.framesAddress(of: home) + UInt64(page << configuration.pageShift), key: key)
+      writeMarks(&batch, page, home: home, w)
+      fabric.read(&batch, from: from, into: frame(page), byteCount: byteCount(unit))
+    }
+    fabric.submit(batch, w.flight)
+    try wait(w.flight)
+    add(.pagesFetched, taken.nonzeroBitCount)
+    add(.bytesFetched, taken.nonzeroBitCount * byteCount(unit))
+  }
+
+  /// Maps what arrived and was not poisoned, contiguous units by one raise. False where the first
+  /// unit was poisoned; it is still `fetching` then.
+  @inlinable
+  func mapWindow(_ unit: Unit, _ taken: UInt64, _ view: ViewID) -> Bool {
+    let ahead = taken & ~1
+    let first = finishFetch(unit, as: .clean)
+    var finished: UInt64 = first ? 1 : 0
+    var rest = ahead
+    while rest != 0 {
+      let bit = rest & ~(rest - 1)
+      rest &= rest - 1
+      let other = Unit(page: unit.page + bit.trailingZeroBitCount * unit.count, count: unit.count)
+      if finishFetch(other, as: .clean) { finished |= bit } else { abandonFetch(other) }
+    }
+    rest = finished
+    while rest != 0 {
+      let start = rest.trailingZeroBitCount
+      let length = (~(rest >> UInt64(start))).trailingZeroBitCount
+      let low = unit.page + start * unit.count
+      raiseFetched(low..<low + length * unit.count, .read, view)
+      for i in 0..<length { unlock(Unit(page: low + i * unit.count, count: unit.count)) }
+      rest = start + length >= 64 ? 0 : rest & (~0 << UInt64(start + length))
+    }
+    return first
+  }
+
+  @inlinable
+  func abandonWindow(_ unit: Unit, _ taken: UInt64) {
+    var rest = taken
+    while rest != 0 {
+      abandonFetch(Unit(page: unit.page + rest.trailingZeroBitCount * unit.count, count: unit.count))
+      rest &= rest - 1
+    }
+  }
+}

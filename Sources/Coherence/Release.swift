@@ -1,0 +1,150 @@
+import Fabric
+import Platform
+
+// Release: every write of this node before it is placed at the homes and noted in the log before
+// anybody can learn of it.
+//
+// Group commit: a release returns when a round that began after it was called has moved the head. So it
+// also covers what another thread's round had taken off the dirty list and not yet placed.
+
+extension Engine {
+  /// The release fence: on return all writes of this node before the call are placed and noted.
+  public func release() throws(EngineError) {
+    let saved = execution.enterCritical()
+    defer { execution.leaveCritical(saved) }
+    try enterGate()
+    defer { leaveGate() }
+    add(.releases)
+    try groupCommit()
+  }
+
+  func groupCommit() throws(EngineError) {
+    // A round counted in `roundsBegun` already may have passed this thread's pages by.
+    let wanted = local.roundsBegun.load() + 1
+    let w = takeWorkspace()
+    defer { giveBack(w) }
+    var backoff = Backoff()
+    while local.roundsFinished.load() < wanted {
+      if tryCommitLock() {
+        if local.roundsFinished.load() >= wanted {
+          dropCommitLock()
+          return
+        }
+        let round = local.roundsBegun.fetchAdd(1) + 1
+        try commitRound(w)
+        local.roundsFinished.store(round)
+        dropCommitLock()
+        return
+      }
+      if isOn(.noGroupCommit) { return }
+      try checkPeers()
+      execution.pause(&backoff)
+    }
+  }
+
+  /// One round, under the commit lock: diffs and notices of everything on the dirty list, notices of
+  /// exclusive pages that were fetched, head moved.
+  func commitRound(_ w: Workspace) throws(EngineError) {
+    var log = LogWriter(logHead.load())
+    var sender = DiffSender<E.F>()
+    try flushDirtyPages(&log, &sender, w)
+    noteFetchedExclusives(&log)
+    try closeHomes(&sender, w)
+    publish(log)
+  }
+
+  func flushDirtyPages(
+    _ log: inout LogWriter, _ sender: inout DiffSender<E.F>, _ w: Workspace
+  ) throws(EngineError) {
+    var taker = pages.dirty.take()
+    var run = 0..<0
+    var unitPages = 1
+    while let page = taker.next() {
+      execution.interleave()
+      let unit = pages.unit(containing: page)
+      guard try lockForFlush(unit) else { continue }
+      if pages.load(unit.page).isPinned {
+        try flushPinned(unit, &log, &sender, w)
+        continue
+      }
+      if unit.page == run.upperBound, unit.count == unitPages, run.count < 256 {
+        run = run.lowerBound..<unit.pages.upperBound
+      } else {
+        try flushRun(run, unitPages: unitPages, &log, &sender, w)
+        run = unit.pages
+        unitPages = unit.count
+      }
+    }
+    try flushRun(run, unitPages: unitPages, &log, &sender, w)
+  }
+
+  /// Takes the unit's lock bit if there is something to flush. A thread that makes the page dirty
+  /// later puts it on the list again.
+  func lockForFlush(_ unit: Unit) throws(EngineError) -> Bool {
+    let address = pages.word(unit.page)
+    var backoff = Backoff()
+    while true {
+      let word = PageWord(address.load())
+      if !word.isLocked {
+        if word.state != .dirty && word.state != .homeDirty && !word.hasAtomics { return false }
+        var locked = word
+        locked.isLocked = true
+        if word.state != .fetching, address.compareExchange(word.raw, locked.raw) { return true }
+      }
+      try checkPeers()
+      execution.pause(&backoff)
+    }
+  }
+
+  /// Exclusive pages at home that somebody has fetched: a notice, written or not, and tracked again.
+  func noteFetchedExclusives(_ log: inout LogWriter) {
+    let end = Int(local.exclusiveHigh.load())
+    guard end > 0 else { return }
+    // Stores to exclusive pages before this release, then the look at the marks: a mark placed later
+    // has its READ after those stores.
+    fullFence()
+    for block in Int(~local.exclusiveLow.load())..<end {
+      let summary = blockMark(block)
+      if summary.load() == 0 { continue }
+      if isOn(.exchangeWithoutBarriers) {
+        noteExclusives(in: block, &log)
+        execution.interleave()
+        summary.store(0)
+      } else {
+        // A full barrier on both sides: page marks placed before this summary are seen below.
+        _ = summary.exchange(0)
+        noteExclusives(in: block, &log)
+      }
+    }
+  }
+
+  func noteExclusives(in block: Int, _ log: inout LogWriter) {
+    let first = block << ControlLayout.blockShift
+    for page in first..<min(first + 1 << ControlLayout.blockShift, configuration.pageCount) {
+      let address = pages.word(page)
+      var backoff = Backoff()
+      while true {
+        let word = PageWord(address.load())
+        guard word.state == .homeExclusive, mark(page).load() != 0 else { break }
+        var locked = word
+        locked.isLocked = true
+        if !word.isLocked, address.compareExchange(word.raw, locked.raw) {
+          trackAgain(pages.unit(containing: page), &log)
+          break
+        }
+        execution.pause(&backoff)
+      }
+    }
+  }
+
+  func trackAgain(_ unit: Unit, _ log: inout LogWriter) {
+    var word = pages.load(unit.page)
+    protection.lower(unit.pages, to: .read)
+    mark(unit.page).store(0)
+    word.state = .homeTracked
+    word.isNoticed = true
+    word.isLocked = false
+    note(unit, atHome: true, &log)
+    pages.word(unit.page).store(word.raw)
+  }
+}

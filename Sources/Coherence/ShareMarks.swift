@@ -1,0 +1,59 @@
+import Fabric
+import Platform
+
+// Share marks: one byte a page and one a block of pages, in the home's control memory. A fetcher
+// WRITEs the page's mark, then the block's, before its READ of the page, on the same connection. A
+// mark means: fetched since the home's last own notice for this page.
+
+extension Engine {
+  @inlinable
+  func mark(_ page: Int) -> AtomicByte { AtomicByte(control + layout.marks + page) }
+
+  @inlinable
+  func blockMark(_ block: Int) -> AtomicByte { AtomicByte(control + layout.blockMarks + block) }
+
+  /// Adds to `batch` the marks that tell the home of `page` of this fetch.
+  @inlinable
+  func writeMarks(_ batch: inout E.F.Batch, _ page: Int, home: NodeID, _ w: Workspace) {
+    fabric.write(&batch, from: w.one, byteCount: 1, to: remote(home, layout.marks + page))
+    fabric.write(
+      &batch, from: w.one, byteCount: 1,
+      to: remote(home, layout.blockMarks + page >> ControlLayout.blockShift))
+  }
+
+  /// At home, holding the unit's lock bit: whether a write may go untracked; if so the state is
+  /// exclusive already.
+  ///
+  /// Exclusive is stored before the mark is looked at again, with a full fence between; the fetcher's
+  /// mark is placed before its READ. So either this sees the mark, or the fetcher's READ comes
+  /// after this point and its mark is found at the next release.
+  @inlinable
+  func becomeExclusive(_ unit: Unit, _ word: inout PageWord) -> Bool {
+    guard word.isNoticed || isOn(.exclusiveWithoutOwnNotice), mark(unit.page).load() == 0 else {
+      return false
+    }
+    word.state = .homeExclusive
+    pages.word(unit.page).store(word.raw)
+    fullFence()
+    execution.interleave()
+    if !isOn(.markNotLookedAtAgain), mark(unit.page).load() != 0 { return false }
+    rememberExclusive(block: unit.page >> ControlLayout.blockShift)
+    add(.exclusivePages)
+    return true
+  }
+
+  /// Widens the range of blocks that a release looks at. Before the page becomes writable.
+  @inlinable
+  func rememberExclusive(block: Int) {
+    let b = UInt64(block)
+    while true {
+      // The low end is kept as its complement, so that zeroed memory means "none".
+      let low = local.exclusiveLow.load()
+      if low >= ~b || local.exclusiveLow.compareExchange(low, ~b) { break }
+    }
+    while true {
+      let high = local.exclusiveHigh.load()
+      if high > b || local.exclusiveHigh.compareExchange(high, b + 1) { break }
+    }
+  }
+}
