@@ -52,8 +52,11 @@ let package = Package(
     // Tools.
     .executableTarget(name: "MerinoTool", dependencies: ["Merino", "Bootstrap", argumentParser]),
     .target(name: "CFaultFloor", path: "Sources/Benchmarks/CFaultFloor"),
+    .target(
+      name: "BenchmarkSupport", dependencies: ["CFaultFloor"],
+      path: "Sources/Benchmarks/BenchmarkSupport"),
     .executableTarget(
-      name: "MerinoFetchLatency", dependencies: ["Merino", "CFaultFloor", argumentParser],
+      name: "MerinoFetchLatency", dependencies: ["Merino", "BenchmarkSupport", argumentParser],
       path: "Sources/Benchmarks/FetchLatency"),
 
     // Simulation: the same engine, N nodes in one process, scheduled from a seed.
@@ -77,6 +80,7 @@ let package = Package(
       name: "AddressSpaceTests", dependencies: ["AddressSpace", "FaultHandler", "Platform"]),
     .testTarget(name: "BootstrapTests", dependencies: ["Bootstrap", "Platform"]),
     .testTarget(name: "HeapTests", dependencies: ["Heap"]),
+    .testTarget(name: "BenchmarkSupportTests", dependencies: ["BenchmarkSupport"]),
     .testTarget(name: "ArchitectureTests"),
   ],
   swiftLanguageModes: [.v6]

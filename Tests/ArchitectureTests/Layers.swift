@@ -23,8 +23,8 @@ enum Layers {
   /// Command-line tools and the simulation; the library knows none of them. The key is the folder's name.
   static let tools: [String: Set<String>] = [
     "MerinoTool": machine.union(["Bootstrap", "Merino"]),
-    "BenchmarkSupport": [],
-    "FetchLatency": machine.union(["BenchmarkSupport", "CFaultFloor", "Merino"]),
+    "BenchmarkSupport": ["CFaultFloor"],
+    "FetchLatency": machine.union(["BenchmarkSupport", "Merino"]),
     "SimulatedFabric": protocolBelow.union(["CCoroutine"]),
     "Simulation": protocolBelow.union(["Coherence", "SimulatedFabric", "Heap"]),
     "MerinoSimulate": protocolBelow.union(["Coherence", "Simulation", "SimulatedFabric"]),

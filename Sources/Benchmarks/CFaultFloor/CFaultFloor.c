@@ -1,1 +1,135 @@
+#define _GNU_SOURCE
 #include "CFaultFloor.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+// What the handler needs. Written before the handler is installed, on the thread that takes the faults.
+static struct {
+  unsigned char *home;         // where pages come from: another memfd, as another node's frames
+  unsigned char *frames;       // this node's frames, always writable
+  unsigned char *application;  // the same frames, protected
+  size_t bytes;
+  size_t page_bytes;
+  struct sigaction before;
+} floor_state;
+
+static void on_fault(int signal, siginfo_t *info, void *context) {
+  (void)context;
+  int saved = errno;
+  size_t offset = (size_t)((unsigned char *)info->si_addr - floor_state.application);
+  if (offset >= floor_state.bytes) {
+    // Not ours: with the former action back in place the access faults again, and goes there.
+    sigaction(signal, &floor_state.before, NULL);
+    return;
+  }
+  offset -= offset % floor_state.page_bytes;
+  memcpy(floor_state.frames + offset, floor_state.home + offset, floor_state.page_bytes);
+  mprotect(floor_state.application + offset, floor_state.page_bytes, PROT_READ);
+  errno = saved;
+}
+
+static uint64_t now_nanoseconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static int is_permutation(const uint32_t *order, size_t pages) {
+  unsigned char *seen = calloc(pages, 1);
+  if (seen == NULL) return 0;
+  size_t distinct = 0;
+  for (size_t i = 0; i < pages; i++) {
+    if (order[i] < pages && !seen[order[i]]) {
+      seen[order[i]] = 1;
+      distinct++;
+    }
+  }
+  free(seen);
+  return distinct == pages;
+}
+
+// The bytes of a page: its number, all over, never zero.
+static unsigned char contents(size_t page) { return (unsigned char)(page % 251 + 1); }
+
+static unsigned char *map_shared(int descriptor, size_t bytes, int protection) {
+  void *at = mmap(NULL, bytes, protection, MAP_SHARED, descriptor, 0);
+  return at == MAP_FAILED ? NULL : at;
+}
+
+static int set_up(int home, int frames, size_t bytes, cfaultfloor_frames_t kind, const char **failed_call) {
+  *failed_call = "ftruncate";
+  if (ftruncate(home, (off_t)bytes) != 0 || ftruncate(frames, (off_t)bytes) != 0) return errno;
+  *failed_call = "mmap";
+  floor_state.home = map_shared(home, bytes, PROT_READ | PROT_WRITE);
+  floor_state.frames = map_shared(frames, bytes, PROT_READ | PROT_WRITE);
+  floor_state.application = map_shared(frames, bytes, PROT_NONE);
+  if (!floor_state.home || !floor_state.frames || !floor_state.application) return errno;
+  for (size_t at = 0; at < bytes; at += floor_state.page_bytes) {
+    memset(floor_state.home + at, contents(at / floor_state.page_bytes), floor_state.page_bytes);
+  }
+  if (kind == CFAULTFLOOR_FRAMES_RESIDENT) memset(floor_state.frames, 0, bytes);
+  return 0;
+}
+
+static void tear_down(size_t bytes) {
+  if (floor_state.home) munmap(floor_state.home, bytes);
+  if (floor_state.frames) munmap(floor_state.frames, bytes);
+  if (floor_state.application) munmap(floor_state.application, bytes);
+  floor_state.home = floor_state.frames = floor_state.application = NULL;
+}
+
+static int take_faults(const uint32_t *order, size_t pages, uint64_t *nanoseconds, const char **failed_call) {
+  struct sigaction action = {0};
+  action.sa_sigaction = on_fault;
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+  sigfillset(&action.sa_mask);
+  *failed_call = "sigaction";
+  if (sigaction(SIGSEGV, &action, &floor_state.before) != 0) return errno;
+  int wrong = 0;
+  for (size_t i = 0; i < pages; i++) {
+    const volatile unsigned char *byte = floor_state.application + (size_t)order[i] * floor_state.page_bytes;
+    uint64_t began = now_nanoseconds();
+    unsigned char value = *byte;
+    nanoseconds[i] = now_nanoseconds() - began;
+    wrong |= value != contents(order[i]);
+  }
+  *failed_call = "check of the pages' contents";
+  int status = wrong ? EIO : 0;
+  if (sigaction(SIGSEGV, &floor_state.before, NULL) != 0) {
+    *failed_call = "sigaction";
+    return errno;
+  }
+  return status;
+}
+
+int cfaultfloor_measure(const uint32_t *order, size_t pages, size_t page_bytes, cfaultfloor_frames_t frames,
+                        uint64_t *nanoseconds, const char **failed_call) {
+  long system_page = sysconf(_SC_PAGESIZE);
+  *failed_call = "check of the arguments";
+  if (pages == 0 || page_bytes == 0 || page_bytes % (size_t)system_page != 0) return EINVAL;
+  if (!is_permutation(order, pages)) return EINVAL;
+  floor_state.bytes = pages * page_bytes;
+  floor_state.page_bytes = page_bytes;
+
+  *failed_call = "memfd_create";
+  int home = memfd_create("fault-floor-home", MFD_CLOEXEC);
+  if (home < 0) return errno;
+  int own = memfd_create("fault-floor-frames", MFD_CLOEXEC);
+  if (own < 0) {
+    int status = errno;
+    close(home);
+    return status;
+  }
+  int status = set_up(home, own, floor_state.bytes, frames, failed_call);
+  if (status == 0) status = take_faults(order, pages, nanoseconds, failed_call);
+  tear_down(floor_state.bytes);
+  close(home);
+  close(own);
+  return status;
+}

@@ -1,0 +1,50 @@
+import BenchmarkSupport
+import Glibc
+import Testing
+
+// Serialised: a measurement takes over SIGSEGV while it runs.
+@Suite(.serialized) struct FaultFloorTests {
+  @Test(arguments: [FaultFloor.Frames.empty, .resident])
+  func everyPageTakesAFault(frames: FaultFloor.Frames) throws {
+    let order = PageOrder.random(count: 200, seed: 7)
+    let times = try FaultFloor.measure(order: order, pageByteCount: 4096, frames: frames)
+    #expect(times.count == 200)
+    // A signal, a copy and a system call take more than a quarter of a microsecond on any machine; a read
+    // that took no fault takes less.
+    #expect(times.allSatisfy { $0 > 250 })
+  }
+
+  @Test func theFormerHandlerIsBack() throws {
+    var before = sigaction()
+    var after = sigaction()
+    sigaction(SIGSEGV, nil, &before)
+    _ = try FaultFloor.measure(order: [0, 1, 2], pageByteCount: 4096, frames: .empty)
+    sigaction(SIGSEGV, nil, &after)
+    #expect(before.sa_flags == after.sa_flags)
+    let same = withUnsafeBytes(of: &before.__sigaction_handler) { first in
+      withUnsafeBytes(of: &after.__sigaction_handler) { second in first.elementsEqual(second) }
+    }
+    #expect(same)
+  }
+
+  @Test(arguments: [[0, 0], [1, 2], []] as [[UInt32]])
+  func aWrongOrderIsRefused(order: [UInt32]) {
+    #expect(throws: FaultFloor.Failure.self) {
+      try FaultFloor.measure(order: order, pageByteCount: 4096, frames: .empty)
+    }
+  }
+
+  @Test(arguments: [0, 100, 4097]) func aWrongSizeIsRefused(size: Int) {
+    #expect(throws: FaultFloor.Failure.self) {
+      try FaultFloor.measure(order: [0], pageByteCount: size, frames: .empty)
+    }
+  }
+
+  @Test func theOrderIsAPermutationAndRepeatable() {
+    let order = PageOrder.random(count: 1000, seed: 3)
+    #expect(order.sorted() == PageOrder.sequential(count: 1000))
+    #expect(order != PageOrder.sequential(count: 1000))
+    #expect(order == PageOrder.random(count: 1000, seed: 3))
+    #expect(order != PageOrder.random(count: 1000, seed: 4))
+  }
+}
