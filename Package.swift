@@ -36,7 +36,8 @@ let package = Package(
     // This process: which addresses are shared, what happens when one faults, who is in the job.
     .target(name: "AddressSpace", dependencies: ["Coherence", "Platform"]),
     .target(name: "FaultHandler", dependencies: ["AddressSpace", "Platform"]),
-    .target(name: "Bootstrap", dependencies: ["Platform"]),
+    .target(name: "CBootstrap"),
+    .target(name: "Bootstrap", dependencies: ["CBootstrap", "Platform"]),
     .target(name: "Heap"),
 
     // What people import.
@@ -50,7 +51,7 @@ let package = Package(
     .target(name: "MerinoC", dependencies: ["CMerino", "Merino"]),
 
     // Tools.
-    .executableTarget(name: "MerinoTool", dependencies: ["Merino", "Bootstrap", argumentParser]),
+    .executableTarget(name: "MerinoTool", dependencies: ["Merino", "Bootstrap", "CBootstrap", argumentParser]),
     .target(name: "CFaultFloor", path: "Sources/Benchmarks/CFaultFloor"),
     .target(
       name: "BenchmarkSupport", dependencies: ["CFaultFloor"],
@@ -78,7 +79,11 @@ let package = Package(
       swiftSettings: onCoroutines),
     .testTarget(
       name: "AddressSpaceTests", dependencies: ["AddressSpace", "FaultHandler", "Platform"]),
-    .testTarget(name: "BootstrapTests", dependencies: ["Bootstrap", "Platform"]),
+    .executableTarget(
+      name: "BootstrapProbe", dependencies: ["Bootstrap"], path: "Tests/BootstrapProbe"),
+    .testTarget(
+      name: "BootstrapTests",
+      dependencies: ["Bootstrap", "BootstrapProbe", "CBootstrap", "MerinoTool", "Platform"]),
     .testTarget(name: "HeapTests", dependencies: ["Heap"]),
     .testTarget(name: "BenchmarkSupportTests", dependencies: ["BenchmarkSupport"]),
     .testTarget(name: "ArchitectureTests"),

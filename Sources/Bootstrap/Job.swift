@@ -1,0 +1,114 @@
+import Platform
+
+/// This process's place in a job: which node it is, and how the nodes find each other before they
+/// share memory. A program that no launcher started is a job of one node.
+///
+/// Thread-safe. Collective calls are made by every node in the same order, and by one
+/// thread of a node at a time. Bootstrap starts no thread: whoever joined polls `eventDescriptor`.
+public final class Job: Sendable {
+  /// Nodes that a job can have.
+  public static let maximumNodeCount = 1024
+
+  private let link: any JobLink
+
+  /// 0 while all nodes are there; else the number of the lost node plus 1, or `nodeCount + 1` when
+  /// the launcher itself died. The first loss stays. Never goes away, so a signal handler may
+  /// look at it at any time, also after the job's end. Written by `handleEvent` and by calls that fail.
+  public let lostPeerWord: AtomicWord
+
+  init(_ link: any JobLink) {
+    self.link = link
+    // Never deallocated: handlers and waits of other threads may look at it until the process ends.
+    let word = UnsafeMutableRawPointer.allocate(byteCount: 64, alignment: 64)
+    word.initializeMemory(as: UInt8.self, repeating: 0, count: 64)
+    lostPeerWord = AtomicWord(word)
+  }
+
+  /// Joins the job that this process was launched into. Returns once every node has joined.
+  ///
+  /// - Parameter joinTimeoutMilliseconds: how long to wait for the others; by default what
+  ///   `MERINO_JOIN_TIMEOUT` (seconds) says, else 60 s.
+  /// - Throws: `.badEnvironment`, `.cannotReachLauncher`, `.refused`, `.joinTimedOut` (names who is
+  ///   missing), `.peerLost`, `.system`.
+  public static func join(joinTimeoutMilliseconds: Int? = nil) throws(BootstrapError) -> Job {
+    guard let environment = try JobEnvironment.read() else { return Job(try SingleNodeLink()) }
+    return Job(try LauncherLink(environment, timeoutMilliseconds: joinTimeoutMilliseconds))
+  }
+
+  /// This node, `0 ..< nodeCount`.
+  public var node: Int { link.node }
+  public var nodeCount: Int { link.nodeCount }
+  /// The job's 128 secret bits, known to its nodes only.
+  public var secret: (UInt64, UInt64) { link.secret }
+  /// The nodes' processes, in node order.
+  public var members: [Member] { link.members }
+
+  /// Collective: every node's bytes, in node order; they need not be equally many.
+  ///
+  /// - Parameter bytes: at most 16 MiB, and 1 GiB of all nodes together.
+  /// - Throws: `.peerLost`, `.launcherGone`, `.mismatch`, `.limitExceeded`, `.alreadyLeft`, `.system`.
+  public func exchange(_ bytes: [UInt8]) throws(BootstrapError) -> [[UInt8]] {
+    try noting { () throws(BootstrapError) in try link.exchange(bytes) }
+  }
+
+  /// Collective among the nodes of one machine: every node's descriptors, in node order. Each node
+  /// gives the same number of them, and keeps them; those received (its own among them, duplicated) are
+  /// close-on-exec, and the caller closes them. Raises the soft limit of open files if it has to.
+  ///
+  /// - Throws: as `exchange`; `.limitExceeded` names the limit of open files where it is too low.
+  public func exchangeDescriptors(_ descriptors: [Int32]) throws(BootstrapError) -> [[Int32]] {
+    try noting { () throws(BootstrapError) in try link.exchangeDescriptors(descriptors) }
+  }
+
+  /// Collective: returns once every node has called it.
+  ///
+  /// - Throws: as `exchange`.
+  public func barrier() throws(BootstrapError) {
+    try noting { () throws(BootstrapError) in try link.barrier() }
+  }
+
+  /// A descriptor that becomes readable when something happened to the job: call `handleEvent`
+  /// then. -1 in a job of one node. Valid as long as this object lives; poll it no more after
+  /// `.launcherGone` and after `leave`.
+  public var eventDescriptor: Int32 { link.eventDescriptor }
+
+  /// The next thing that happened, `nil` when there is no more; never blocks. A loss is in
+  /// `lostPeerWord` before this returns.
+  public func handleEvent() -> JobEvent? {
+    guard let event = link.nextEvent() else { return nil }
+    switch event {
+    case .peerLost(let node, _): note(lost: node)
+    case .launcherGone: note(lost: nodeCount)
+    }
+    return event
+  }
+
+  /// Asks the launcher to end every node, and the job with this exit code (its low 8 bits).
+  /// Returns at once, also while another thread waits in a collective call; does nothing in a job of one node.
+  public func abort(code: Int32) { link.abort(code: code) }
+
+  /// Leaves the job in good order: the end of this process, however it comes, is no death of a node any
+  /// more. Does not wait for the others. A node that exits without having left counts as died.
+  ///
+  /// - Throws: `.launcherGone`, `.alreadyLeft`, `.system`.
+  public func leave() throws(BootstrapError) {
+    try noting { () throws(BootstrapError) in try link.leave() }
+  }
+
+  /// A call that failed because somebody is gone may know it before any event was handled.
+  private func noting<Result>(
+    _ call: () throws(BootstrapError) -> Result
+  ) throws(BootstrapError) -> Result {
+    do {
+      return try call()
+    } catch {
+      if error.kind == .launcherGone { note(lost: nodeCount) }
+      if error.kind == .peerLost, let node = error.node { note(lost: node) }
+      throw error
+    }
+  }
+
+  private func note(lost node: Int) {
+    _ = lostPeerWord.compareExchange(0, UInt64(node + 1))
+  }
+}

@@ -1,0 +1,72 @@
+import Glibc
+
+/// What a launcher tells a node through its environment.
+package struct JobEnvironment: Sendable, Hashable {
+  package static let nodeName = "MERINO_NODE"
+  package static let nodeCountName = "MERINO_NODES"
+  package static let rendezvousName = "MERINO_RENDEZVOUS"
+  package static let fabricName = "MERINO_FABRIC"
+  package static let joinTimeoutName = "MERINO_JOIN_TIMEOUT"
+
+  package static let defaultJoinTimeoutMilliseconds = 60_000
+
+  package var node: Int
+  package var nodeCount: Int
+  /// Path of the launcher's socket.
+  package var rendezvous: String
+
+  package init(node: Int, nodeCount: Int, rendezvous: String) {
+    self.node = node
+    self.nodeCount = nodeCount
+    self.rendezvous = rendezvous
+  }
+
+  /// `nil` for a program that no launcher started.
+  package static func read() throws(BootstrapError) -> JobEnvironment? {
+    guard let rendezvous = value(rendezvousName) else { return nil }
+    let nodeCount = try integer(nodeCountName, in: 1...Job.maximumNodeCount)
+    let node = try integer(nodeName, in: 0...nodeCount - 1)
+    return JobEnvironment(node: node, nodeCount: nodeCount, rendezvous: rendezvous)
+  }
+
+  /// The time limit for joining that the user set, or the default.
+  package static func joinTimeoutMilliseconds() throws(BootstrapError) -> Int {
+    guard let text = value(joinTimeoutName) else { return defaultJoinTimeoutMilliseconds }
+    return try milliseconds(seconds: text, setting: joinTimeoutName)
+  }
+
+  /// Seconds, with decimals if need be, as milliseconds.
+  package static func milliseconds(seconds text: String, setting: String) throws(BootstrapError) -> Int {
+    guard let seconds = Double(text), seconds >= 0.001, seconds <= 1_000_000 else {
+      throw BootstrapError(
+        .badEnvironment,
+        "\(setting) is \"\(text)\"; it must be a number of seconds between 0.001 and 1000000.")
+    }
+    return Int((seconds * 1000).rounded(.up))
+  }
+
+  /// Variables as the environment of a program has them.
+  package var assignments: [String: String] {
+    [Self.nodeName: "\(node)", Self.nodeCountName: "\(nodeCount)", Self.rendezvousName: rendezvous]
+  }
+
+  private static func value(_ name: String) -> String? {
+    guard let raw = getenv(name), raw.pointee != 0 else { return nil }
+    return String(cString: raw)
+  }
+
+  private static func integer(_ name: String, in range: ClosedRange<Int>) throws(BootstrapError) -> Int {
+    guard let text = value(name) else {
+      throw BootstrapError(
+        .badEnvironment,
+        "\(rendezvousName) is set but \(name) is not; start the program with merino run, or unset \(rendezvousName) "
+          + "to run it as a job of one node.")
+    }
+    guard let number = Int(text), range.contains(number) else {
+      throw BootstrapError(
+        .badEnvironment,
+        "\(name) is \"\(text)\"; it must be a whole number from \(range.lowerBound) to \(range.upperBound).")
+    }
+    return number
+  }
+}

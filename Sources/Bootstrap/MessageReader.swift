@@ -1,0 +1,103 @@
+import CBootstrap
+import Glibc
+
+/// Flags of send(2) and recv(2), as their C functions want them.
+enum MessageFlags {
+  static let doNotWait = Int32(MSG_DONTWAIT)
+  static let noSignal = Int32(MSG_NOSIGNAL)
+}
+
+/// Puts messages together from a stream socket, however the kernel cuts them. Never reads beyond
+/// the current message, so the descriptors that arrive belong to it.
+///
+/// Descriptors travel behind the payload, `CBOOTSTRAP_DESCRIPTORS_PER_MESSAGE` at a time, each batch on a carrier byte of
+/// its own (the kernel passes descriptors only along with a byte, and at most 253 of them).
+struct MessageReader {
+  enum Progress {
+    case message(RendezvousMessage)
+    /// A non-blocking socket has nothing more now.
+    case wouldBlock
+    /// The other end is gone.
+    case closed
+  }
+
+  static var descriptorsPerCarrier: Int { Int(CBOOTSTRAP_DESCRIPTORS_PER_MESSAGE) }
+  private static let stepByteCount = 1 << 16
+
+  private var headerBytes: [UInt8] = []
+  private var header: RendezvousHeader?
+  private var payload: [UInt8] = []
+  private var descriptors = PassedDescriptors()
+  private var step = [UInt8](repeating: 0, count: MessageReader.stepByteCount)
+
+  /// Reads until a message is complete or the socket has no more. `flags` as for recv(2).
+  mutating func receive(from socket: Int32, flags: Int32) throws(BootstrapError) -> Progress {
+    while true {
+      if let message = takeCompleteMessage() { return .message(message) }
+      let received = try receiveStep(from: socket, flags: flags)
+      if received == 0 { return .closed }
+      if received < 0 { return .wouldBlock }
+    }
+  }
+
+  private mutating func takeCompleteMessage() -> RendezvousMessage? {
+    guard let complete = header, payload.count == complete.payloadByteCount,
+      descriptors.numbers.count == complete.descriptorCount
+    else { return nil }
+    let message = RendezvousMessage(kind: complete.kind, payload: payload, descriptors: descriptors)
+    headerBytes = []
+    header = nil
+    payload = []
+    descriptors = PassedDescriptors()
+    return message
+  }
+
+  /// Bytes until the end of the part that is being read: header, payload or one carrier byte.
+  private var missingByteCount: Int {
+    guard let header else { return RendezvousHeader.byteCount - headerBytes.count }
+    let missing = header.payloadByteCount - payload.count
+    return missing > 0 ? min(missing, Self.stepByteCount) : 1
+  }
+
+  /// Bytes received, 0 at the end, -1 where the socket has no more now.
+  private mutating func receiveStep(from socket: Int32, flags: Int32) throws(BootstrapError) -> Int {
+    var arrived = [Int32](repeating: -1, count: Self.descriptorsPerCarrier)
+    var arrivedCount: Int32 = 0
+    var truncated: Int32 = 0
+    var received: Int
+    repeat {
+      received = cbootstrap_receive(
+        socket, &step, missingByteCount, &arrived, &arrivedCount, &truncated, flags)
+    } while received < 0 && errno == EINTR
+    if received < 0 {
+      if errno == EAGAIN { return -1 }
+      if errno == ECONNRESET { return 0 }
+      throw .system("receive a message of the rendezvous", "recvmsg")
+    }
+    descriptors.append(contentsOf: arrived.prefix(Int(arrivedCount)))
+    if truncated != 0 { throw DescriptorLimit.exceeded() }
+    if received > 0 { try accept(received) }
+    return received
+  }
+
+  private mutating func accept(_ byteCount: Int) throws(BootstrapError) {
+    if let header {
+      if payload.count < header.payloadByteCount {
+        payload.append(contentsOf: step.prefix(byteCount))
+      } else if descriptors.numbers.count > header.descriptorCount || descriptors.numbers.isEmpty {
+        throw Self.malformed
+      }
+      return
+    }
+    headerBytes.append(contentsOf: step.prefix(byteCount))
+    guard headerBytes.count == RendezvousHeader.byteCount else { return }
+    header = RendezvousHeader(headerBytes)
+    if header == nil { throw Self.malformed }
+    payload.reserveCapacity(min(header?.payloadByteCount ?? 0, RendezvousMessage.contributionByteLimit))
+  }
+
+  static let malformed = BootstrapError(
+    .protocolViolation,
+    "the other end of the rendezvous socket sent what is no message of this version of Merino; "
+      + "use the launcher (merino run) and the library of one build.")
+}

@@ -1,0 +1,174 @@
+import CBootstrap
+import Glibc
+
+/// Brings the nodes of one job together: the launcher's side of the rendezvous socket. Runs on the
+/// launcher's event loop, never blocks, is used by that one thread.
+///
+/// It knows what nodes say; what becomes of their processes is the launcher's business, which tells the
+/// server of a death by `declareLost`.
+package final class RendezvousServer {
+  package enum Report {
+    case joined(node: Int, process: pid_t)
+    case allJoined
+    /// Nobody waits any more: those who had joined were told.
+    case joinTimedOut(missing: [Int], sentence: String)
+    case left(node: Int)
+    /// Gone without having left. The launcher finds out how and declares the loss.
+    case disconnected(node: Int, reason: String?)
+    case abortRequested(node: Int, code: Int32)
+  }
+
+  /// A node, as far as the rendezvous goes.
+  struct Slot {
+    enum State { case absent, joined, left, lost }
+    var state = State.absent
+    var member = Member(processID: 0, hostName: "", programName: "")
+    var connection: ServerConnection?
+    /// What the node asked and has no answer to yet.
+    var question: RendezvousMessage?
+  }
+
+  let loop: EventLoop
+  let nodeCount: Int
+  let joinTimeoutMilliseconds: Int
+  let secret: (UInt64, UInt64)
+  let report: (Report) -> Void
+  private let listener: Int32
+
+  var slots: [Slot]
+  /// Every connection that is open, also of processes that have said nothing yet.
+  private var connections: [ObjectIdentifier: ServerConnection] = [:]
+  var joinTimer: EventLoop.Timer?
+  var joinDueMilliseconds = Int.max
+  var allHaveJoined = false
+  /// Why nothing collective can succeed any more.
+  var failure: BootstrapError?
+
+  /// Listens at `path`, which must not exist yet.
+  package init(
+    loop: EventLoop, path: String, nodeCount: Int, joinTimeoutMilliseconds: Int,
+    report: @escaping (Report) -> Void
+  ) throws(BootstrapError) {
+    precondition((1...Job.maximumNodeCount).contains(nodeCount))
+    self.loop = loop
+    self.nodeCount = nodeCount
+    self.joinTimeoutMilliseconds = joinTimeoutMilliseconds
+    self.report = report
+    secret = try JobSecret.make()
+    slots = Array(repeating: Slot(), count: nodeCount)
+    listener = cbootstrap_listen(path, Int32(Job.maximumNodeCount))
+    guard listener >= 0 else { throw .system("listen at the rendezvous socket \(path)", "bind") }
+    loop.watch(listener, POLLIN) { [weak self] _ in self?.acceptConnections() }
+  }
+
+  deinit {
+    loop.unwatch(listener)
+    close(listener)
+    joinTimer?.cancel()
+    for connection in connections.values { connection.close() }
+  }
+
+  /// Nodes that have joined and neither left nor been lost.
+  package var presentNodes: [Int] { slots.indices.filter { slots[$0].state == .joined } }
+  package func hasJoined(_ node: Int) -> Bool { slots[node].state != .absent }
+  package func hasLeft(_ node: Int) -> Bool { slots[node].state == .left }
+  package func isConnected(_ node: Int) -> Bool { slots[node].connection?.isOpen ?? false }
+  /// The process that joined as this node; it may be a descendant of the one that was started.
+  package func process(of node: Int) -> pid_t? {
+    slots[node].state == .absent ? nil : slots[node].connection?.process
+  }
+
+  /// Tells everybody that a node is gone: by an event, and in place of every answer from now on.
+  /// `how` is a full sentence that names the node.
+  package func declareLost(_ node: Int, how: String) {
+    guard slots[node].state != .left, slots[node].state != .lost else { return }
+    slots[node].state = .lost
+    slots[node].connection?.close()
+    slots[node].connection = nil
+    slots[node].question = nil
+    let error = BootstrapError(.peerLost, node: node, how)
+    let news = RendezvousMessage(.peerLost, error)
+    for present in presentNodes { slots[present].connection?.sendEvent(news) }
+    fail(error)
+  }
+
+  /// Ends every wait, and everything collective from now on.
+  func fail(_ error: BootstrapError) {
+    if failure == nil { failure = error }
+    joinTimer?.cancel()
+    for node in presentNodes {
+      // Before all have joined each node that has waits for its welcome.
+      guard slots[node].question != nil || !allHaveJoined else { continue }
+      slots[node].question = nil
+      slots[node].connection?.send(RendezvousMessage(.failure, error))
+    }
+  }
+
+  private func acceptConnections() {
+    while true {
+      let socket = cbootstrap_accept(listener)
+      // Nobody left in the queue, or no descriptor free: poll(2) says so again.
+      guard socket >= 0 else { return }
+      guard let connection = ServerConnection(accepted: socket, loop: loop) else { continue }
+      connections[ObjectIdentifier(connection)] = connection
+      connection.onClosed = { [weak self, unowned connection] reason in
+        self?.closed(connection, reason)
+      }
+      guard connection.user == geteuid() else {
+        connection.sendAndClose(RendezvousMessage(.failure, Self.wrongUser(connection)))
+        continue
+      }
+      connection.onMessage = { [weak self, unowned connection] message in
+        self?.serve(message, of: connection)
+      }
+      connection.onEvent = { [weak self, unowned connection] message in
+        self?.serveEvent(message, of: connection)
+      }
+    }
+  }
+
+  private static func wrongUser(_ connection: ServerConnection) -> BootstrapError {
+    BootstrapError(
+      .refused,
+      "process \(connection.process) runs as user \(connection.user) and the job belongs to user \(geteuid()); a "
+        + "job's launcher and its nodes must run as the same user.")
+  }
+
+  private func serve(_ message: RendezvousMessage, of connection: ServerConnection) {
+    guard let node = connection.node else { return serveHello(message, of: connection) }
+    switch message.kind {
+    case .exchange, .exchangeDescriptors, .barrier: serveQuestion(message, of: node)
+    case .leave: serveLeave(of: node)
+    default:
+      connection.close()
+      closed(connection, MessageReader.malformed)
+    }
+  }
+
+  private func serveEvent(_ message: RendezvousMessage, of connection: ServerConnection) {
+    guard message.kind == .abort, let node = connection.node, let code = message.abortCode else { return }
+    report(.abortRequested(node: node, code: code))
+  }
+
+  private func serveLeave(of node: Int) {
+    slots[node].state = .left
+    slots[node].connection?.sendAndClose(RendezvousMessage(kind: .answer))
+    // Those who wait for this node wait in vain.
+    let waiting = slots.indices.filter { slots[$0].question != nil }
+    if !waiting.isEmpty { failWaiting(Self.hasLeft(node)) }
+    report(.left(node: node))
+  }
+
+  static func hasLeft(_ node: Int) -> BootstrapError {
+    BootstrapError(
+      .peerLost, node: node,
+      "node \(node) has left the job (it finalized), while other nodes still wait for it; every node must take "
+        + "part in every collective call.")
+  }
+
+  private func closed(_ connection: ServerConnection, _ reason: BootstrapError?) {
+    connections[ObjectIdentifier(connection)] = nil
+    guard let node = connection.node, slots[node].state == .joined else { return }
+    report(.disconnected(node: node, reason: reason?.description))
+  }
+}

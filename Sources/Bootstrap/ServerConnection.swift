@@ -1,0 +1,149 @@
+import CBootstrap
+import Glibc
+
+/// The server's end of one process's channels: never blocks, whatever the process does.
+final class ServerConnection {
+  let process: pid_t
+  let user: uid_t
+  /// Set by the hello.
+  var node: Int?
+
+  private let loop: EventLoop
+  private var socket: Int32
+  private var events: Int32 = -1
+  private var reader = MessageReader()
+  private var writer = MessageWriter()
+  private var closesWhenSent = false
+  private var inFlightRetry: EventLoop.Timer?
+  private var inFlightAttempts = 0
+
+  /// What the process says; what is malformed closes the connection.
+  var onMessage: (RendezvousMessage) -> Void = { _ in }
+  /// What it says on the events channel.
+  var onEvent: (RendezvousMessage) -> Void = { _ in }
+  /// Called once, when the other end is gone or made no sense (then with the reason).
+  var onClosed: (BootstrapError?) -> Void = { _ in }
+
+  init?(accepted socket: Int32, loop: EventLoop) {
+    var process: pid_t = 0
+    var user: uid_t = 0
+    guard cbootstrap_peer(socket, &process, &user) == 0 else {
+      Glibc.close(socket)
+      return nil
+    }
+    self.process = process
+    self.user = user
+    self.loop = loop
+    self.socket = socket
+    loop.watch(socket, POLLIN) { [weak self] events in self?.serve(events) }
+  }
+
+  deinit { close() }
+
+  var isOpen: Bool { socket >= 0 }
+
+  func adopt(eventDescriptor: Int32) {
+    events = eventDescriptor
+    loop.watch(eventDescriptor, POLLIN) { [weak self] _ in self?.serveEvents() }
+  }
+
+  /// Sends in order, as the other end reads.
+  func send(_ message: RendezvousMessage) {
+    guard isOpen else { return }
+    writer.append(message)
+    flush()
+  }
+
+  /// The last thing that this connection says.
+  func sendAndClose(_ message: RendezvousMessage) {
+    closesWhenSent = true
+    send(message)
+  }
+
+  /// News on the events channel; a process that does not take it (its buffer is full of earlier
+  /// news) has enough to know.
+  func sendEvent(_ message: RendezvousMessage) {
+    guard events >= 0 else { return }
+    let datagram = message.datagram()
+    _ = Glibc.send(events, datagram, datagram.count, MessageFlags.doNotWait | MessageFlags.noSignal)
+  }
+
+  func close() {
+    inFlightRetry?.cancel()
+    closeEvents()
+    guard isOpen else { return }
+    loop.unwatch(socket)
+    Glibc.close(socket)
+    socket = -1
+  }
+
+  private func closeEvents() {
+    guard events >= 0 else { return }
+    loop.unwatch(events)
+    Glibc.close(events)
+    events = -1
+  }
+
+  private func fail(_ reason: BootstrapError?) {
+    guard isOpen else { return }
+    close()
+    onClosed(reason)
+  }
+
+  private func serve(_ events: Int16) {
+    if events & Int16(POLLOUT) != 0 { flush() }
+    guard isOpen, events & Int16(POLLIN | POLLHUP | POLLERR) != 0 else { return }
+    receive()
+  }
+
+  private func receive() {
+    while isOpen {
+      do {
+        switch try reader.receive(from: socket, flags: MessageFlags.doNotWait) {
+        case .message(let message): onMessage(message)
+        case .wouldBlock: return
+        case .closed: return fail(nil)
+        }
+      } catch {
+        return fail(error)
+      }
+    }
+  }
+
+  private func flush() {
+    do {
+      switch try writer.flush(to: socket, flags: MessageFlags.doNotWait) {
+      case .done:
+        inFlightAttempts = 0
+        if closesWhenSent { fail(nil) } else { loop.change(socket, POLLIN) }
+      case .wouldBlock: loop.change(socket, POLLIN | POLLOUT)
+      case .tooManyInFlight: try retrySoon()
+      case .closed: fail(nil)
+      }
+    } catch {
+      fail(error)
+    }
+  }
+
+  private func retrySoon() throws(BootstrapError) {
+    loop.change(socket, POLLIN)
+    inFlightAttempts += 1
+    guard inFlightAttempts < DescriptorLimit.inFlightAttempts else { throw DescriptorLimit.tooManyInFlight() }
+    inFlightRetry?.cancel()
+    inFlightRetry = loop.after(milliseconds: DescriptorLimit.inFlightPauseMilliseconds) { [weak self] in
+      self?.flush()
+    }
+  }
+
+  private func serveEvents() {
+    var datagram = [UInt8](repeating: 0, count: 4096)
+    while events >= 0 {
+      let received = recv(events, &datagram, datagram.count, MessageFlags.doNotWait)
+      if received < 0 && errno == EINTR { continue }
+      if received < 0 && errno == EAGAIN { return }
+      // Its end shows on the calls channel, too, which is where it counts.
+      guard received > 0 else { return closeEvents() }
+      if let message = RendezvousMessage(datagram: Array(datagram[..<received])) { onEvent(message) }
+    }
+  }
+}

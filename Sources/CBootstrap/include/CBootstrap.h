@@ -1,0 +1,68 @@
+// What Swift cannot reach for joining and launching: control messages (their macros do not import),
+// credentials of a peer, fork and exec with everything that must happen between the two.
+// Every function is a thin cover of system calls; failures are -1 with errno unless said otherwise.
+#ifndef CBOOTSTRAP_H
+#define CBOOTSTRAP_H
+
+#include <signal.h>
+#include <stdint.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+/// Descriptors that fit one message: the kernel's SCM_MAX_FD is 253.
+#define CBOOTSTRAP_DESCRIPTORS_PER_MESSAGE 128
+
+/// A listening stream socket at `path`: close-on-exec, non-blocking.
+int cbootstrap_listen(const char *path, int backlog);
+/// A connected stream socket: close-on-exec, blocking.
+int cbootstrap_connect(const char *path);
+/// The next connection: close-on-exec, non-blocking.
+int cbootstrap_accept(int listener);
+/// Two connected sockets that keep message boundaries, close-on-exec.
+int cbootstrap_event_pair(int descriptors[2]);
+/// Process and effective user at the other end, as they were when the connection was made.
+int cbootstrap_peer(int connection, pid_t *process, uid_t *user);
+
+/// send(2) that also passes `descriptor_count` descriptors; never raises SIGPIPE.
+ssize_t cbootstrap_send(int connection, const void *bytes, size_t byte_count, const int *descriptors,
+                        int descriptor_count, int flags);
+/// recv(2) that also takes up to CBOOTSTRAP_DESCRIPTORS_PER_MESSAGE descriptors, close-on-exec.
+/// `truncated` is set where descriptors were lost because this process may not open more.
+ssize_t cbootstrap_receive(int connection, void *bytes, size_t byte_count, int *descriptors,
+                           int *descriptor_count, int *truncated, int flags);
+
+/// fork(2); only for a process of a single thread.
+pid_t cbootstrap_fork(void);
+/// Orphans among the descendants of this process become its children.
+int cbootstrap_become_subreaper(void);
+
+/// A program to start. The child dies by SIGKILL when the thread that started it dies.
+typedef struct {
+  const char *program; /* looked up in PATH unless it has a slash */
+  char *const *arguments;
+  char *const *environment;
+  int standard_input, standard_output, standard_error; /* -1: inherited */
+  sigset_t signal_mask;
+  struct sigaction broken_pipe_action;
+  struct rlimit open_files;
+} cbootstrap_program_t;
+
+/// 0 and the process, or the error number of what failed in the child (exec above all).
+int cbootstrap_spawn(const cbootstrap_program_t *program, pid_t *process);
+
+/// A descriptor from which the signals of the set (which the caller blocks) are read.
+int cbootstrap_signal_descriptor(const sigset_t *signals);
+/// 1 and the signal, 0 when none is waiting, -1.
+int cbootstrap_read_signal(int descriptor, int *number, int *code);
+
+/// The parent of a process, -1 where there is no such process.
+pid_t cbootstrap_parent(pid_t process);
+/// The environment of this process, ending with a null pointer.
+char **cbootstrap_environment(void);
+
+/// kill(2) for a process that was seen as a child of `parent`: nothing happens where the id
+/// belongs to somebody else by now.
+int cbootstrap_signal_child(pid_t process, pid_t parent, int number);
+
+#endif

@@ -1,0 +1,153 @@
+import Bootstrap
+import Glibc
+
+/// What the launcher makes of nodes that end.
+extension Launcher {
+  func serve(_ report: RendezvousServer.Report) {
+    switch report {
+    case .joined: judgeEarlyExits()
+    case .allJoined: break
+    case .joinTimedOut(_, let sentence): joinTimedOut(sentence)
+    case .left: checkForEnd()
+    case .disconnected(let node, let reason): disconnected(node, reason)
+    case .abortRequested(let node, let code): aborted(node, code)
+    }
+  }
+
+  /// Collects whatever has ended.
+  func reap() {
+    while true {
+      switch ProcessTree.reap() {
+      case .child(let process, let status):
+        // Others are orphans of nodes, which came to us.
+        guard let node = nodes.first(where: { $0.process == process }) else { continue }
+        node.status = status
+        judge(node)
+      case .none: return checkForEnd()
+      case .noChildren:
+        hasChildren = false
+        return declareOutputComplete()
+      }
+    }
+  }
+
+  /// A node's process has ended: was that a death?
+  private func judge(_ node: NodeProcess) {
+    guard !isEnding, let status = node.status, let server else { return }
+    if server.hasLeft(node.node) {
+      // Nobody needs it any more; its exit code counts all the same.
+      guard status.code != 0 else { return }
+      if exitCode == 0 { exitCode = status.code }
+      complain("merino: \(node.title) \(status.clause) after it had left the job.")
+    } else if status.code != 0 {
+      lose(node, status.clause)
+    } else if server.hasJoined(node.node) {
+      // It may be a descendant that joined and goes on, a shell having been the node's first process.
+      let joined = server.process(of: node.node) ?? node.process
+      if joined == node.process {
+        lose(node, "exited with code 0 without having left the job (it did not finalize)")
+      } else if !server.isConnected(node.node) {
+        lose(node, "lost process \(joined), which had joined for it and did not leave the job")
+      }
+    } else {
+      judgeEarlyExits()
+    }
+  }
+
+  /// A node that ended without joining is no loss to programs that do not join; to those who wait for it, it is.
+  private func judgeEarlyExits() {
+    guard !isEnding, let server, !server.presentNodes.isEmpty else { return }
+    guard let node = nodes.first(where: { $0.status != nil && !server.hasJoined($0.node) }) else { return }
+    lose(node, "exited with code 0 without having joined the job, while others wait for it")
+  }
+
+  private func disconnected(_ node: Int, _ reason: String?) {
+    guard !isEnding else { return }
+    let process = nodes[node]
+    if process.status != nil { return judge(process) }
+    loop.after(milliseconds: Self.statusPatienceMilliseconds) { [unowned self] in
+      guard !isEnding, process.status == nil else { return }
+      lose(process, "closed its connection without having left the job" + (reason.map { ": \($0)" } ?? ""))
+    }
+  }
+
+  private func lose(_ node: NodeProcess, _ how: String) {
+    let others = plan.nodeCount > 1 ? "; the other nodes are being ended" : ""
+    let status = node.status
+    let wanted = status?.signal.map { passedOn.contains($0) } ?? false
+    let cause = wanted ? ", which merino run had been sent and passed on" : ""
+    server?.declareLost(node.node, how: "\(node.title) \(how).")
+    complain("merino: \(node.title) \(how)\(cause)\(others).")
+    end(code: status.map { $0.code == 0 ? ToolExit.failure : $0.code } ?? ToolExit.failure)
+  }
+
+  private func aborted(_ node: Int, _ code: Int32) {
+    guard !isEnding else { return }
+    let how = "\(nodes[node].title) ended the job with code \(code & 0xFF) (merino_abort)."
+    server?.declareLost(node, how: how)
+    complain("merino: \(how)")
+    end(code: code & 0xFF)
+  }
+
+  private func joinTimedOut(_ sentence: String) {
+    guard !isEnding else { return }
+    complain("merino: \(sentence)")
+    isEnding = true
+    if exitCode == 0 { exitCode = ToolExit.failure }
+    // Those who waited have been told, too: they get the time to say it in their own words.
+    loop.after(milliseconds: Self.statusPatienceMilliseconds) { [unowned self] in terminate() }
+  }
+
+  func timedOut(_ limitMilliseconds: Int) {
+    guard !isEnding, hasChildren else { return }
+    complain(
+      "merino: the job did not end within \(Double(limitMilliseconds) / 1000) s (--timeout); it is being ended."
+    )
+    end(code: ToolExit.timedOut)
+  }
+
+  /// Ends everything that was started. The first reason to do so gives the exit code.
+  func end(code: Int32, killAtOnce: Bool = false) {
+    guard !isEnding || killAtOnce else { return }
+    isEnding = true
+    if exitCode == 0 { exitCode = code }
+    if killAtOnce { killRest(round: 0) } else { terminate() }
+  }
+
+  private func terminate() {
+    ProcessTree.signalDescendants(SIGTERM)
+    // A stopped process gets it only when it runs again.
+    ProcessTree.signalDescendants(SIGCONT)
+    loop.after(milliseconds: Self.graceMilliseconds) { [unowned self] in killRest(round: 0) }
+  }
+
+  /// Again and again, since what is killed may just have started something.
+  private func killRest(round: Int) {
+    guard hasChildren else { return }
+    guard round < 250 else {
+      complain("merino: some of the nodes' processes cannot be ended: \(rest()).")
+      hasChildren = false
+      return declareOutputComplete()
+    }
+    ProcessTree.signalDescendants(SIGKILL)
+    loop.after(milliseconds: 20) { [unowned self] in killRest(round: round + 1) }
+  }
+
+  private func rest() -> String {
+    ProcessTree.descendants(of: getpid()).map { "process \($0.process)" }.joined(separator: ", ")
+  }
+
+  /// All nodes have ended well; what they started beside themselves does not outlive the job. It
+  /// has the usual grace to end by itself first (`prog > >(tee log)`).
+  private func checkForEnd() {
+    guard !isEnding, let server, nodes.count == plan.nodeCount else { return }
+    let isOver = nodes.allSatisfy { node in
+      node.status != nil && (!server.hasJoined(node.node) || server.hasLeft(node.node))
+    }
+    guard isOver else { return }
+    isEnding = true
+    loop.after(milliseconds: Self.graceMilliseconds) { [unowned self] in
+      if hasChildren { terminate() }
+    }
+  }
+}
