@@ -56,8 +56,9 @@ func cFunction<F>(_ name: String, as type: F.Type) -> F {
 }
 
 func memoryDescriptor(_ byteCount: Int, name: String = "merino-test") -> Int32 {
+  let closeOnExec: UInt32 = 1  // MFD_CLOEXEC
   typealias Create = @convention(c) (UnsafePointer<CChar>, UInt32) -> Int32
-  let descriptor = cFunction("memfd_create", as: Create.self)(name, 1 /* MFD_CLOEXEC */)
+  let descriptor = cFunction("memfd_create", as: Create.self)(name, closeOnExec)
   precondition(descriptor >= 0 && ftruncate(descriptor, byteCount) == 0, "no memfd")
   return descriptor
 }
