@@ -12,7 +12,7 @@ CC      ?= cc
 CFLAGS  ?= -O2 -g -Wall -Wextra
 OUT     := out
 SCRATCH := .build-static
-BUILD   := $(SWIFT) build -c release --scratch-path $(SCRATCH) -Xswiftc -static-stdlib
+BUILD   := $(SWIFT) build -c release --scratch-path $(SCRATCH) -Xswiftc -static-stdlib -Xswiftc -use-ld=lld
 BIN     := $(SCRATCH)/release
 
 # Every executable product of Package.swift called merino or merino-something.

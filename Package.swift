@@ -51,7 +51,8 @@ let package = Package(
     .target(name: "MerinoC", dependencies: ["CMerino", "Merino"]),
 
     // Tools.
-    .executableTarget(name: "MerinoTool", dependencies: ["Merino", "Bootstrap", "CBootstrap", argumentParser]),
+    .executableTarget(
+      name: "MerinoTool", dependencies: ["Merino", "Bootstrap", "CBootstrap", argumentParser]),
     .target(name: "CFaultFloor", path: "Sources/Benchmarks/CFaultFloor"),
     .target(
       name: "BenchmarkSupport", dependencies: ["CFaultFloor"],

@@ -22,7 +22,7 @@ enum Layers {
 
   /// Command-line tools and the simulation; the library knows none of them. The key is the folder's name.
   static let tools: [String: Set<String>] = [
-    "MerinoTool": machine.union(["Bootstrap", "Merino"]),
+    "MerinoTool": machine.union(["Bootstrap", "CBootstrap", "Merino"]),
     "BenchmarkSupport": ["CFaultFloor"],
     "FetchLatency": machine.union(["BenchmarkSupport", "Merino"]),
     "SimulatedFabric": protocolBelow.union(["CCoroutine"]),
