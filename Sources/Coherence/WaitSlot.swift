@@ -1,0 +1,48 @@
+import Fabric
+import Platform
+
+// Waiting for another thread's grant, for the synchronisation objects built above the locks. A waiter
+// waits on a slot in its own memory; whoever grants WRITEs its clock and then the flag there, as at a
+// hand-over of a lock.
+
+extension Engine {
+  /// A slot to wait on, and the name by which others grant it.
+  public func takeWaitSlot() throws(EngineError) -> (slot: Int, name: UInt64) {
+    let slot = try takeSlot()
+    slotWord(slot, 0).store(0)
+    slotWord(slot, 1).store(0)
+    return (slot, slotName(slot))
+  }
+
+  public func giveBackWaitSlot(_ slot: Int) { giveBackSlot(slot) }
+
+  /// A word of the slot `name` for the layer above, at its node: 0 (`next`) or 2...6.
+  public func slotLocation(_ name: UInt64, word: Int) -> (node: NodeID, offset: Int) {
+    (Int(name >> 32) - 1, slotOffset(Int(name & 0xFFFF_FFFF)) + word * 8)
+  }
+
+  /// Waits for the grant; false where `limit` nanoseconds passed first. A grant may still come.
+  public func awaitGrant(_ slot: Int, withinNanoseconds limit: UInt64?) throws(EngineError) -> Bool {
+    let granted = slotWord(slot, 1)
+    let start = limit == nil ? 0 : execution.nowNanoseconds()
+    var backoff = Backoff()
+    // Acquire: pairs with the granter's WRITE of the flag behind its clock.
+    while granted.load() == 0 {
+      if let limit, execution.nowNanoseconds() - start >= limit { return false }
+      fabric.poll()
+      try checkPeers()
+      execution.pause(&backoff)
+    }
+    return true
+  }
+
+  public func isGranted(_ slot: Int) -> Bool { slotWord(slot, 1).load() != 0 }
+
+  /// After a grant: what the granter had released is visible here when this returns.
+  public func acquireGranted(_ slot: Int) throws(EngineError) {
+    try acquire(control + slotOffset(slot) + 64)
+  }
+
+  /// Grants the slot `name`. The caller has called `release` since the writes that it hands over.
+  public func grantWaiter(_ name: UInt64) throws(EngineError) { try grant(name) }
+}
