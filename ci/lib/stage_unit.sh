@@ -9,7 +9,8 @@ stage_unit() {
   grep -v -E '^(passed|failed) ' "$directory/counts" || true
   grep -E '^(passed|failed) ' "$directory/counts" >>"$tally_file"
   if [ "$status" -ne 0 ]; then
-    tail -n 80 "$directory/log"
+    # What failed and why, without the long list of what passed.
+    grep -vE '^(◇|✔|➜)|^Test (Suite|Case)|Executed 0 tests' "$directory/log" | tail -n 80 || true
   fi
   rm -rf "$directory"
 }
