@@ -5,6 +5,7 @@ stage_checks() {
   checks_fault_path "$work"
   checks_header "$work"
   checks_library "$work"
+  checks_documents "$work"
   checks_counting "$work"
   rm -rf "$work"
 }
@@ -49,6 +50,31 @@ checks_library() {
   check_fails "check-library finds a foreign export" 'exports.*stranger' ci/check-library "$1/wrong.so"
   check_fails "check-library finds a missing soname" 'soname' ci/check-library "$1/wrong.so"
   check_fails "check-library finds a mutation" 'traces' ci/check-library "$1/wrong.so"
+  check_fails "check-exports finds a function that is not there" 'declared and not exported: merino_init$' \
+    ci/check-exports "$1/wrong.so"
+  check_fails "check-exports finds a function that is not declared" 'exported and not declared: merino_x$' \
+    ci/check-exports "$1/wrong.so"
+}
+
+checks_documents() {
+  printf '# A\n\n[b](nowhere.md)\n' >"$1/link.md"
+  check_fails "check-markdown finds a broken link" 'link.md:3: .*nowhere.md' ci/check-markdown "$1/link.md"
+  printf '```c compile\n#include <merino.h>\nint x = merino_nodes(1);\n```\n' >"$1/code.md"
+  check_fails "check-markdown finds code that does not compile" 'code.md:1: c compile' \
+    ci/check-markdown "$1/code.md"
+  printf '```sh run\nfalse\n```\n' >"$1/run.md"
+  check_fails "check-markdown finds a command that fails" 'run.md:1: sh run' ci/check-markdown --run "$1/run.md"
+  printf '```c complie\nint x;\n```\n' >"$1/mark.md"
+  check_fails "check-markdown finds a mark that it does not know" 'complie' ci/check-markdown "$1/mark.md"
+  cat >"$1/symbols.json" <<'JSON'
+{"symbols": [{"accessLevel": "public", "pathComponents": ["Segment", "attach()"],
+  "location": {"uri": "file:///a/Segment.swift", "position": {"line": 6, "character": 1}}}]}
+JSON
+  check_fails "check-docs finds a Swift symbol without documentation" 'Segment.swift:7: .*Segment.attach' \
+    ci/check-docs symbols "$1/symbols.json"
+  echo '{"symbols": []}' >"$1/empty.json"
+  check_fails "check-docs finds a module without public symbols" '0 public symbols' \
+    ci/check-docs symbols "$1/empty.json"
 }
 
 checks_counting() {

@@ -1,0 +1,33 @@
+# Jobs of several processes: every example on one, two, four and more nodes than cores, its result checked by
+# itself, and the programs in the documents. After `release`.
+stage_jobs() {
+  local example nodes
+  check "the examples are built" make examples
+  for example in allocator jacobi dictionary workqueue false_sharing; do
+    for nodes in 1 2 4; do
+      check_job "$example on $nodes nodes" "$nodes" "$example"
+    done
+  done
+  check_job "jacobi on 16 nodes" 16 jacobi 400 50
+  check_job "workqueue on 16 nodes" 16 workqueue 300 2
+  check "the programs in the documents" ci/check-markdown --run README.md CONTRIBUTING.md docs/*.md
+}
+
+# check_job WHAT NODES EXAMPLE ARGS...: it exits with 0 and says PASS once.
+check_job() {
+  local what=$1 nodes=$2 example=$3
+  shift 3
+  check "$what" run_job "$nodes" "$example" "$@"
+}
+
+run_job() {
+  local nodes=$1 example=$2 output
+  shift 2
+  output=$(timeout --kill-after=5 60 out/bin/merino run -n "$nodes" -- "out/examples/$example" "$@" 2>&1) || {
+    echo "status $?"
+    echo "$output"
+    return 1
+  }
+  echo "$output"
+  [ "$(grep -c "^PASS $example" <<<"$output")" -eq 1 ]
+}
