@@ -62,12 +62,15 @@ struct LauncherTests {
   }
 
   @Test func nodesHaveTheSignalsAndLimitsOfTheCaller() throws {
-    let show = "grep -E '^Sig(Blk|Ign)' /proc/self/status; ulimit -S -n"
-    let alone = try RunningCommand(["sh", "-c", "ulimit -S -n 26; \(show)"]).wait()
-    let script = "ulimit -S -n 26; \(Tool.merino) run -n 1 --label -- sh -c \"\(show)\" | sed 's/^.0. //'"
-    let launched = try RunningCommand(["sh", "-c", script]).wait()
-    #expect(launched.lines.count == 3)
-    #expect(launched.output == alone.output, "\(launched)")
+    // No shell in between: it would set its own mask.
+    let show = ["grep", "-E", "^Sig(Blk|Ign)|^Max open", "/proc/self/status", "/proc/self/limits"]
+    func limited(_ words: [String]) throws -> Finished {
+      try RunningCommand(["sh", "-c", "ulimit -S -n 26; exec \"$@\"", "sh"] + words).wait()
+    }
+    let alone = try limited(show)
+    let launched = try limited([Tool.merino, "run", "-n", "1", "--label", "--"] + show)
+    #expect(alone.lines.count == 3 && alone.output.contains("files            26 "), "\(alone)")
+    #expect(launched.lines == alone.lines.map { "[0] \($0)" }, "\(launched)")
   }
 
   @Test func signalsArePassedOn() throws {
