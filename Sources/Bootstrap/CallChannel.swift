@@ -19,8 +19,8 @@ struct CallChannel: ~Copyable {
       close(descriptor)
       throw BootstrapError(
         .cannotReachLauncher,
-        "the rendezvous socket \(path) belongs to user \(user) and this process runs as user \(geteuid()); a job's "
-          + "launcher and its nodes must run as the same user.")
+        "the rendezvous socket \(path) belongs to user \(user) and this process runs as user \(geteuid()); a "
+          + "job's launcher and its nodes must run as the same user.")
     }
     socket = descriptor
   }

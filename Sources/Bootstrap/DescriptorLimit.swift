@@ -18,7 +18,8 @@ package enum DescriptorLimit {
       throw BootstrapError(
         .limitExceeded,
         "\(purpose) needs \(needed) open files in this process, and the hard limit (RLIMIT_NOFILE) is "
-          + "\(limit.rlim_max); raise it (ulimit -Hn, or nofile in /etc/security/limits.conf) or use fewer nodes."
+          + "\(limit.rlim_max); raise it (ulimit -Hn, or nofile in /etc/security/limits.conf) "
+          + "or use fewer nodes."
       )
     }
     limit.rlim_cur = needed
@@ -27,12 +28,21 @@ package enum DescriptorLimit {
     }
   }
 
+  /// For a process that cannot know how many it will need: the launcher, through which all nodes'
+  /// descriptors pass.
+  package static func raiseToHardLimit() {
+    var limit = current()
+    limit.rlim_cur = limit.rlim_max
+    // Where it fails the old limit stands, and whoever meets it says so.
+    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+  }
+
   /// Descriptors were lost on their way in, because the limit was reached.
   static func exceeded() -> BootstrapError {
     BootstrapError(
       .limitExceeded,
-      "another node's descriptors could not be received: this process may not have more than "
-        + "\(current().rlim_cur) files open (RLIMIT_NOFILE); raise the limit (ulimit -n) or close files.")
+      "descriptors that nodes exchange could not be received: process \(getpid()) may not have more than "
+        + "\(current().rlim_cur) files open (RLIMIT_NOFILE); raise the limit (ulimit -n) or use fewer nodes.")
   }
 
   /// The kernel bounds the descriptors that one user has in flight between processes (ETOOMANYREFS);

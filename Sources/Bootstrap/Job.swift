@@ -84,7 +84,8 @@ public final class Job: Sendable {
   }
 
   /// Asks the launcher to end every node, and the job with this exit code (its low 8 bits).
-  /// Returns at once, also while another thread waits in a collective call; does nothing in a job of one node.
+  /// Returns at once, also while another thread waits in a collective call; does nothing in a job of
+  /// one node.
   public func abort(code: Int32) { link.abort(code: code) }
 
   /// Leaves the job in good order: the end of this process, however it comes, is no death of a node any

@@ -59,8 +59,8 @@ package struct JobEnvironment: Sendable, Hashable {
     guard let text = value(name) else {
       throw BootstrapError(
         .badEnvironment,
-        "\(rendezvousName) is set but \(name) is not; start the program with merino run, or unset \(rendezvousName) "
-          + "to run it as a job of one node.")
+        "\(rendezvousName) is set but \(name) is not; start the program with merino run, or unset "
+          + "\(rendezvousName) to run it as a job of one node.")
     }
     guard let number = Int(text), range.contains(number) else {
       throw BootstrapError(

@@ -32,15 +32,15 @@ extension RendezvousServer {
     if mine.kind != theirs.kind {
       return BootstrapError(
         .mismatch, node: node,
-        "node \(node) called \(mine.kind.name) while node \(other) called \(theirs.kind.name); every node must make "
-          + "the same collective calls in the same order.")
+        "node \(node) called \(mine.kind.name) while node \(other) called \(theirs.kind.name); every node "
+          + "must make the same collective calls in the same order.")
     }
     let (mineCount, theirCount) = (mine.descriptors.numbers.count, theirs.descriptors.numbers.count)
     guard mineCount == theirCount else {
       return BootstrapError(
         .mismatch, node: node,
-        "node \(node) gave \(mineCount) descriptors to an exchange and node \(other) gave \(theirCount); every node must "
-          + "give the same number.")
+        "node \(node) gave \(mineCount) descriptors to an exchange and node \(other) gave \(theirCount); every "
+          + "node must give the same number.")
     }
     return nil
   }

@@ -32,8 +32,9 @@ extension RendezvousServer {
     guard hello.protocolVersion == RendezvousMessage.protocolVersion else {
       return BootstrapError(
         .refused,
-        "the program's Merino library speaks version \(hello.protocolVersion) of the rendezvous protocol and the "
-          + "launcher version \(RendezvousMessage.protocolVersion); use merino run and libmerino of one build."
+        "the program's Merino library speaks version \(hello.protocolVersion) of the rendezvous protocol and "
+          + "the launcher version \(RendezvousMessage.protocolVersion); use merino run and libmerino of one "
+          + "build."
       )
     }
     guard hello.node < nodeCount, hello.nodeCount == nodeCount else {
@@ -46,9 +47,9 @@ extension RendezvousServer {
       let earlier = slots[hello.node].member
       return BootstrapError(
         .refused, node: hello.node,
-        "process \(hello.member.processID) (\(hello.member.programName)) wants to join as node \(hello.node), and "
-          + "process \(earlier.processID) (\(earlier.programName)) has done so before; a node is one process and "
-          + "joins once.")
+        "process \(hello.member.processID) (\(hello.member.programName)) wants to join as node "
+          + "\(hello.node), and process \(earlier.processID) (\(earlier.programName)) has done so before; a node "
+          + "is one process and joins once.")
     }
     return nil
   }

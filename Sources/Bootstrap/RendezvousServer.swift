@@ -130,8 +130,8 @@ package final class RendezvousServer {
   private static func wrongUser(_ connection: ServerConnection) -> BootstrapError {
     BootstrapError(
       .refused,
-      "process \(connection.process) runs as user \(connection.user) and the job belongs to user \(geteuid()); a "
-        + "job's launcher and its nodes must run as the same user.")
+      "process \(connection.process) runs as user \(connection.user) and the job belongs to user \(geteuid()); "
+        + "a job's launcher and its nodes must run as the same user.")
   }
 
   private func serve(_ message: RendezvousMessage, of connection: ServerConnection) {
@@ -139,9 +139,7 @@ package final class RendezvousServer {
     switch message.kind {
     case .exchange, .exchangeDescriptors, .barrier: serveQuestion(message, of: node)
     case .leave: serveLeave(of: node)
-    default:
-      connection.close()
-      closed(connection, MessageReader.malformed)
+    default: connection.giveUp(MessageReader.malformed)
     }
   }
 
@@ -162,13 +160,15 @@ package final class RendezvousServer {
   static func hasLeft(_ node: Int) -> BootstrapError {
     BootstrapError(
       .peerLost, node: node,
-      "node \(node) has left the job (it finalized), while other nodes still wait for it; every node must take "
-        + "part in every collective call.")
+      "node \(node) has left the job (it finalized), while other nodes still wait for it; every node must "
+        + "take part in every collective call.")
   }
 
   private func closed(_ connection: ServerConnection, _ reason: BootstrapError?) {
     connections[ObjectIdentifier(connection)] = nil
     guard let node = connection.node, slots[node].state == .joined else { return }
+    // It did not die: the server could not go on with it. The others hear why.
+    if let reason { fail(reason) }
     report(.disconnected(node: node, reason: reason?.description))
   }
 }

@@ -13,7 +13,9 @@ final class ServerConnection {
   private var events: Int32 = -1
   private var reader = MessageReader()
   private var writer = MessageWriter()
+  /// Its last message is under way: nothing that the process says is heard any more.
   private var closesWhenSent = false
+  private var closingReason: BootstrapError?
   private var inFlightRetry: EventLoop.Timer?
   private var inFlightAttempts = 0
 
@@ -60,6 +62,12 @@ final class ServerConnection {
     send(message)
   }
 
+  /// For a process with which the server cannot go on: it hears why.
+  func giveUp(_ reason: BootstrapError) {
+    closingReason = reason
+    sendAndClose(RendezvousMessage(.failure, reason))
+  }
+
   /// News on the events channel; a process that does not take it (its buffer is full of earlier
   /// news) has enough to know.
   func sendEvent(_ message: RendezvousMessage) {
@@ -91,13 +99,13 @@ final class ServerConnection {
   }
 
   private func serve(_ events: Int16) {
-    if events & Int16(POLLOUT) != 0 { flush() }
-    guard isOpen, events & Int16(POLLIN | POLLHUP | POLLERR) != 0 else { return }
+    if closesWhenSent || events & Int16(POLLOUT) != 0 { flush() }
+    guard isOpen, !closesWhenSent, events & Int16(POLLIN | POLLHUP | POLLERR) != 0 else { return }
     receive()
   }
 
   private func receive() {
-    while isOpen {
+    while isOpen && !closesWhenSent {
       do {
         switch try reader.receive(from: socket, flags: MessageFlags.doNotWait) {
         case .message(let message): onMessage(message)
@@ -105,7 +113,7 @@ final class ServerConnection {
         case .closed: return fail(nil)
         }
       } catch {
-        return fail(error)
+        return giveUp(error)
       }
     }
   }
@@ -115,8 +123,8 @@ final class ServerConnection {
       switch try writer.flush(to: socket, flags: MessageFlags.doNotWait) {
       case .done:
         inFlightAttempts = 0
-        if closesWhenSent { fail(nil) } else { loop.change(socket, POLLIN) }
-      case .wouldBlock: loop.change(socket, POLLIN | POLLOUT)
+        if closesWhenSent { fail(closingReason) } else { loop.change(socket, POLLIN) }
+      case .wouldBlock: loop.change(socket, closesWhenSent ? POLLOUT : POLLIN | POLLOUT)
       case .tooManyInFlight: try retrySoon()
       case .closed: fail(nil)
       }
@@ -126,7 +134,7 @@ final class ServerConnection {
   }
 
   private func retrySoon() throws(BootstrapError) {
-    loop.change(socket, POLLIN)
+    loop.change(socket, closesWhenSent ? 0 : POLLIN)
     inFlightAttempts += 1
     guard inFlightAttempts < DescriptorLimit.inFlightAttempts else { throw DescriptorLimit.tooManyInFlight() }
     inFlightRetry?.cancel()

@@ -9,10 +9,10 @@ struct RunCommand: ParsableCommand {
     abstract: "Start the nodes of a job on this machine.",
     usage: "merino run -n N [OPTIONS] -- PROGRAM ARGS... [: -n M -- PROGRAM2 ARGS...]",
     discussion: """
-      Node 0 has this command's standard input, the others have none; all have its output. Signals \
-      sent to merino run are passed on to every node. When a node dies the others are ended, and the job ends with the \
-      first exit code that is not 0 (128 + the signal's number for a death by signal). Nothing that was started is \
-      left when merino run is gone, however it ended.
+      Node 0 has this command's standard input, the others have none; all have its output. Signals sent to \
+      merino run are passed on to every node. When a node dies the others are ended, and the job ends with \
+      the first exit code that is not 0 (128 + the signal's number for a death by signal). Nothing that was \
+      started is left when merino run is gone, however it ended.
       """)
 
   @Option(

@@ -43,6 +43,23 @@ struct JoiningTests {
     #expect(run.code == 0, "\(run)")
   }
 
+  @Test func softLimitOfTheLauncherIsRaisedToo() throws {
+    let run = try RunningCommand([
+      "sh", "-c", "ulimit -S -n 60; exec \(Tool.merino) run -n 2 -- \(Tool.probe) descriptors 40",
+    ]).wait()
+    #expect(run.code == 0, "\(run)")
+  }
+
+  /// The nodes have room for all, the launcher between them has not: node 0 takes it away.
+  @Test func limitOfTheLauncherIsNamed() throws {
+    let run = try merinoRun(
+      "-n", "2", "--", "sh", "-c",
+      "[ $MERINO_NODE = 1 ] || prlimit --pid $PPID --nofile=60:60; exec \(Tool.probe) descriptors 40")
+    #expect(run.code != 0, "\(run)")
+    #expect(run.errors.contains("was cut off by the launcher: descriptors that nodes exchange"), "\(run)")
+    #expect(run.errors.contains("may not have more than 60 files open (RLIMIT_NOFILE)"), "\(run)")
+  }
+
   @Test func hardLimitOfOpenFilesIsNamed() throws {
     let run = try merinoRun("-n", "2", "--", "sh", "-c", "ulimit -n 60; exec \(Tool.probe) descriptors 40")
     #expect(run.code == 9, "\(run)")

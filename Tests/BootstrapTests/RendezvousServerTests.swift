@@ -175,7 +175,8 @@ struct RendezvousServerTests {
     // The server closes the connection: the stranger sees its end.
     #expect(
       rig.serve {
-        var byte: UInt8 = 0; return recv(stranger, &byte, 1, Int32(MSG_DONTWAIT)) == 0
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        return recv(stranger, &bytes, bytes.count, Int32(MSG_DONTWAIT)) == 0
       })
     close(stranger)
     let node = try RunningCommand([Tool.probe, "join"], environment: rig.environment(node: 0, of: 1))

@@ -3,8 +3,9 @@ import CBootstrap
 import Glibc
 import Platform
 
-/// The process that the user started and sees. The launcher proper is its child, so that each can clean up
-/// after the other: whichever of them is killed, the nodes end, what they started ends, and the rendezvous directory goes.
+/// The process that the user started and sees. The launcher proper is its child, so that each can
+/// clean up after the other: whichever of them is killed, the nodes end, what they started ends, and
+/// the rendezvous directory goes.
 ///
 /// The guardian passes signals on and waits. The launcher notices the guardian's end by a pipe
 /// (the lifeline) of which the guardian holds the only writing end.

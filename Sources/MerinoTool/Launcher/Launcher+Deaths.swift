@@ -54,7 +54,8 @@ extension Launcher {
     }
   }
 
-  /// A node that ended without joining is no loss to programs that do not join; to those who wait for it, it is.
+  /// A node that ended without joining is no loss to programs that do not join; to those who wait
+  /// for it, it is.
   private func judgeEarlyExits() {
     guard !isEnding, let server, !server.presentNodes.isEmpty else { return }
     guard let node = nodes.first(where: { $0.status != nil && !server.hasJoined($0.node) }) else { return }
@@ -64,10 +65,11 @@ extension Launcher {
   private func disconnected(_ node: Int, _ reason: String?) {
     guard !isEnding else { return }
     let process = nodes[node]
+    if let reason { return lose(process, "was cut off by the launcher: " + reason.trimmingFinalStop) }
     if process.status != nil { return judge(process) }
     loop.after(milliseconds: Self.statusPatienceMilliseconds) { [unowned self] in
       guard !isEnding, process.status == nil else { return }
-      lose(process, "closed its connection without having left the job" + (reason.map { ": \($0)" } ?? ""))
+      lose(process, "closed its connection without having left the job")
     }
   }
 
@@ -100,9 +102,8 @@ extension Launcher {
 
   func timedOut(_ limitMilliseconds: Int) {
     guard !isEnding, hasChildren else { return }
-    complain(
-      "merino: the job did not end within \(Double(limitMilliseconds) / 1000) s (--timeout); it is being ended."
-    )
+    let seconds = Double(limitMilliseconds) / 1000
+    complain("merino: the job did not end within \(seconds) s (--timeout); it is being ended.")
     end(code: ToolExit.timedOut)
   }
 
@@ -150,4 +151,9 @@ extension Launcher {
       if hasChildren { terminate() }
     }
   }
+}
+
+extension String {
+  /// A sentence as a clause of another.
+  fileprivate var trimmingFinalStop: String { hasSuffix(".") ? String(dropLast()) : self }
 }

@@ -3,8 +3,8 @@ import CBootstrap
 import Glibc
 import Platform
 
-/// Starts the nodes, serves their rendezvous and looks after them until nothing of the job is left. One thread,
-/// one poll(2) loop.
+/// Starts the nodes, serves their rendezvous and looks after them until nothing of the job is left.
+/// One thread, one poll(2) loop.
 final class Launcher {
   /// Nodes have this long between SIGTERM and SIGKILL.
   static let graceMilliseconds = 400
@@ -59,6 +59,7 @@ final class Launcher {
     let descriptorsPerNode = plan.labelsOutput ? 6 : 4
     try DescriptorLimit.makeRoom(
       for: plan.nodeCount * descriptorsPerNode, purpose: "a job of \(plan.nodeCount) nodes")
+    DescriptorLimit.raiseToHardLimit()
     watchSignals()
     loop.watch(lifeline, POLLIN) { [unowned self] _ in
       loop.unwatch(lifeline)

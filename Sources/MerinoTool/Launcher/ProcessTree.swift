@@ -3,7 +3,8 @@ import CPlatform
 import Glibc
 
 /// What this process has started, directly or not. It is a subreaper, so whatever loses its parent
-/// comes back to it: as long as there is a descendant there is a child, and waitpid(2) says ECHILD only when all are gone.
+/// comes back to it: as long as there is a descendant there is a child, and waitpid(2) says ECHILD
+/// only when all are gone.
 enum ProcessTree {
   struct Entry {
     let process: pid_t
