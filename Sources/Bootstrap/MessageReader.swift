@@ -11,7 +11,8 @@ enum MessageFlags {
 /// the current message, so the descriptors that arrive belong to it.
 ///
 /// Descriptors travel behind the payload, `CBOOTSTRAP_DESCRIPTORS_PER_MESSAGE` at a time, each batch
-/// on a carrier byte of its own (the kernel passes descriptors only along with a byte, and at most 253 of them).
+/// on a carrier byte of its own (the kernel passes descriptors only along with a byte, and at most 253
+/// of them).
 struct MessageReader {
   enum Progress {
     case message(RendezvousMessage)

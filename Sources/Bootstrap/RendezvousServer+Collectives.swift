@@ -39,8 +39,8 @@ extension RendezvousServer {
     guard mineCount == theirCount else {
       return BootstrapError(
         .mismatch, node: node,
-        "node \(node) gave \(mineCount) descriptors to an exchange and node \(other) gave \(theirCount); every "
-          + "node must give the same number.")
+        "node \(node) gave \(mineCount) descriptors to an exchange and node \(other) gave \(theirCount); "
+          + "every node must give the same number.")
     }
     return nil
   }

@@ -48,8 +48,8 @@ extension RendezvousServer {
       return BootstrapError(
         .refused, node: hello.node,
         "process \(hello.member.processID) (\(hello.member.programName)) wants to join as node "
-          + "\(hello.node), and process \(earlier.processID) (\(earlier.programName)) has done so before; a node "
-          + "is one process and joins once.")
+          + "\(hello.node), and process \(earlier.processID) (\(earlier.programName)) has done so before; a "
+          + "node is one process and joins once.")
     }
     return nil
   }

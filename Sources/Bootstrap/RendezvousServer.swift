@@ -130,8 +130,8 @@ package final class RendezvousServer {
   private static func wrongUser(_ connection: ServerConnection) -> BootstrapError {
     BootstrapError(
       .refused,
-      "process \(connection.process) runs as user \(connection.user) and the job belongs to user \(geteuid()); "
-        + "a job's launcher and its nodes must run as the same user.")
+      "process \(connection.process) runs as user \(connection.user) and the job belongs to user "
+        + "\(geteuid()); a job's launcher and its nodes must run as the same user.")
   }
 
   private func serve(_ message: RendezvousMessage, of connection: ServerConnection) {
