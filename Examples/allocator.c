@@ -140,6 +140,8 @@ static void share_blocks(struct block *table, long blocks, long round) {
 
 static merino_stats_t statistics(void) {
   merino_stats_t stats = MERINO_STATS_INIT;
+  /* What was freed is given back within two barriers. */
+  must(merino_barrier(), "barrier");
   must(merino_barrier(), "barrier");
   must(merino_stats(&stats), "stats");
   must(merino_barrier(), "barrier");

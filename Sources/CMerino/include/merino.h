@@ -134,7 +134,7 @@ typedef struct merino_options {
   const char *fabric;
   /** Locks, reader-writer locks, events, conditions and barriers of the job. MERINO_LOCKS; 65,536. */
   uint32_t max_locks;
-  /** Milliseconds to wait for the others to join. MERINO_JOIN_TIMEOUT_MS; 60,000. */
+  /** Milliseconds to wait for the others to join. MERINO_JOIN_TIMEOUT (in seconds); 60,000. */
   uint32_t join_timeout_ms;
   /**
    * Receives the messages up to log_level. NULL: they go to standard error where MERINO_LOG is set to
@@ -344,7 +344,7 @@ int merino_segment_detach(void *view);
 
 /**
  * Removes a segment, as IPC_RMID does: its name is free at once, and its addresses and memory are given
- * back after the last view of any node is detached, at the next barrier of all nodes. Views stay usable.
+ * back within two barriers of all nodes after the last view of any node is detached. Views stay usable.
  * @return MERINO_SUCCESS; MERINO_EHANDLE also where it has been destroyed before, by any node;
  *   MERINO_ENOTINIT; MERINO_EPEER.
  */
@@ -594,7 +594,8 @@ int merino_cond_broadcast(merino_cond_t condition);
 /**
  * Waits for all nodes of the job. Collective: one call on each node. Release before, acquire after: what
  * any node wrote before is seen by every node after. Pages may change their home here.
- * @return MERINO_SUCCESS; MERINO_ENOTINIT; MERINO_EPEER.
+ * @return MERINO_SUCCESS; MERINO_EBUSY where another thread of this node is in it; MERINO_ENOTINIT;
+ *   MERINO_EPEER.
  */
 int merino_barrier(void);
 
@@ -833,42 +834,40 @@ typedef struct merino_stats {
   uint64_t write_faults;
   /** Pages READ from their home, by a fault, by read-ahead or by prefetch. */
   uint64_t pages_fetched;
-  /** Of these, pages READ ahead of sequential faults or by merino_prefetch. */
+  /** Bytes of these pages. */
+  uint64_t bytes_fetched;
+  /** Of these pages, those READ ahead of sequential faults or by merino_prefetch. */
   uint64_t pages_fetched_ahead;
-  /** Pages that were used after having been READ ahead. */
-  uint64_t read_ahead_hits;
-  /** Pages that this node became home of by writing them first. */
+  /** Pages that got their home by a write of this node. */
   uint64_t first_touches;
+  /** Twins made: first writes to cached pages. */
+  uint64_t twins;
   /** Diffs sent to homes. */
   uint64_t diffs_sent;
   /** Bytes of these diffs: what had changed. */
   uint64_t diff_bytes_sent;
-  /** Write notices appended to this node's log. */
+  /** Write notices appended to this node's log, one a page. */
   uint64_t notices_sent;
-  /** Write notices of other nodes that this node applied. */
+  /** Write notices of other nodes (ranges of pages) that this node applied. */
   uint64_t notices_received;
   /** Copies invalidated, by notices or overflows. */
   uint64_t invalidations;
   /** Acquires that found a log overwritten and invalidated every copy. */
   uint64_t log_overflows;
+  /** Times a page at home was set exclusive: written without faults and notices. */
+  uint64_t exclusive_pages;
   /** Pages that moved their home to this node. */
   uint64_t migrations_in;
   /** Pages that moved their home away from this node. */
   uint64_t migrations_out;
-  /** Times a page at home was set exclusive: written without faults and notices. */
-  uint64_t exclusive_pages;
   /** Lock acquisitions handed over between threads of this node. */
   uint64_t locks_local;
   /** Lock acquisitions through the lock's home. */
   uint64_t locks_remote;
   /** Barriers of all nodes. */
   uint64_t barriers;
-  /** Bytes that this node READ through the fabric. */
-  uint64_t fabric_bytes_read;
-  /** Bytes that this node wrote through the fabric. */
-  uint64_t fabric_bytes_written;
-  /** Operations that this node posted to the fabric. */
-  uint64_t fabric_operations;
+  /** Atomics on shared words. */
+  uint64_t atomics;
   /** Bytes of blocks in use in the heap, of all nodes, at this moment. */
   uint64_t heap_bytes_in_use;
   /** Bytes of the global address space in use by segments, of all nodes, at this moment. */
@@ -877,12 +876,13 @@ typedef struct merino_stats {
 
 /** Initialises a merino_stats_t. */
 #define MERINO_STATS_INIT \
-  { sizeof(merino_stats_t), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+  { sizeof(merino_stats_t), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /**
- * Reads the counters. Cheap; threads that count at the same time may be one event ahead.
+ * Reads the counters. Exact for what happened before the call. The two amounts in use are asked from where they
+ * are kept, a round trip each.
  * @param stats initialised by MERINO_STATS_INIT; filled as far as its `size` goes.
- * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_ENOTINIT.
+ * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_stats(merino_stats_t *stats);
 
