@@ -31,7 +31,8 @@ let package = Package(
 
     // This process: which addresses are shared, what happens when one faults, who is in the job.
     .target(name: "AddressSpace", dependencies: ["Coherence", "Platform"]),
-    .target(name: "FaultHandler", dependencies: ["AddressSpace", "Platform"]),
+    .target(name: "CFaultHandler"),
+    .target(name: "FaultHandler", dependencies: ["AddressSpace", "CFaultHandler", "Coherence", "Platform"]),
     .target(name: "Bootstrap", dependencies: ["Platform"]),
     .target(name: "Heap"),
 
@@ -67,8 +68,14 @@ let package = Package(
     // Tests.
     .testTarget(name: "PlatformTests", dependencies: ["Platform", "Fabric", "HostFabric"]),
     .testTarget(name: "CoherenceTests", dependencies: ["Coherence", "Simulation", "SimulatedFabric"]),
+    .target(name: "CFaultProbe", path: "Tests/CFaultProbe"),
+    .executableTarget(
+      name: "FaultProbe",
+      dependencies: ["AddressSpace", "CFaultProbe", "Coherence", "FaultHandler", "Platform"],
+      path: "Tests/FaultProbe"),
     .testTarget(
-      name: "AddressSpaceTests", dependencies: ["AddressSpace", "FaultHandler", "Platform"]),
+      name: "AddressSpaceTests",
+      dependencies: ["AddressSpace", "Coherence", "FaultHandler", "FaultProbe", "Platform"]),
     .testTarget(name: "BootstrapTests", dependencies: ["Bootstrap", "Platform"]),
     .testTarget(name: "HeapTests", dependencies: ["Heap"]),
     .testTarget(name: "ArchitectureTests"),
