@@ -35,7 +35,8 @@ let package = Package(
 
     // This process: which addresses are shared, what happens when one faults, who is in the job.
     .target(name: "AddressSpace", dependencies: ["Coherence", "Platform"]),
-    .target(name: "FaultHandler", dependencies: ["AddressSpace", "Platform"]),
+    .target(name: "CFaultHandler"),
+    .target(name: "FaultHandler", dependencies: ["AddressSpace", "CFaultHandler", "Coherence", "Platform"]),
     .target(name: "CBootstrap"),
     .target(name: "Bootstrap", dependencies: ["CBootstrap", "Platform"]),
     .target(name: "Heap"),
@@ -78,8 +79,14 @@ let package = Package(
     .testTarget(
       name: "CoherenceTests", dependencies: ["Coherence", "Simulation", "SimulatedFabric"],
       swiftSettings: onCoroutines),
+    .target(name: "CFaultProbe", path: "Tests/CFaultProbe"),
+    .executableTarget(
+      name: "FaultProbe",
+      dependencies: ["AddressSpace", "CFaultProbe", "Coherence", "FaultHandler", "Platform"],
+      path: "Tests/FaultProbe"),
     .testTarget(
-      name: "AddressSpaceTests", dependencies: ["AddressSpace", "FaultHandler", "Platform"]),
+      name: "AddressSpaceTests",
+      dependencies: ["AddressSpace", "Coherence", "FaultHandler", "FaultProbe", "Platform"]),
     .executableTarget(
       name: "BootstrapProbe", dependencies: ["Bootstrap"], path: "Tests/BootstrapProbe"),
     .testTarget(

@@ -8,9 +8,9 @@ public struct Backoff: BitwiseCopyable, Sendable {
 
   @inlinable public init() {}
 
-  @usableFromInline static var spins: UInt32 { 64 }
-  @usableFromInline static var yields: UInt32 { 400 }
-  @usableFromInline static var longestSleepNanoseconds: UInt64 { 1_000_000 }
+  @inlinable static var spins: UInt32 { 64 }
+  @inlinable static var yields: UInt32 { 400 }
+  @inlinable static var longestSleepNanoseconds: UInt64 { 1_000_000 }
 
   /// One step of the wait.
   @inlinable

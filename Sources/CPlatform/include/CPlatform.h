@@ -108,6 +108,23 @@ MERINO_NO_LOCKS static inline int cplatform_mprotect(void *at, size_t bytes, int
   return mprotect(at, bytes, protection);
 }
 
+// <linux/falloc.h> and <linux/memfd.h> clash with glibc's headers under _GNU_SOURCE: the values are the kernel's.
+static const int cplatform_map_fixed_noreplace = 0x100000;
+
+/// An anonymous file in memory, closed on exec; -1 and errno where the system refuses.
+static inline int cplatform_memfd_create(const char *name) {
+  return (int)syscall(SYS_memfd_create, name, 1u /* MFD_CLOEXEC */);
+}
+
+/// Gives the memory of a range of a file back; the range reads as zeros and the size stays.
+static inline int cplatform_punch_hole(int descriptor, int64_t offset, int64_t bytes) {
+#if __SIZEOF_LONG__ == 8
+  return (int)syscall(SYS_fallocate, descriptor, 3 /* PUNCH_HOLE | KEEP_SIZE */, offset, bytes);
+#else
+#error "Merino needs a 64-bit system"
+#endif
+}
+
 MERINO_NO_LOCKS static inline int cplatform_errno(void) { return errno; }
 MERINO_NO_LOCKS static inline void cplatform_set_errno(int value) { errno = value; }
 

@@ -1,0 +1,72 @@
+import Coherence
+import Platform
+
+/// What `ViewProtection` keeps of a view, in raw memory; 128 bytes, so that the locks of two views never
+/// share a cache line. All fields but `identity` are read and changed only under `lock`.
+@frozen
+@usableFromInline
+struct ViewRecord: BitwiseCopyable, @unchecked Sendable {
+  @usableFromInline let base: UnsafeMutableRawPointer
+
+  @inlinable init(_ base: UnsafeMutableRawPointer) { self.base = base }
+
+  @inlinable static var byteCount: Int { 128 }
+
+  /// A spin lock; taken with signals blocked. mprotect is called while it is held, so that what the levels
+  /// say and what the kernel does never part, and no call hits addresses that a detach gave back.
+  @inlinable var lock: AtomicWord { AtomicWord(base) }
+  /// The view's id plus one; 0 while the record is free. Ids are never used twice, so a thread that
+  /// looked up a view which is detached meanwhile finds another id here and does nothing.
+  @inlinable var identity: AtomicWord { AtomicWord(base + 8) }
+
+  @inlinable var address: Int { base.load(fromByteOffset: 16, as: Int.self) }
+  @inlinable var firstPage: Int { base.load(fromByteOffset: 24, as: Int.self) }
+  @inlinable var pageCount: Int { base.load(fromByteOffset: 32, as: Int.self) }
+  @inlinable var limit: UInt8 { UInt8(truncatingIfNeeded: base.load(fromByteOffset: 40, as: Int.self)) }
+
+  @inlinable
+  var levels: PageLevels {
+    // Never nil: set together with `identity`, under the lock.
+    let memory = base.load(fromByteOffset: 48, as: Optional<UnsafeMutableRawPointer>.self)
+    return PageLevels(memory.unsafelyUnwrapped, count: pageCount)
+  }
+
+  func fill(_ extent: ViewExtent, firstPage: Int, pageCount: Int, levels: UnsafeMutableRawPointer) {
+    base.storeBytes(of: Int(bitPattern: extent.address), toByteOffset: 16, as: Int.self)
+    base.storeBytes(of: firstPage, toByteOffset: 24, as: Int.self)
+    base.storeBytes(of: pageCount, toByteOffset: 32, as: Int.self)
+    base.storeBytes(of: Int(extent.limit.rawValue), toByteOffset: 40, as: Int.self)
+    base.storeBytes(of: levels, toByteOffset: 48, as: UnsafeMutableRawPointer.self)
+  }
+}
+
+/// Counters and the coarsening's state, one for the process. Each of the two groups that many threads
+/// write has cache lines of its own.
+@frozen
+@usableFromInline
+struct ProtectionCounters: BitwiseCopyable, @unchecked Sendable {
+  @usableFromInline let base: UnsafeMutableRawPointer
+
+  @inlinable init(_ base: UnsafeMutableRawPointer) { self.base = base }
+
+  @inlinable static var byteCount: Int { 512 }
+
+  /// Protection boundaries in all views.
+  @inlinable var boundaries: AtomicWord { AtomicWord(base) }
+  @inlinable var mprotectCalls: AtomicWord { AtomicWord(base + 8) }
+  /// The most boundaries that there should be.
+  @inlinable var budget: AtomicWord { AtomicWord(base + 128) }
+  /// Records that have ever been used: no higher one is.
+  @inlinable var recordCount: AtomicWord { AtomicWord(base + 136) }
+  /// Pages pinned now, so that without any nobody looks at the bits.
+  @inlinable var pinnedPages: AtomicWord { AtomicWord(base + 144) }
+  /// errno of a change of protection that could not be made at all; 0 for none.
+  @inlinable var failure: AtomicWord { AtomicWord(base + 152) }
+  /// Spin lock of the coarsening; taken before any view's lock, never while one is held.
+  @inlinable var coarseningLock: AtomicWord { AtomicWord(base + 256) }
+  /// Times that room was made.
+  @inlinable var coarsenings: AtomicWord { AtomicWord(base + 264) }
+  /// Where the next search begins: record and page. Under `coarseningLock`.
+  @inlinable var handRecord: AtomicWord { AtomicWord(base + 272) }
+  @inlinable var handPage: AtomicWord { AtomicWord(base + 280) }
+}
