@@ -18,8 +18,9 @@ enum Located: BitwiseCopyable {
 // words are changed by the fabric's atomics only, also by the node that holds the shard.
 
 extension Engine {
+  /// Where the unit's directory word lies: the node, and the offset in its control memory.
   @inlinable
-  func directoryWord(_ page: Int) -> (node: NodeID, offset: Int) {
+  public func directoryWord(_ page: Int) -> (node: NodeID, offset: Int) {
     let block = page >> ControlLayout.blockShift
     let index = (block / nodeCount) << ControlLayout.blockShift | page & ((1 << ControlLayout.blockShift) - 1)
     return (block % nodeCount, layout.directory + index * 8)

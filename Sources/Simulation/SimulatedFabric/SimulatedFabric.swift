@@ -102,3 +102,23 @@ extension Network {
     return ends[node].chunkKeys[chunk]
   }
 }
+
+extension Network {
+  /// Whether the chunk that holds the frame of global byte `address` is registered on `node`.
+  public func isRegistered(_ address: Int, of node: NodeID) -> Bool {
+    ends[node].chunkKeys[address / ends[node].memory.chunkByteCount] != 0
+  }
+}
+
+// What an observer sees who stands outside: no operation, no step.
+extension Network {
+  /// The aligned word at `offset` of `node`'s control memory.
+  public func controlWord(_ offset: Int, of node: NodeID) -> UInt64 {
+    ends[node].memory.control.load(fromByteOffset: offset, as: UInt64.self)
+  }
+
+  /// The byte at global address `address` in `node`'s frames.
+  public func frameByte(_ address: Int, of node: NodeID) -> UInt8 {
+    ends[node].memory.frames.load(fromByteOffset: address, as: UInt8.self)
+  }
+}

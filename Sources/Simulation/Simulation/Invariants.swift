@@ -1,0 +1,70 @@
+import Coherence
+import Fabric
+import SimulatedFabric
+
+extension Program {
+  /// What holds while all threads rest behind a barrier (design, section 7): at most one node believes itself home of
+  /// a page, the directory names it, and its frame is complete.
+  func checkInvariants() {
+    for segment in plan.segments.indices where isMapped(segment) {
+      let engine = cluster.nodes[0].engine!
+      let shape = engine.pages.shape(of: plan.segments[segment].shape.firstPage)
+      guard let shape else { continue }
+      let unitPages = 1 << shape.unitShift
+      for page in stride(from: shape.firstPage, to: shape.firstPage + shape.pageCount, by: unitPages) {
+        checkUnit(Unit(page: page, count: unitPages))
+      }
+    }
+  }
+
+  /// Whether every node has the same idea of the segment: not in the middle of its death.
+  private func isMapped(_ segment: Int) -> Bool {
+    let shapes = cluster.nodes.map { $0.engine.pages.shape(of: plan.segments[segment].shape.firstPage) }
+    return detached[segment] == 0 && shapes.allSatisfy { $0 == shapes[0] && $0 != nil }
+  }
+
+  private func checkUnit(_ unit: Unit) {
+    let shard = cluster.nodes[0].engine.directoryWord(unit.page)
+    let named = Int(cluster.network.controlWord(shard.offset, of: shard.node)) - 1
+    for node in cluster.nodes {
+      let word = node.engine.pages.load(unit.page)
+      if word.isHome, node.id != named {
+        scheduler.fail(
+          "Node \(node.id) believes itself home of page \(unit.page), but the directory names \(named).")
+      }
+      if word.home >= 0, word.home != named {
+        scheduler.fail("Node \(node.id) takes \(word.home) for the home of page \(unit.page), not \(named).")
+      }
+      if word.isLocked {
+        scheduler.fail("Page \(unit.page) of node \(node.id) is locked with everybody at rest.")
+      }
+      checkProtection(node, unit, word)
+    }
+    let shift = run.configuration.pageShift
+    for address in unit.page << shift..<(unit.page + unit.count) << shift {
+      let expected = oracle.value(address)
+      let found = named < 0 ? 0 : cluster.network.frameByte(address, of: named)
+      if found != expected {
+        scheduler.fail(
+          "After a barrier byte \(address) of page \(unit.page) is \(found) at its home, node \(named), "
+            + "but the last write stored \(expected).")
+      }
+    }
+  }
+
+  /// No view allows more than the state does.
+  private func checkProtection(_ node: SimulatedNode, _ unit: Unit, _ word: PageWord) {
+    let limit: Access =
+      switch word.state {
+      case .invalid, .fetching: .none
+      case .clean, .homeTracked: .read
+      default: .readWrite
+      }
+    for page in unit.pages {
+      for view in 0..<node.viewCount where node.allowed(page, view: view) > limit.rawValue && !word.isPinned {
+        scheduler.fail(
+          "Page \(page) of node \(node.id) is \(word.state), but view \(view) allows more than \(limit).")
+      }
+    }
+  }
+}

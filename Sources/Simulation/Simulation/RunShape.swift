@@ -1,0 +1,90 @@
+import Coherence
+import SimulatedFabric
+
+/// What a run is like: the sizes of the cluster and which features its program uses, all drawn from the seed. Not every
+/// run uses everything: a feature that is left out cannot hide what goes wrong without it.
+struct RunShape {
+  var configuration: Configuration
+  var network: NetworkShape
+  var viewLimits: [Access]
+  var threadsOfNode: [Int]
+  var disturbEverySteps: Int
+  var lockCount: Int
+  var tokenCount: Int
+  /// Phases between barriers of all threads.
+  var phaseCount: Int
+  /// Operations of a thread in a phase, at most.
+  var operationLimit: Int
+  /// Shared bytes in use.
+  var cellCount: Int
+  var segmentCount: Int
+  var features: Features
+
+  /// The kinds of operations that the program may use.
+  struct Features: OptionSet {
+    let rawValue: Int
+    static let locks = Features(rawValue: 1)
+    static let owned = Features(rawValue: 2)
+    static let readOnly = Features(rawValue: 4)
+    static let tokens = Features(rawValue: 8)
+    static let atomics = Features(rawValue: 16)
+    static let pins = Features(rawValue: 32)
+    static let prefetch = Features(rawValue: 64)
+    static let tryLocks = Features(rawValue: 128)
+    static let leaderBarriers = Features(rawValue: 256)
+    static let frees = Features(rawValue: 512)
+    static let fences = Features(rawValue: 1024)
+    static let nestedLocks = Features(rawValue: 2048)
+    static let count = 12
+  }
+
+  init(_ random: inout Random) {
+    let nodeCount = random.pick([1, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 4, 4, 4])
+    let mostThreads = random.within(1...3)
+    threadsOfNode = (0..<nodeCount).map { _ in random.within(1...mostThreads) }
+    viewLimits = random.pick([[.readWrite], [.readWrite], [.readWrite, .readWrite], [.readWrite, .read]])
+    features = Features(rawValue: 0)
+    for feature in 0..<Features.count where random.chance(3, in: 5) {
+      features.insert(Features(rawValue: 1 << feature))
+    }
+    // Some kind of data to share there must be.
+    if features.isDisjoint(with: [.locks, .owned, .tokens]) { features.insert([.locks, .owned]) }
+    lockCount = random.pick([1, 2, 4])
+    tokenCount = random.within(1...3)
+    phaseCount = random.pick([1, 2, 2, 3, 3, 4, 6])
+    operationLimit = random.pick([4, 8, 8, 16, 30])
+    segmentCount = random.pick([1, 1, 2, 3])
+    cellCount = random.pick([4, 8, 16, 40, 80])
+    disturbEverySteps = random.pick([0, 0, 2000, 200])
+    network = NetworkShape(
+      nodeCount: nodeCount, laneCount: random.pick([1, 1, 2, 4]), inlineLimit: random.pick([0, 8, 32, 64]),
+      registersInPlace: random.chance(1, in: 2))
+    var c = Configuration(nodeCount: nodeCount, pageCount: 64 * random.pick([1, 1, 2, 3]))
+    c.pageShift = random.pick([4, 5, 5, 6])
+    c.chunkShift = random.within(1...3)
+    c.logEntryCount = random.pick([2, 4, 8, 16, 64])
+    c.lockCount = lockCount
+    c.lockSlotCount = 16
+    c.epochEntryCount = random.pick([1, 2, 4, 8, 64])
+    c.moveCount = random.pick([1, 2, 8, 64])
+    c.workspaceCount = random.pick([1, 2, 4, 8])
+    c.shapeCount = 8
+    c.readAheadLimit = random.pick([0, 2, 8])
+    c.localPassLimit = random.within(0...3)
+    configuration = c
+  }
+}
+
+extension RunShape: CustomStringConvertible {
+  var description: String {
+    let c = configuration
+    return
+      "\(c.nodeCount) nodes, threads \(threadsOfNode), \(c.pageCount) pages of \(c.pageByteCount) bytes, chunks of "
+      + "\(c.chunkPageCount), log \(c.logEntryCount), epoch set \(c.epochEntryCount), moves \(c.moveCount), "
+      + "workspaces \(c.workspaceCount), read-ahead \(c.readAheadLimit), lanes \(network.laneCount), inline "
+      + "\(network.inlineLimit), registers \(network.registersInPlace ? "in place" : "by service"), views \(viewLimits), "
+      + "\(lockCount) locks, \(segmentCount) segments, \(cellCount) cells, \(phaseCount) phases of up to "
+      + "\(operationLimit) operations, features \(String(features.rawValue, radix: 2)), disturbed every "
+      + "\(disturbEverySteps)"
+  }
+}

@@ -1,0 +1,200 @@
+import Coherence
+import SimulatedFabric
+
+extension Worker {
+  /// One random operation that the plan allows to this thread now.
+  func operate() throws(EngineError) {
+    let features = program.run.features
+    switch random.below(16) {
+    case 0, 1, 2, 3: try accessFreely(random.within(1...4))
+    case 4, 5, 6, 7, 8: if features.contains(.locks) { try criticalSection() }
+    case 9, 10: if features.contains(.tokens) { try useToken() }
+    case 11: if features.contains(.atomics) { try atomic() }
+    case 12: if features.contains(.pins) { try pinOrUnpin() }
+    case 13: if features.contains(.prefetch) { try prefetch() }
+    case 14: if features.contains(.fences) { try fence() }
+    default: if features.contains(.atomics) { try atomic() } else { try accessFreely(1) }
+    }
+  }
+
+  // MARK: Loads and stores
+
+  /// Bytes that this thread may access by itself: owned, or read-only.
+  private func accessFreely(_ count: Int) throws(EngineError) {
+    scheduler.note("free accesses")
+    try access(count) { discipline in
+      switch discipline {
+      case .owner(let owner): owner == thread ? .readWrite : .none
+      case .leaders(let first):
+        isLeader && (first + turn) % program.run.configuration.nodeCount == node.id ? .readWrite : .none
+      case .readOnly: .read
+      default: .none
+      }
+    }
+  }
+
+  /// Up to `count` accesses to bytes to which `right` admits.
+  private func access(_ count: Int, _ right: (Discipline) -> Access) throws(EngineError) {
+    if plan.cells.isEmpty { return }
+    var done = 0
+    for _ in 0..<20 * count {
+      let index = random.below(plan.cells.count)
+      let allowed = right(plan.disciplines[phase][index])
+      if allowed == .none { continue }
+      if allowed == .readWrite && random.chance(1, in: 2) {
+        try store(plan.cells[index].address)
+      } else {
+        try load(plan.cells[index].address)
+      }
+      done += 1
+      if done == count { return }
+    }
+  }
+
+  func load(_ address: Int) throws(EngineError) {
+    let view = random.below(node.viewCount)
+    checkPinned(address, .read, view)
+    let value = try node.load(address, view: view)
+    scheduler.log("loads \(value) from byte \(address) in view \(view)")
+    if let complaint = oracle.loaded(thread, address, value) { scheduler.fail(complaint) }
+  }
+
+  func store(_ address: Int) throws(EngineError) {
+    // A store of what is there already leaves an empty diff.
+    let before = oracle.value(address)
+    let value = random.chance(1, in: 12) ? before : before &+ UInt8(random.within(1...255))
+    let view = node.viewLimits[node.viewCount - 1] == .readWrite ? random.below(node.viewCount) : 0
+    checkPinned(address, .readWrite, view)
+    try node.store(value, address, view: view)
+    scheduler.log("stores \(value) to byte \(address) in view \(view)")
+    if let complaint = oracle.stored(thread, node: node.id, address, value) { scheduler.fail(complaint) }
+  }
+
+  /// Pages that this thread has pinned are accessible: a system call would not fault.
+  private func checkPinned(_ address: Int, _ wanted: Access, _ view: Int) {
+    let page = address >> program.run.configuration.pageShift
+    for pin in pins where pin.view == view && pin.access >= wanted && pin.pages.contains(page) {
+      if node.allowed(page, view: view) < wanted.rawValue {
+        scheduler.fail("Page \(page), pinned by thread \(thread) in view \(view), does not allow \(wanted).")
+      }
+    }
+  }
+
+  // MARK: Locks
+
+  private func criticalSection() throws(EngineError) {
+    let id = random.below(program.run.lockCount)
+    guard try take(id) else { return }
+    if random.chance(1, in: 20) { try expectMisuse(id) }
+    try accessGuarded(by: id)
+    if program.run.features.contains(.nestedLocks), id + 1 < program.run.lockCount, random.chance(1, in: 2) {
+      let inner = random.within(id + 1...program.run.lockCount - 1)
+      if try take(inner) {
+        try accessGuarded(by: inner)
+        try accessGuarded(by: id)
+        try give(inner)
+      }
+    }
+    try give(id)
+  }
+
+  private func accessGuarded(by id: Int) throws(EngineError) {
+    try access(random.within(0...4)) { discipline in
+      if case .lock(id) = discipline { .readWrite } else { .none }
+    }
+  }
+
+  private func take(_ id: Int) throws(EngineError) -> Bool {
+    let kind = program.run.features.contains(.tryLocks) ? random.below(4) : 0
+    do throws(EngineError) {
+      switch kind {
+      case 1:
+        scheduler.note("trying lock", id)
+        try engine.tryAcquireLock(id)
+      case 2:
+        scheduler.note("waiting with a limit for lock", id)
+        try engine.acquireLock(id, withinNanoseconds: UInt64(random.below(20_000)))
+      default:
+        scheduler.note("waiting for lock", id)
+        try engine.acquireLock(id)
+      }
+    } catch .busy where kind == 1 || kind == 2 {
+      return false
+    } catch {
+      throw error
+    }
+    oracle.join(thread, program.lockClocks[id])
+    scheduler.note("holding lock", id)
+    return true
+  }
+
+  private func give(_ id: Int) throws(EngineError) {
+    oracle.publish(thread, into: &program.lockClocks[id])
+    scheduler.note("releasing lock", id)
+    try engine.releaseLock(id)
+  }
+
+  /// Errors that lose nothing.
+  private func expectMisuse(_ held: Int) throws(EngineError) {
+    do throws(EngineError) {
+      try engine.acquireLock(held)
+      scheduler.fail("Thread \(thread) got lock \(held) twice.")
+    } catch .deadlock {
+    } catch {
+      throw error
+    }
+    guard let other = (0..<program.run.lockCount).first(where: { $0 != held }) else { return }
+    do throws(EngineError) {
+      try engine.releaseLock(other)
+      scheduler.fail("Thread \(thread) released lock \(other), which it does not hold.")
+    } catch .notOwner {
+    } catch {
+      throw error
+    }
+  }
+
+  // MARK: Tokens: hand-overs outside the simulated memory, ordered by fences
+
+  private func useToken() throws(EngineError) {
+    let id = random.below(program.run.tokenCount)
+    guard program.tokens[id].holder == thread else { return }
+    if program.tokens[id].isOnItsWay {
+      program.tokens[id].isOnItsWay = false
+      if program.tokens[id].crossesNodes {
+        scheduler.note("acquire fence for token", id)
+        try engine.acquireAll()
+      }
+      oracle.join(thread, program.tokens[id].clock)
+    }
+    try access(random.within(0...4)) { discipline in
+      if case .token(id) = discipline { .readWrite } else { .none }
+    }
+    if random.chance(2, in: 3) { try pass(id) }
+  }
+
+  private func pass(_ id: Int) throws(EngineError) {
+    let next = random.below(oracle.clocks.count)
+    if next == thread { return }
+    let crossesNodes = program.node(ofThread: next) != node.id
+    var clock = VectorClock()
+    oracle.publish(thread, into: &clock)
+    if crossesNodes {
+      scheduler.note("release fence for token", id)
+      try engine.release()
+    }
+    scheduler.log("passes token \(id) to thread \(next)")
+    program.tokens[id] = Program.Token(
+      holder: next, isOnItsWay: true, crossesNodes: crossesNodes, clock: clock)
+  }
+
+  /// Fences that order nothing in particular do no harm.
+  private func fence() throws(EngineError) {
+    if random.chance(1, in: 2) {
+      scheduler.note("release fence")
+      try engine.release()
+    } else {
+      scheduler.note("acquire fence")
+      try engine.acquireAll()
+    }
+  }
+}

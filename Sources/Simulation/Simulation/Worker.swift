@@ -1,0 +1,153 @@
+import Coherence
+import SimulatedFabric
+
+/// An application thread of a run: random operations within what the plan allows, and the barriers.
+final class Worker {
+  let program: Program
+  let thread: Int
+  let node: SimulatedNode
+  let isLeader: Bool
+  var random: Random
+  var phase = 0
+  /// Barriers of the leaders passed in this phase.
+  var turn = 0
+  var pins: [Pin] = []
+  var scheduler: Scheduler { program.scheduler }
+  var engine: SimulatedEngine { node.engine }
+  var oracle: Oracle { program.oracle }
+  var plan: Plan { program.plan }
+
+  struct Pin {
+    let pages: Range<Int>
+    let access: Access
+    let view: ViewID
+  }
+
+  init(_ program: Program, thread: Int, node: SimulatedNode, isLeader: Bool, _ random: Random) {
+    self.program = program
+    self.thread = thread
+    self.node = node
+    self.isLeader = isLeader
+    self.random = random
+  }
+
+  func main() {
+    do {
+      if isLeader { try offerPlacements() }
+      for phase in 0..<program.run.phaseCount {
+        self.phase = phase
+        try work()
+        try unpin(keepingSome: phase + 1 < program.run.phaseCount)
+        try fullBarrier()
+        if plan.isQuietAfter[phase] { rest() }
+      }
+      try readEverything()
+      scheduler.note("its end")
+    } catch {
+      scheduler.fail("Thread \(thread) got the error \(error).")
+    }
+  }
+
+  private func offerPlacements() throws(EngineError) {
+    for segment in plan.segments where segment.isLive(phase) {
+      scheduler.note("offering placement")
+      try engine.offerPlacement(segment.shape(phase))
+    }
+  }
+
+  private func work() throws(EngineError) {
+    turn = 0
+    if isLeader {
+      try free()
+      if phase > 0, random.chance(1, in: 2) { try offerPlacements() }
+    }
+    for barrier in 0...(isLeader ? plan.leaderBarriers[phase] : 0) {
+      for _ in 0..<random.within(0...program.run.operationLimit) { try operate() }
+      if isLeader, barrier < plan.leaderBarriers[phase] { try leaderBarrier() }
+    }
+  }
+
+  // MARK: Barriers
+
+  /// All threads of all nodes: the last to arrive on each node goes to the barrier of the nodes.
+  private func fullBarrier() throws(EngineError) {
+    oracle.publish(thread, into: &program.barrierClocks[phase])
+    let generation = program.nodes[node.id].generation
+    program.nodes[node.id].arrived += 1
+    if program.nodes[node.id].arrived == program.run.threadsOfNode[node.id] {
+      program.nodes[node.id].arrived = 0
+      scheduler.note("barrier", phase)
+      try engine.barrier()
+      program.settleAtomics(phase)
+      if phase + 1 < program.run.phaseCount { program.define(segmentsOf: phase + 1, on: node) }
+      program.nodes[node.id].generation += 1
+    } else {
+      scheduler.note("wait for its node at barrier", phase)
+      while program.nodes[node.id].generation == generation { scheduler.pause() }
+    }
+    oracle.join(thread, program.barrierClocks[phase])
+  }
+
+  /// One thread of each node; the others go on meanwhile.
+  private func leaderBarrier() throws(EngineError) {
+    oracle.publish(thread, into: &program.leaderClocks[phase][turn])
+    scheduler.note("barrier of the leaders", phase, turn)
+    try engine.barrier()
+    oracle.join(thread, program.leaderClocks[phase][turn])
+    turn += 1
+  }
+
+  /// Everybody waits while the last to come checks the invariants.
+  private func rest() {
+    let generation = program.restGeneration
+    program.restingCount += 1
+    scheduler.note("rest after phase", phase)
+    if program.restingCount == program.run.threadsOfNode.reduce(0, +) {
+      program.restingCount = 0
+      program.checkInvariants()
+      program.restGeneration += 1
+    }
+    while program.restGeneration == generation { scheduler.pause() }
+  }
+
+  // MARK: Lives of segments
+
+  /// What a node's leader does about the segments that die in this phase: detaches; the last one retires the pages.
+  private func free() throws(EngineError) {
+    for (index, segment) in plan.segments.enumerated() where segment.death == phase {
+      let pages = segment.shape.firstPage..<segment.shape.firstPage + segment.shape.pageCount
+      scheduler.note("detaching segment", index)
+      scheduler.point()
+      node.detach(pages)
+      program.detached[index] += 1
+      guard program.detached[index] == program.run.configuration.nodeCount else { continue }
+      // What the segment table's lock does.
+      while program.isRetiring { scheduler.pause() }
+      program.isRetiring = true
+      scheduler.note("retiring segment", index)
+      guard let position = try engine.retire(pages) else {
+        scheduler.fail("There is no room to retire segment \(index).")
+      }
+      program.isRetiring = false
+      program.retired[index] = position
+      program.forget(index)
+    }
+  }
+
+  // MARK: The end
+
+  /// After the last barrier every node sees every byte as the last write left it.
+  private func readEverything() throws(EngineError) {
+    guard isLeader || random.chance(1, in: 4) else { return }
+    let last = program.run.phaseCount - 1
+    scheduler.note("reading everything")
+    for cell in plan.cells where plan.segments[cell.segment].isLive(last) { try load(cell.address) }
+    for segment in plan.segments where segment.isLive(last) {
+      let shape = segment.shape(last)
+      let shift = program.run.configuration.pageShift
+      for page in shape.firstPage..<shape.firstPage + min(shape.pageCount, 4) {
+        try load(page << shift + random.below(1 << shift))
+      }
+    }
+  }
+}
