@@ -87,7 +87,7 @@ extension Engine {
       switch try locate(unit, claiming: true, w) {
       case .home(let home) where home != node: word.home = home
       default:
-        protection.lower(unit.pages, to: .none)
+        // The zeros that views may show are the home's frame already, and a pinned page stays shown.
         becomeHome(unit, &word)
         return
       }

@@ -60,12 +60,11 @@ extension Engine {
   @inlinable
   func claimant(for unit: Unit, _ w: Workspace) throws(EngineError) -> NodeID {
     let chunk = unit.page >> configuration.chunkShift
-    if let shape = pages.shape(of: unit.page) {
-      let wish = shape.wishedHome(unit.page, nodeCount: nodeCount)
-      if wish >= 0 && wish != node, try frameKey(of: wish, chunk: chunk, w) != 0 { return wish }
-    }
+    let wish = pages.shape(of: unit.page)?.wishedHome(unit.page, nodeCount: nodeCount) ?? -1
+    if wish >= 0 && wish != node, try frameKey(of: wish, chunk: chunk, w) != 0 { return wish }
     try ensureRegistered(chunk)
-    cplatform_zero(frame(unit.page), byteCount(unit))
+    // Where this node is the wished home others may have claimed the unit for it, and placed diffs.
+    if wish != node { cplatform_zero(frame(unit.page), byteCount(unit)) }
     // Zeros and the key are in place before the word that leads others here: pairs with the READ
     // of the key and of the page by whoever sees the word.
     fullFence()

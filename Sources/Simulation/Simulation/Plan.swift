@@ -21,10 +21,10 @@ enum Discipline {
 struct PlannedSegment {
   var shape: SegmentShape
   var death = Int.max
-  /// The shape of its second life, from phase `death + 2` on.
+  /// The shape of its second life, from phase `death + 3` on.
   var second: SegmentShape
 
-  var rebirth: Int { death == .max ? .max : death + 2 }
+  var rebirth: Int { death == .max ? .max : death + 3 }
   func isLive(_ phase: Int) -> Bool { phase < death || phase >= rebirth }
   func shape(_ phase: Int) -> SegmentShape { phase < death ? shape : second }
 }

@@ -90,7 +90,7 @@ final class Program {
       if phase == 0 && segment.isLive(0) || phase > 0 && phase == segment.rebirth {
         if phase > 0, !node.engine.isReusable(retired[index]) {
           scheduler.fail(
-            "Segment \(index), retired two barriers ago, cannot be used again on node \(node.id).")
+            "Segment \(index), retired three barriers ago, cannot be used again on node \(node.id).")
         }
         _ = node.engine.pages.define(segment.shape(phase))
       }
