@@ -35,11 +35,24 @@ extension Engine {
     defer { unlock(unit) }
     let frame = try homeFrame(unit.page, home: home, w)
     let target = frame.advanced(by: address - unit.page << configuration.pageShift)
-    let before = try perform(operation, at: target, home, lane: lane(unit.page), mask, w)
-    if case .load = operation { return before }
+    let (before, after) = try perform(operation, at: target, home, lane: lane(unit.page), mask, w)
+    keepInPinnedCopy(unit, address, after)
+    let value = (before & mask) >> UInt64(mask.trailingZeroBitCount)
+    if case .load = operation { return value }
     pages.word(unit.page).fetchOr(PageWord.atomicsBit)
     pages.dirty.insert(unit.page)
-    return before
+    return value
+  }
+
+  /// A pinned copy stays, and no notice tells this node of its own atomics: they are carried out on the
+  /// copy too. The lock bit is held, so the copy takes values in the order in which the home had them.
+  func keepInPinnedCopy(_ unit: Unit, _ address: Int, _ value: UInt64) {
+    let word = pages.load(unit.page)
+    guard word.isPinned, word.state == .clean || word.state == .dirty else { return }
+    let offset = address - unit.page << configuration.pageShift
+    frame(unit.page).storeBytes(of: value, toByteOffset: offset, as: UInt64.self)
+    // Equal to the frame: other nodes change this word too, so it must not be in a diff.
+    pages.twin(unit.page).storeBytes(of: value, toByteOffset: offset, as: UInt64.self)
   }
 
   /// Takes the unit's lock bit with no copy left here that could hide the word; returns its home.
@@ -98,17 +111,18 @@ extension Engine {
     }
   }
 
+  /// The enclosing word before and after.
   func perform(
     _ operation: AtomicOperation, at target: RemoteAddress, _ home: NodeID, lane: Int,
     _ mask: UInt64, _ w: Workspace
-  ) throws(EngineError) -> UInt64 {
+  ) throws(EngineError) -> (before: UInt64, after: UInt64) {
     let shift = UInt64(mask.trailingZeroBitCount)
     if case .fetchAdd(let addend) = operation, mask == ~0 {
       var batch = fabric.open(home, lane: lane)
       fabric.fetchAdd(&batch, at: target, addend: addend, old: w.result(0))
       fabric.submit(batch, w.flight)
       try wait(w.flight)
-      return w.resultValue(0)
+      return (w.resultValue(0), w.resultValue(0) &+ addend)
     }
     var batch = fabric.open(home, lane: lane)
     fabric.read(&batch, from: target, into: w.result(0), byteCount: 8)
@@ -119,20 +133,19 @@ extension Engine {
       let old = (word & mask) >> shift
       let new: UInt64
       switch operation {
-      case .load: return old
+      case .load: return (word, word)
       case .exchange(let value): new = value
       case .fetchAdd(let addend): new = old &+ addend
       case .compareExchange(let expected, let desired):
-        if old != expected & (mask >> shift) { return old }
+        if old != expected & (mask >> shift) { return (word, word) }
         new = desired
       }
+      let desired = word & ~mask | (new << shift) & mask
       batch = fabric.open(home, lane: lane)
-      fabric.compareAndSwap(
-        &batch, at: target, expected: word, desired: word & ~mask | (new << shift) & mask,
-        old: w.result(0))
+      fabric.compareAndSwap(&batch, at: target, expected: word, desired: desired, old: w.result(0))
       fabric.submit(batch, w.flight)
       try wait(w.flight)
-      if w.resultValue(0) == word { return old }
+      if w.resultValue(0) == word { return (word, desired) }
       word = w.resultValue(0)
     }
   }
