@@ -59,14 +59,22 @@ extension Engine {
     defer { dropCommitLock() }
     if isOn(.clockRaisedFirst) { raiseClock(local.mergedClock) }
     var log = LogWriter(logHead.load())
+    cplatform_zero(w.clock, configuration.clockByteCount)
     var first = 0
     while first < nodeCount {
       let end = try readEpochHeads(from: first, w)
-      for peer in first..<end where hasEpoch(peer) { try applyEpoch(of: peer, slot: peer - first, &log, w) }
+      for peer in first..<end where hasEpoch(peer) {
+        let sealed = noticeBuffer((peer - first) * epochHeadWordCount + 2).load(as: UInt64.self)
+        (w.clock + peer * 8).storeBytes(of: sealed, as: UInt64.self)
+        try applyEpoch(of: peer, slot: peer - first, &log, w)
+      }
       first = end
     }
     publish(log)
-    raiseClock(local.mergedClock)
+    raiseClock(w.clock)
+    // A thread outside the barrier may have released after its node's seal, and another node acquired
+    // that before its own: the merged clock is ahead of the sets then, and the logs have the rest.
+    try apply(local.mergedClock, w)
     keepSoleWriters()
   }
 

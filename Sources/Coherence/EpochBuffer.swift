@@ -8,7 +8,8 @@ import Platform
 // again from the seal of barrier e + 2 on. Who reads it in barrier e has left that barrier before it
 // enters barrier e + 1, which everybody has entered before anybody seals in e + 2.
 //
-// Word 0: entries; word 1: not zero if they did not fit; entries from byte 64 on.
+// Word 0: entries; word 1: not zero if they did not fit; word 2, from the seal on: the log's head then,
+// up to which the set stands in for the log; entries from byte 64 on.
 
 extension Engine {
   func epochBufferOffset(_ epoch: UInt64) -> Int {
@@ -46,7 +47,9 @@ extension Engine {
     let next = control + epochBufferOffset(epoch + 1)
     next.storeBytes(of: 0, as: UInt64.self)
     next.storeBytes(of: 0, toByteOffset: 8, as: UInt64.self)
-    let overflowed = (control + epochBufferOffset(epoch)).load(fromByteOffset: 8, as: UInt64.self) != 0
+    let sealed = control + epochBufferOffset(epoch)
+    sealed.storeBytes(of: logHead.load(), toByteOffset: 16, as: UInt64.self)
+    let overflowed = sealed.load(fromByteOffset: 8, as: UInt64.self) != 0
     // Release: the sealed set is complete before any barrier message; the messages are WRITEs
     // posted after this.
     local.epoch.store(epoch + 1)
