@@ -11,8 +11,6 @@ extension Engine {
     if word.home < 0 {
       switch try locate(unit, claiming: true, w) {
       case .home(let home) where home != node:
-        // Zeros were mapped without it; the diff's WRITEs may be taken from this node's frame.
-        try ensureRegistered(unit.page >> configuration.chunkShift)
         word.home = home
       default:
         // Claimed, or claimed on this node's behalf by others, whose diffs may be here already.
@@ -21,6 +19,8 @@ extension Engine {
         return
       }
     }
+    // The diff's WRITEs may be taken from this node's frame, and zeros are mapped unregistered.
+    try ensureRegistered(unit.page >> configuration.chunkShift)
     makeTwin(unit, &word)
   }
 
