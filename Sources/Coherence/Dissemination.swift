@@ -6,8 +6,19 @@ import Platform
 struct BarrierMessage {
   /// Some node's epoch set did not fit: acquire by the logs, and nothing moves.
   var epochOverflowed = false
+  /// Some node cannot let a page go: nothing moves.
+  var movesCancelled = false
   /// Positions of freed ranges that node 0 has seen.
   var retired: UInt64 = 0
+
+  /// The two of them as a word.
+  var flags: UInt64 {
+    get { (epochOverflowed ? 1 : 0) | (movesCancelled ? 2 : 0) }
+    set {
+      epochOverflowed = newValue & 1 != 0
+      movesCancelled = newValue & 2 != 0
+    }
+  }
 }
 
 // Dissemination (Hensgen, Finkel, Manber 1988): in round r each node tells node + 2^r what it has
@@ -56,7 +67,7 @@ extension Engine {
     let inbox = remote(peer, inboxOffset(round, number))
     var batch = fabric.open(peer, lane: 0)
     if carrying {
-      staging.storeBytes(of: message.epochOverflowed ? 1 : 0, toByteOffset: 8, as: UInt64.self)
+      staging.storeBytes(of: message.flags, toByteOffset: 8, as: UInt64.self)
       staging.storeBytes(of: message.retired, toByteOffset: 16, as: UInt64.self)
       cplatform_copy(staging + 64, local.mergedClock, configuration.clockByteCount)
       fabric.write(&batch, from: staging + 8, byteCount: 16, to: inbox.advanced(by: 8))
@@ -68,7 +79,7 @@ extension Engine {
   }
 
   func merge(_ inbox: UnsafeMutableRawPointer, _ message: inout BarrierMessage) {
-    if inbox.load(fromByteOffset: 8, as: UInt64.self) != 0 { message.epochOverflowed = true }
+    message.flags |= inbox.load(fromByteOffset: 8, as: UInt64.self)
     message.retired = max(message.retired, inbox.load(fromByteOffset: 16, as: UInt64.self))
     for peer in 0..<nodeCount {
       let theirs = inbox.load(fromByteOffset: 64 + peer * 8, as: UInt64.self)

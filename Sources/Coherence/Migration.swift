@@ -66,37 +66,38 @@ extension Engine {
     defer { giveBack(w) }
     try takeCommitLock()
     var log = LogWriter(logHead.load())
-    for index in 0..<count { try prepareMove(moveAt(index), &log, w) }
+    for index in 0..<count where !(try prepareMove(moveAt(index), &log, w)) { message.movesCancelled = true }
     publish(log)
     dropCommitLock()
-    try disseminate(&message, carrying: false)
-    for index in 0..<count { try carryOut(moveAt(index), w) }
+    try disseminate(&message, carrying: true)
+    for index in 0..<count {
+      if message.movesCancelled { try takeBack(moveAt(index)) } else { try carryOut(moveAt(index), w) }
+    }
     try disseminate(&message, carrying: false)
     if !isOn(.movesWithoutGate) { openGate() }
   }
 
-  /// Step 1.
+  /// Step 1. False where the page is being written behind a pin at its home: such a page cannot move.
+  /// (A twin copied now would miss diffs that are still coming in, one copied after the dissemination
+  /// the writes between the new home's READ and the copy.) Pinned while other threads' releases and
+  /// this barrier were under way, that is; else its home noticed it and it is no candidate.
   func prepareMove(
     _ move: (unit: Unit, home: NodeID), _ log: inout LogWriter, _ w: Workspace
-  ) throws(EngineError) {
+  ) throws(EngineError) -> Bool {
     let unit = move.unit
     let address = pages.word(unit.page)
     var word = try lockForMove(unit)
+    if word.isHome && move.home != node && word.isPinned && word.state == .homeDirty {
+      unlock(unit)
+      return false
+    }
     if word.isHome && move.home != node {
       // Writes that it has not noticed yet, or tracked at all, are noticed now: it can do so no more
       // when it is not home.
       if word.state != .homeTracked || word.hasAtomics { note(unit, atHome: true, &log) }
-      if word.isPinned && word.state == .homeDirty {
-        // Stays writable; what is written after this copy is in the diff against it, what before
-        // (and maybe more) in the new home's READ.
-        copyTwin(unit)
-        word.state = .dirty
-        pages.dirty.insert(unit.page)
-      } else {
-        protection.lower(unit.pages, to: .read)
-        execution.interleave()
-        word.state = .clean
-      }
+      protection.lower(unit.pages, to: .read)
+      execution.interleave()
+      word.state = .clean
       word.hasAtomics = false
       pages.cached.insert(unit.page)
       add(.pagesMovedAway)
@@ -109,6 +110,15 @@ extension Engine {
     }
     word.isLocked = false
     address.store(word.raw)
+    return true
+  }
+
+  /// Instead of step 3: the old home, to which all diffs went, is home as before.
+  func takeBack(_ move: (unit: Unit, home: NodeID)) throws(EngineError) {
+    var word = try lockForMove(move.unit)
+    if word.home == node && word.state == .clean { word.state = .homeTracked }
+    word.isLocked = false
+    pages.word(move.unit.page).store(word.raw)
   }
 
   func lockForMove(_ unit: Unit) throws(EngineError) -> PageWord {

@@ -9,7 +9,9 @@ if CommandLine.arguments.count > 3 {
 }
 var failures = 0
 for seed in a..<b {
-  do { try simulation.run(seed: seed, trace: CommandLine.arguments.contains("--trace") ? { print($0) } : nil) } catch {
+  do {
+    try simulation.run(seed: seed, trace: CommandLine.arguments.contains("--trace") ? { print($0) } : nil)
+  } catch {
     print("seed \(seed): \(error)")
     failures += 1
     if CommandLine.arguments.count > 3 || failures > 5 { break }
