@@ -88,7 +88,7 @@ let package = Package(
       name: "AddressSpaceTests",
       dependencies: ["AddressSpace", "Coherence", "FaultHandler", "FaultProbe", "Platform"]),
     .executableTarget(
-      name: "BootstrapProbe", dependencies: ["Bootstrap"], path: "Tests/BootstrapProbe"),
+      name: "BootstrapProbe", dependencies: ["Bootstrap", "CBootstrap", "Platform"], path: "Tests/BootstrapProbe"),
     .testTarget(
       name: "BootstrapTests",
       dependencies: ["Bootstrap", "BootstrapProbe", "CBootstrap", "MerinoTool", "Platform"]),

@@ -78,6 +78,10 @@ package final class RendezvousServer {
     slots[node].state == .absent ? nil : slots[node].connection?.process
   }
 
+  /// Reports what the node has said and nobody has looked at yet (that it ends the job): before its
+  /// exit is judged.
+  package func hear(_ node: Int) { slots[node].connection?.hearEvents() }
+
   /// Tells everybody that a node is gone: by an event, and in place of every answer from now on.
   /// `how` is a full sentence that names the node.
   package func declareLost(_ node: Int, how: String) {

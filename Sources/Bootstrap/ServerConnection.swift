@@ -92,8 +92,13 @@ final class ServerConnection {
     events = -1
   }
 
+  /// Takes what the process has said on the events channel and nobody has looked at yet.
+  func hearEvents() { serveEvents() }
+
   private func fail(_ reason: BootstrapError?) {
     guard isOpen else { return }
+    // Who ends the job and exits at once has both on the way: the wish comes first.
+    hearEvents()
     close()
     onClosed(reason)
   }

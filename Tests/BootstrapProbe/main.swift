@@ -1,6 +1,7 @@
 // A node for the tests of Bootstrap and of merino run: the first argument says what to do. Prints what it
 // sees, one fact a line, in one write each; exits with 0 only when everything was as it must be.
 import Bootstrap
+import CBootstrap
 import Glibc
 import Platform
 
@@ -38,11 +39,13 @@ do throws(BootstrapError) {
   case "exit": try exitWithoutLeaving(join(), node: number(1), code: Int32(number(2)))
   case "exit-after-leave": try exitAfterLeaving(join(), node: number(1), code: Int32(number(2)))
   case "abort": try abort(join(), node: number(1), code: Int32(number(2)))
+  case "abort-and-exit": try abortAndExit(join(), node: number(1), code: Int32(number(2)))
   case "mismatch": try mismatch(join())
   case "uneven-descriptors": try unevenDescriptors(join())
   case "leave-early": try leaveEarly(join())
   case "survive": try survive(join())
   case "as-user": joinAs(user: uid_t(number(1)))
+  case "insist-as-user": insistAs(user: uid_t(number(1)), path: arguments[2])
   default:
     say("no such probe")
     exit(98)
@@ -184,6 +187,15 @@ func abort(_ job: Job, node: Int, code: Int32) throws(BootstrapError) {
   waitForTheEnd()
 }
 
+func abortAndExit(_ job: Job, node: Int, code: Int32) throws(BootstrapError) {
+  try job.barrier()
+  if job.node == node {
+    job.abort(code: code)
+    exit(code)
+  }
+  waitForTheEnd()
+}
+
 func mismatch(_ job: Job) throws(BootstrapError) {
   if job.node == 0 { try job.barrier() } else { _ = try job.exchange([1]) }
 }
@@ -227,8 +239,23 @@ func survive(_ job: Job) throws(BootstrapError) {
   try job.leave()
 }
 
-func joinAs(user: uid_t) {
+func become(_ user: uid_t) {
   check(setgid(gid_t(user)) == 0 && setuid(user) == 0, "become user \(user)")
+}
+
+func joinAs(user: uid_t) {
+  become(user)
   _ = join()
   say("FAILED: joined")
+}
+
+/// Connects whoever the launcher is, and says what it answers.
+func insistAs(user: uid_t, path: String) {
+  become(user)
+  let connection = cbootstrap_connect(path)
+  check(connection >= 0, "connected")
+  var answer: [UInt8] = []
+  var bytes = [UInt8](repeating: 0, count: 4096)
+  while case let count = recv(connection, &bytes, bytes.count, 0), count > 0 { answer += bytes[..<count] }
+  say(String(decoding: answer, as: UTF8.self))
 }

@@ -70,6 +70,14 @@ struct DeathTests {
     #expect(run.milliseconds < 1000, "\(run.milliseconds) ms")
   }
 
+  /// The wish and the exit arrive together: the wish counts, each time.
+  @Test func abortCountsBeforeTheExitThatFollows() throws {
+    for _ in 0..<10 {
+      let run = try merinoRun("-n", "2", "--", Tool.probe, "abort-and-exit", "1", "0")
+      #expect(run.code == 0 && run.errors.contains("ended the job with code 0 (merino_abort)"), "\(run)")
+    }
+  }
+
   @Test func whoIgnoresSIGTERMIsKilledWithinASecond() throws {
     let run = try merinoRun(
       "-n", "2", "--", "sh", "-c",

@@ -105,18 +105,11 @@ struct RendezvousServerTests {
     let rig = try Rig(nodeCount: 1)
     chmod(rig.scratch.path, 0o711)
     chmod(rig.path, 0o777)
-    let answer = try RunningCommand(["python3", "-c", Self.insistentClient, rig.path])
+    let answer = try RunningCommand([Tool.probe, "insist-as-user", "65534", rig.path])
     let run = rig.finish(answer)
     #expect(run.output.contains("runs as user 65534 and the job belongs to user 0"), "\(run)")
     #expect(rig.reports.isEmpty, "\(rig.reports)")
   }
-
-  private static let insistentClient = """
-    import os, socket, sys
-    os.setgid(65534); os.setuid(65534)
-    s = socket.socket(socket.AF_UNIX); s.settimeout(10); s.connect(sys.argv[1])
-    print(s.recv(65536).decode("latin1"))
-    """
 
   @Test func anotherVersionIsRefused() throws {
     let rig = try Rig(nodeCount: 1)

@@ -63,7 +63,7 @@ enum Guardian {
   private static func pass(_ arrival: LauncherSignals.Arrival, to launcher: pid_t) {
     if !arrival.isFromTerminal { kill(launcher, arrival.number) }
     // Whoever waits for this process (a shell) is to see it stop, as the nodes do.
-    if arrival.number == SIGTSTP { raise(SIGSTOP) }
+    if arrival.number == SIGTSTP { LauncherSignals.stop() }
   }
 
   private static func cleanUp(after status: ExitStatus) -> Int32 {

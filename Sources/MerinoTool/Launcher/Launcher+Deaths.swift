@@ -33,6 +33,7 @@ extension Launcher {
 
   /// A node's process has ended: was that a death?
   private func judge(_ node: NodeProcess) {
+    server?.hear(node.node)
     guard !isEnding, let status = node.status, let server else { return }
     if server.hasLeft(node.node) {
       // Nobody needs it any more; its exit code counts all the same.

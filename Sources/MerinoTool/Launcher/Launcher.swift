@@ -130,7 +130,7 @@ final class Launcher {
       // Not reaped yet, so the ids are theirs.
       for node in nodes where node.status == nil { kill(node.process, arrival.number) }
     }
-    if arrival.number == SIGTSTP { raise(SIGSTOP) }
+    if arrival.number == SIGTSTP { LauncherSignals.stop() }
   }
 
   func declareOutputComplete() { output?.declareWritersGone() }

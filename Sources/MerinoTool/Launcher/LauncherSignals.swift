@@ -41,6 +41,17 @@ struct LauncherSignals {
     return cbootstrap_signal_descriptor(&signals)
   }
 
+  /// Stops this process as the signal would have done, had it not been read from a descriptor: so the
+  /// kernel's exception holds as well, that nobody is stopped whom no shell could wake.
+  static func stop() {
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    sigaddset(&signals, SIGTSTP)
+    sigprocmask(SIG_UNBLOCK, &signals, nil)
+    raise(SIGTSTP)
+    sigprocmask(SIG_BLOCK, &signals, nil)
+  }
+
   static func next(from descriptor: Int32) -> Arrival? {
     var number: Int32 = 0
     var code: Int32 = 0
