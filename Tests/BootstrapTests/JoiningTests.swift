@@ -54,7 +54,7 @@ struct JoiningTests {
   @Test func limitOfTheLauncherIsNamed() throws {
     let run = try merinoRun(
       "-n", "2", "--", "sh", "-c",
-      "[ $MERINO_NODE = 1 ] || prlimit --pid $PPID --nofile=60:60; exec \(Tool.probe) descriptors 40")
+      "[ $MERINO_NODE = 1 ] || prlimit --pid $PPID --nofile=60:; exec \(Tool.probe) descriptors 40")
     #expect(run.code != 0, "\(run)")
     #expect(run.errors.contains("was cut off by the launcher: descriptors that nodes exchange"), "\(run)")
     #expect(run.errors.contains("may not have more than 60 files open (RLIMIT_NOFILE)"), "\(run)")
