@@ -879,8 +879,8 @@ typedef struct merino_stats {
   { sizeof(merino_stats_t), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /**
- * Reads the counters. Exact for what happened before the call. The two amounts in use are asked from where they
- * are kept, a round trip each.
+ * Reads the counters. Exact for what happened before the call. The two amounts in use are asked from where
+ * they are kept, a round trip each.
  * @param stats initialised by MERINO_STATS_INIT; filled as far as its `size` goes.
  * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_ENOTINIT; MERINO_EPEER.
  */
