@@ -40,12 +40,14 @@ let package = Package(
     .target(name: "CBootstrap"),
     .target(name: "Bootstrap", dependencies: ["CBootstrap", "Platform"]),
     .target(name: "Heap"),
+    .target(
+      name: "Node", dependencies: ["AddressSpace", "Coherence", "Fabric", "HostFabric", "Platform"]),
 
     // What people import.
     .target(
       name: "Merino",
       dependencies: [
-        "AddressSpace", "Bootstrap", "Coherence", "Fabric", "FaultHandler", "Heap", "HostFabric",
+        "AddressSpace", "Bootstrap", "Coherence", "Fabric", "FaultHandler", "Heap", "HostFabric", "Node",
         "Platform",
       ]),
     .target(name: "CMerino"),

@@ -68,11 +68,13 @@ static void change_neighbours(int neighbour, long round, size_t bytes) {
   expect(info.bytes >= bytes && strcmp(info.name, name) == 0, "what info tells", round);
 
   void *usual, *elsewhere;
+  /* A view has whole coherence units. */
+  size_t length = (bytes + info.unit_bytes - 1) / info.unit_bytes * info.unit_bytes;
   /* In a job of one node the default address is taken, by the owner's own view. */
-  void *where = neighbour == me ? free_address(bytes) : NULL;
+  void *where = neighbour == me ? free_address(length) : NULL;
   must(merino_segment_attach(segment, where, PROT_READ, &usual), "attach");
   expect(usual == (where ? where : info.default_view), "the address of a view", round);
-  where = free_address(bytes);
+  where = free_address(length);
   must(merino_segment_attach(segment, where, PROT_READ | PROT_WRITE, &elsewhere), "attach elsewhere");
   expect(holds_pattern(usual, bytes, neighbour, round), "a segment read at its default address", round);
   expect(holds_pattern(elsewhere, bytes, neighbour, round), "a segment read elsewhere", round);

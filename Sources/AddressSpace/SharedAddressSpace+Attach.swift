@@ -34,14 +34,17 @@ extension SharedAddressSpace {
       let view = slots.attachedCount << ViewProtection.recordBits | index
       let extent = ViewExtent(
         view: view, address: wanted, globalStart: range.lowerBound, byteCount: range.count, limit: limit)
+      try refuseOverlap(extent)
+      // Before any mapping of our own, which might take the very addresses that the caller found free.
+      try map(extent)
       let levels: MappedMemory
       do throws(SystemError) {
-        levels = try MappedMemory(PageLevels.byteCount(range.count / pageByteCount), for: "a view's protection")
+        levels = try MappedMemory(
+          PageLevels.byteCount(range.count / pageByteCount), for: "a view's protection")
       } catch {
+        unmap(extent)
         throw .system(error)
       }
-      try refuseOverlap(extent)
-      try map(extent)
       fillRecord(index, extent, levels.start)
       // The last step: from here on faults find the view. It cannot be refused, all was checked.
       guard case .done = translation.insert(extent) else { preconditionFailure("the table has other views") }
@@ -91,7 +94,8 @@ extension SharedAddressSpace {
     if !isDefault(extent) && range.overlaps(reserved) {
       throw .addressInUse(
         "could not attach a view at \(hex(range.lowerBound))-\(hex(range.upperBound)): Merino keeps "
-          + "\(hex(reserved.lowerBound))-\(hex(reserved.upperBound)) free for views at their default addresses.")
+          + "\(hex(reserved.lowerBound))-\(hex(reserved.upperBound)) free for views at their default addresses."
+      )
     }
   }
 
@@ -128,7 +132,8 @@ extension SharedAddressSpace {
       return
     }
     let flags = AddressReservation.flags | MAP_FIXED
-    let mapped = mapMemory(at: extent.address, byteCount: extent.byteCount, protection: PROT_NONE, flags: flags)
+    let mapped = mapMemory(
+      at: extent.address, byteCount: extent.byteCount, protection: PROT_NONE, flags: flags)
     // Out of mappings: the inaccessible view itself keeps the addresses free; the next attach replaces it.
     if mapped == nil { mprotect(memory, extent.byteCount, PROT_NONE) }
   }

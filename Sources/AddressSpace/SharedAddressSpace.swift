@@ -77,7 +77,8 @@ public final class SharedAddressSpace: Sendable {
           + "\(systemPageByteCount) bytes, so the page must be a power of two and at least that.")
     }
     guard capacity % pageByteCount == 0 else {
-      throw .invalidArgument("a capacity of \(capacity) bytes is not a whole number of pages of \(pageByteCount).")
+      throw .invalidArgument(
+        "a capacity of \(capacity) bytes is not a whole number of pages of \(pageByteCount).")
     }
   }
 
@@ -86,6 +87,10 @@ public final class SharedAddressSpace: Sendable {
 
   /// The default address of a global address.
   public func defaultAddress(of globalOffset: Int) -> UInt { base + UInt(globalOffset) }
+
+  /// Ends every view: at finalize, when no thread uses one any more. The addresses stay reserved until
+  /// the object goes.
+  public func close() { unmapAll() }
 
   deinit { unmapAll() }
 }

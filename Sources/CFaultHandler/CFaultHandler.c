@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -82,6 +83,41 @@ static int is_ours(const struct sigaction *action) {
   return (action->sa_flags & SA_SIGINFO) && (cfault_entry)(void (*)(void))action->sa_sigaction == installed_entry;
 }
 
+// A stack on which the handler certainly has room: with the frame that the kernel writes (11 KiB with AMX) and
+// the engine's calls, which in a debug build take several times as much.
+#define HANDLER_STACK_BYTES (256u << 10)
+
+static stack_t stack_before;
+static void *larger_stack;
+
+// The thread that joins is as a rule the main one, to which the Swift runtime's backtracer gives an alternate stack
+// of its own, too small for a debug build's handler. Threads that announce alternate stacks themselves make them
+// 64 KiB at least; that is documented.
+static void enlarge_alternate_stack(void) {
+  stack_t current;
+  if (larger_stack || sigaltstack(NULL, &current) != 0) return;
+  if (current.ss_flags & (SS_DISABLE | SS_ONSTACK) || current.ss_size >= HANDLER_STACK_BYTES) return;
+  void *memory = mmap(NULL, HANDLER_STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return;
+  stack_t larger = {.ss_sp = memory, .ss_size = HANDLER_STACK_BYTES};
+  if (sigaltstack(&larger, NULL) != 0) {
+    munmap(memory, HANDLER_STACK_BYTES);
+    return;
+  }
+  stack_before = current;
+  larger_stack = memory;
+}
+
+// Only where the stack is still ours and this is the thread that has it.
+static void restore_alternate_stack(void) {
+  stack_t current;
+  if (!larger_stack || sigaltstack(NULL, &current) != 0) return;
+  if (current.ss_sp != larger_stack || (current.ss_flags & SS_ONSTACK)) return;
+  if (sigaltstack(&stack_before, NULL) != 0) return;
+  munmap(larger_stack, HANDLER_STACK_BYTES);
+  larger_stack = NULL;
+}
+
 int cfault_install(cfault_entry entry) {
   struct sigaction current;
   if (sigaction(SIGSEGV, NULL, &current) != 0) return errno;
@@ -101,6 +137,7 @@ int cfault_install(cfault_entry entry) {
   previous_handler = (uintptr_t)(current.sa_flags & SA_SIGINFO ? (void *)current.sa_sigaction : (void *)current.sa_handler);
   installed_entry = entry;
   active = 1;
+  enlarge_alternate_stack();
 
   struct sigaction ours;
   memset(&ours, 0, sizeof ours);
@@ -132,6 +169,7 @@ int cfault_uninstall(void) {
     before.sa_handler = SIG_DFL;
   }
   sigaction(SIGSEGV, &before, NULL);
+  restore_alternate_stack();
   left_in_place = 0;
   return 1;
 }

@@ -27,8 +27,9 @@ extension Engine {
       let state = request.load()
       if state > 1 {
         throw .fabric(
-          reason: .registrationFailed, peer: Int32(truncatingIfNeeded: node),
-          status: Int32(truncatingIfNeeded: state &- 2))
+          FabricFailure(
+            reason: .registrationFailed, peer: Int32(truncatingIfNeeded: node),
+            status: Int32(truncatingIfNeeded: state &- 2)))
       }
       try checkPeers()
       execution.pause(&backoff)

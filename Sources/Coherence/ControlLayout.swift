@@ -34,9 +34,9 @@ public struct ControlLayout: BitwiseCopyable, Sendable {
   public let byteCount: Int
 
   /// Pages whose share marks one block mark sums up, and that lie together in one directory shard.
-  public static var blockShift: Int { 6 }
-  public static var retireEntryCount: Int { 256 }
-  public static var workspaceResultCount: Int { 80 }
+  @inlinable public static var blockShift: Int { 6 }
+  @inlinable public static var retireEntryCount: Int { 256 }
+  @inlinable public static var workspaceResultCount: Int { 80 }
 
   public init(_ c: Configuration, upperByteCount: Int = 0) {
     var end = 0

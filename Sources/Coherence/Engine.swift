@@ -5,7 +5,8 @@ import Platform
 @frozen
 public enum EngineError: Error, BitwiseCopyable, Sendable, Equatable {
   /// The fabric could not do what was needed, or a peer is gone.
-  case fabric(reason: FabricFailure.Reason, peer: Int32, status: Int32)
+  // A struct, not a tuple of payloads: throwing it in a debug build must not build metadata at run time.
+  case fabric(FabricFailure)
   /// The calling thread holds the lock already.
   case deadlock
   /// The calling thread does not hold the lock.
@@ -91,7 +92,7 @@ public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
   @inlinable
   func checkPeers() throws(EngineError) {
     let lost = execution.lostPeer
-    if lost >= 0 { throw .fabric(reason: .peerLost, peer: lost, status: 0) }
+    if lost >= 0 { throw .fabric(FabricFailure(reason: .peerLost, peer: lost)) }
   }
 
   /// Waits for all operations of `flight`.
@@ -109,8 +110,9 @@ public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
     if failure != 0 {
       flight.failure.store(0)
       throw .fabric(
-        reason: .completionError, peer: Int32(truncatingIfNeeded: failure & 0xFFFF) - 1,
-        status: Int32(truncatingIfNeeded: failure >> 16))
+        FabricFailure(
+          reason: .completionError, peer: Int32(truncatingIfNeeded: failure & 0xFFFF) - 1,
+          status: Int32(truncatingIfNeeded: failure >> 16)))
     }
   }
 }

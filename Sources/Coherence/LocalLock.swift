@@ -5,7 +5,7 @@ import Platform
 @frozen
 public struct LocalLock: BitwiseCopyable, @unchecked Sendable {
   @usableFromInline let base: UnsafeMutableRawPointer
-  public static var byteCount: Int { 64 }
+  @inlinable public static var byteCount: Int { 64 }
 
   @inlinable init(_ base: UnsafeMutableRawPointer) { self.base = base }
   @inlinable var nextTicket: AtomicWord { AtomicWord(base) }

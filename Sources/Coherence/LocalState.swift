@@ -22,7 +22,7 @@ public struct LocalState: BitwiseCopyable, @unchecked Sendable {
   @usableFromInline let words: UnsafeMutableRawPointer
   @usableFromInline let chunkCount: Int
 
-  @usableFromInline static var streamCount: Int { 16 }
+  @inlinable static var streamCount: Int { 16 }
 
   init(_ c: Configuration, _ carving: inout Carving) {
     applied = carving.take(c.clockByteCount)

@@ -34,7 +34,8 @@ extension Engine {
   @inlinable
   func clip(_ end: Int, _ unit: Unit, _ shape: SegmentShape) -> Int {
     let chunkEnd = (unit.page >> configuration.chunkShift + 1) << configuration.chunkShift
-    return max(unit.pages.upperBound, min(end, chunkEnd, shape.firstPage + shape.pageCount))
+    // Nested: with three arguments `min` makes an array.
+    return max(unit.pages.upperBound, min(min(end, chunkEnd), shape.firstPage + shape.pageCount))
   }
 
   /// Looks up `unit` and, in the same READ, the units of `ahead` whose words lie behind its own.

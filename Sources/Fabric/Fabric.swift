@@ -26,7 +26,7 @@ public struct RemoteAddress: BitwiseCopyable, Sendable {
 /// Trivially copyable, so that throwing it allocates nothing; the sentence is made by whoever
 /// reports it.
 @frozen
-public struct FabricFailure: Error, BitwiseCopyable, Sendable {
+public struct FabricFailure: Error, BitwiseCopyable, Sendable, Equatable {
   @frozen
   public enum Reason: UInt8, BitwiseCopyable, Sendable {
     /// The provider reported a completion with an error status.
@@ -57,7 +57,7 @@ public struct FabricFailure: Error, BitwiseCopyable, Sendable {
 public struct Flight: BitwiseCopyable, @unchecked Sendable {
   /// Word 0: operations pending. Word 1: first failure, 0 for none (status << 16 | peer + 1).
   public let base: UnsafeMutableRawPointer
-  public static var byteCount: Int { 16 }
+  @inlinable public static var byteCount: Int { 16 }
 
   @inlinable public init(_ base: UnsafeMutableRawPointer) { self.base = base }
   @inlinable public var pending: AtomicWord { AtomicWord(base) }

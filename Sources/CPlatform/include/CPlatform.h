@@ -11,7 +11,9 @@
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -123,6 +125,23 @@ static inline int cplatform_punch_hole(int descriptor, int64_t offset, int64_t b
 #else
 #error "Merino needs a 64-bit system"
 #endif
+}
+
+/// The soft limit of locked memory in bytes; all ones where there is none.
+static inline uint64_t cplatform_lockable_byte_count(void) {
+  struct rlimit limit;
+  return getrlimit(RLIMIT_MEMLOCK, &limit) == 0 ? (uint64_t)limit.rlim_cur : 0;
+}
+
+/// A descriptor to wake a thread in poll(2): readable once something was written. -1 with errno.
+static inline int cplatform_event_descriptor(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+
+/// The last words of a process: to standard error, and its end without exit handlers.
+__attribute__((noreturn)) MERINO_NO_LOCKS static inline void cplatform_write_and_exit(
+    const void *text, size_t bytes, int code) {
+  ssize_t written = write(2, text, bytes);
+  (void)written;
+  _exit(code);
 }
 
 MERINO_NO_LOCKS static inline int cplatform_errno(void) { return errno; }

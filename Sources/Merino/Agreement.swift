@@ -1,0 +1,141 @@
+import CPlatform
+import Coherence
+import Glibc
+
+/// What a node tells the others when it joins.
+struct Announcement {
+  static let protocolVersion: UInt64 = 1
+
+  var version = protocolVersion
+  var pageByteCount: UInt64
+  /// The limit of locked memory in bytes; ~0 where there is none.
+  var lockableByteCount: UInt64
+  /// 0 where the node leaves it to the others.
+  var capacityByteCount: UInt64
+  var lockCount: UInt64
+  var lockSlotCount: UInt64
+  var segmentCount: UInt64
+  var logEntryCount: UInt64
+
+  /// This node's settings.
+  init(_ options: ClusterOptions) throws(MerinoError) {
+    pageByteCount = UInt64(sysconf(Int32(_SC_PAGESIZE)))
+    lockableByteCount = cplatform_lockable_byte_count()
+    let asked = try EnvironmentSettings.byteCount("MERINO_CAPACITY")
+    let capacity = options.capacityByteCount ?? asked ?? 0
+    guard capacity >= 0 else {
+      throw MerinoError(
+        .invalidArgument, "a capacity of \(capacity) bytes: it takes at least one chunk of 2 MiB.")
+    }
+    capacityByteCount = UInt64(capacity)
+    let locks = try EnvironmentSettings.count("MERINO_LOCKS", 128...16_777_216)
+    lockCount = UInt64(options.lockCount ?? locks ?? 0)
+    lockSlotCount = UInt64(try EnvironmentSettings.count("MERINO_LOCK_SLOTS", 8...65_536) ?? 0)
+    segmentCount = UInt64(try EnvironmentSettings.count("MERINO_SEGMENTS", 8...65_535) ?? 0)
+    logEntryCount = UInt64(try EnvironmentSettings.count("MERINO_LOG_ENTRIES", 16...1 << 24) ?? 0)
+  }
+
+  init(_ bytes: [UInt8]) {
+    var words = [UInt64](repeating: 0, count: 8)
+    for (index, byte) in bytes.prefix(64).enumerated() {
+      words[index / 8] |= UInt64(byte) << UInt64(index % 8 * 8)
+    }
+    version = words[0]
+    pageByteCount = words[1]
+    lockableByteCount = words[2]
+    capacityByteCount = words[3]
+    lockCount = words[4]
+    lockSlotCount = words[5]
+    segmentCount = words[6]
+    logEntryCount = words[7]
+  }
+
+  var bytes: [UInt8] {
+    [
+      version, pageByteCount, lockableByteCount, capacityByteCount, lockCount, lockSlotCount, segmentCount,
+      logEntryCount,
+    ].flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64($0 * 8)) } }
+  }
+}
+
+/// What all nodes conclude from all announcements, each by itself and all the same.
+struct Agreement {
+  /// Bytes of a chunk, the unit of registration and of the addresses of segments.
+  static let chunkByteCount = 2 << 20
+  static let largestDefaultCapacity = 64 << 30
+  static let smallestDefaultCapacity = 1 << 30
+
+  let configuration: Configuration
+  /// Where the limit of locked memory decided the capacity: that limit.
+  let capacityLimitedBy: UInt64?
+
+  init(_ all: [Announcement]) throws(MerinoError) {
+    try Self.check(all)
+    let capacity = try Self.common(all.map(\.capacityByteCount), "capacity (MERINO_CAPACITY)")
+    let locks = try Self.common(all.map(\.lockCount), "number of locks (MERINO_LOCKS)")
+    let slots = try Self.common(all.map(\.lockSlotCount), "number of lock slots (MERINO_LOCK_SLOTS)")
+    let segments = try Self.common(all.map(\.segmentCount), "number of segments (MERINO_SEGMENTS)")
+    let entries = try Self.common(all.map(\.logEntryCount), "length of the logs (MERINO_LOG_ENTRIES)")
+    let page = Int(all[0].pageByteCount)
+    let chunk = Self.chunkByteCount
+    var c = Configuration(nodeCount: all.count, pageCount: 0)
+    c.pageShift = page.trailingZeroBitCount
+    c.chunkShift = (chunk / page).trailingZeroBitCount
+    if locks > 0 { c.lockCount = locks }
+    if slots > 0 { c.lockSlotCount = slots }
+    if segments > 0 { c.shapeCount = segments }
+    if entries > 0 { c.logEntryCount = 1 << (Int.bitWidth - (entries - 1).leadingZeroBitCount) }
+    if capacity > 0 {
+      c.pageCount = (capacity + chunk - 1) / chunk * (chunk / page)
+      capacityLimitedBy = nil
+    } else {
+      let lockable = all.map(\.lockableByteCount).min() ?? ~0
+      c.pageCount = Self.largestDefaultCapacity / page
+      while c.capacityByteCount > Self.smallestDefaultCapacity,
+        UInt64(Self.layout(c).byteCount) > lockable
+      { c.pageCount /= 2 }
+      capacityLimitedBy = c.capacityByteCount < Self.largestDefaultCapacity ? lockable : nil
+    }
+    configuration = c
+  }
+
+  /// The control memory of a node, with what this layer keeps in it.
+  static func layout(_ c: Configuration) -> ControlLayout {
+    ControlLayout(c, upperByteCount: (SegmentTable.byteCount(c) + 63) & ~63 + Collectives.byteCount)
+  }
+
+  private static func check(_ all: [Announcement]) throws(MerinoError) {
+    for (node, other) in all.enumerated() {
+      if other.version != all[0].version {
+        throw MerinoError(
+          .mismatch, "could not join: node \(node) runs another version of Merino than node 0.")
+      }
+      if other.pageByteCount != all[0].pageByteCount {
+        throw MerinoError(
+          .mismatch,
+          "could not join: node \(node) has pages of \(other.pageByteCount) bytes, node 0 of "
+            + "\(all[0].pageByteCount); all hosts of a job need the same page size.")
+      }
+    }
+    guard all[0].pageByteCount <= 65_536 else {
+      throw MerinoError(
+        .notSupported,
+        "could not join: pages of \(all[0].pageByteCount) bytes are too large; up to 64 KiB work.")
+    }
+  }
+
+  /// The value that all nodes that say one agree on; 0 where none does.
+  private static func common(_ values: [UInt64], _ what: String) throws(MerinoError) -> Int {
+    var agreed: (value: UInt64, node: Int)?
+    for (node, value) in values.enumerated() where value != 0 {
+      if let agreed, agreed.value != value {
+        throw MerinoError(
+          .mismatch,
+          "could not join: the \(what) is \(agreed.value) at node \(agreed.node) and \(value) at node \(node); "
+            + "give all nodes the same.")
+      }
+      agreed = agreed ?? (value, node)
+    }
+    return Int(agreed?.value ?? 0)
+  }
+}

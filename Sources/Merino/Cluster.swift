@@ -1,0 +1,55 @@
+import Coherence
+
+/// This process's membership in a job: the nodes that share memory. A process joins once in its life.
+///
+/// Thread-safe, except where a member says otherwise.
+public final class Cluster: Sendable {
+  let runtime: Runtime
+
+  private init(_ runtime: Runtime) { self.runtime = runtime }
+
+  /// Joins the job that this process was started in; without a launcher a job of one node. Collective:
+  /// returns when all nodes have joined.
+  ///
+  /// - Throws: `.alreadyJoined`, `.timedOut` (names who is missing), `.mismatch`, `.addressInUse`,
+  ///   `.outOfMemory`, `.notSupported`, `.system`, `.peerLost`, `.invalidArgument` for a setting.
+  public static func join(_ options: ClusterOptions = ClusterOptions()) throws(MerinoError) -> Cluster {
+    Cluster(try Runtime.join(options))
+  }
+
+  /// The cluster that this process has joined.
+  ///
+  /// - Throws: `.notJoined`, `.forked`.
+  public static func current() throws(MerinoError) -> Cluster { Cluster(try Runtime.current()) }
+
+  /// This node, `0 ..< nodeCount`.
+  public var node: Int { runtime.engine.node }
+
+  /// The nodes of the job.
+  public var nodeCount: Int { runtime.engine.configuration.nodeCount }
+
+  /// Bytes of the global address space.
+  public var capacityByteCount: Int { runtime.engine.configuration.capacityByteCount }
+
+  /// The fabric that the nodes talk over: "host".
+  public var fabricName: String { "host" }
+
+  /// Waits for all nodes of the job; one call on each node. What any node wrote before is seen by
+  /// every node after.
+  ///
+  /// - Throws: `.busy` where another thread of this node is in it; `.peerLost`, `.notJoined`.
+  public func barrier() throws(MerinoError) {
+    let engine = try Runtime.current().engine
+    try attempting("pass the barrier of all nodes") { () throws(EngineError) in try engine.barrier() }
+  }
+
+  /// Leaves the job. Collective: waits for all nodes, since the pages that this node is home of leave with
+  /// it. No other thread of this process may be in Merino or use shared memory; afterwards all views
+  /// are unmapped.
+  ///
+  /// - Throws: `.notJoined`; `.peerLost` where a node died (this process has left then, too).
+  public func finalize() throws(MerinoError) { try runtime.finalize() }
+
+  /// Ends the whole job: this process exits with `code` at once, and the launcher ends the other nodes.
+  public func abort(code: Int32) -> Never { runtime.abort(code: code) }
+}

@@ -1,0 +1,182 @@
+import Coherence
+import Node
+
+/// Broadcast and reduction of small values, through a mailbox in every node's control memory.
+///
+/// A node writes its mailbox, all meet in a barrier, and all read. Two mailboxes in turn: who writes one
+/// again has passed a barrier that everybody entered after reading it.
+struct Collectives {
+  /// Bytes of values that one round carries; behind a header of 16.
+  static let payloadByteCount = 4096 - 16
+  /// Bytes of control memory.
+  static let byteCount = 2 * 4096
+
+  let engine: NodeEngine
+  let offset: Int
+  /// Rounds done; the same on all nodes.
+  var round = 0
+
+  init(engine: NodeEngine, offset: Int) {
+    self.engine = engine
+    self.offset = offset
+  }
+
+  private func mailbox() -> Int { offset + round % 2 * 4096 }
+
+  /// Everybody's values: `values` of this node, `count` words each, given to `body` in node order.
+  /// `tag` is checked to be the same everywhere.
+  mutating func exchange(
+    _ values: [UInt64], from nodes: Range<Int>, tag: UInt64, _ attempt: String,
+    _ body: (Int, [UInt64]) -> Void
+  ) throws(MerinoError) {
+    let header = [tag, UInt64(values.count)]
+    let place = mailbox()
+    let engine = engine
+    try attempting(attempt) { () throws(EngineError) in
+      try engine.writeControl(engine.node, place, header + values)
+      try engine.barrier()
+    }
+    round += 1
+    for peer in 0..<engine.configuration.nodeCount {
+      let theirs = try attempting(attempt) { () throws(EngineError) in
+        try engine.readControl(peer, place, count: 2)
+      }
+      guard theirs == header else {
+        throw MerinoError(
+          .mismatch,
+          "could not \(attempt): node \(peer) called it with other arguments than node \(engine.node), or "
+            + "called another collective function.")
+      }
+      guard nodes.contains(peer) else { continue }
+      let words = try attempting(attempt) { () throws(EngineError) in
+        try engine.readControl(peer, place + 16, count: values.count)
+      }
+      body(peer, words)
+    }
+  }
+}
+
+/// How `Cluster.allReduce` combines the values of the nodes.
+public enum Reduction: Int32, Sendable, CaseIterable {
+  /// The sum; of integers modulo 2^64.
+  case sum = 0
+  /// The product; of integers modulo 2^64.
+  case product = 1
+  /// The smallest.
+  case minimum = 2
+  /// The largest.
+  case maximum = 3
+  /// The bitwise and, of integers only.
+  case bitwiseAnd = 4
+  /// The bitwise or, of integers only.
+  case bitwiseOr = 5
+  /// The bitwise exclusive or, of integers only.
+  case bitwiseXor = 6
+
+  func combine<T: FixedWidthInteger>(_ a: T, _ b: T) -> T {
+    switch self {
+    case .sum: a &+ b
+    case .product: a &* b
+    case .minimum: min(a, b)
+    case .maximum: max(a, b)
+    case .bitwiseAnd: a & b
+    case .bitwiseOr: a | b
+    case .bitwiseXor: a ^ b
+    }
+  }
+
+  func combine(_ a: Double, _ b: Double) -> Double? {
+    switch self {
+    case .sum: a + b
+    case .product: a * b
+    case .minimum: Double.minimum(a, b)
+    case .maximum: Double.maximum(a, b)
+    case .bitwiseAnd, .bitwiseOr, .bitwiseXor: nil
+    }
+  }
+}
+
+extension Cluster {
+  /// Copies the root's bytes to all nodes. Collective, and a barrier of all nodes. Made for small values.
+  ///
+  /// - Throws: `.invalidArgument` for a root that is no node; `.mismatch`, `.notJoined`, `.peerLost`.
+  public func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int) throws(MerinoError) {
+    guard root >= 0, root < nodeCount else {
+      throw MerinoError(
+        .invalidArgument, "could not broadcast from node \(root): the job has nodes 0 to \(nodeCount - 1).")
+    }
+    try eachPiece(of: bytes.count) { range throws(MerinoError) in
+      var words = [UInt64](repeating: 0, count: (range.count + 7) / 8)
+      if node == root { words.withUnsafeMutableBytes { $0.copyMemory(from: .init(rebasing: bytes[range])) } }
+      try runtime.exchange(
+        words, from: root..<root + 1, tag: 1 << 32 | UInt64(root) << 40 | UInt64(range.count), "broadcast"
+      ) { _, theirs in
+        theirs.withUnsafeBytes { source in
+          UnsafeMutableRawBufferPointer(rebasing: bytes[range]).copyMemory(
+            from: .init(rebasing: source[..<range.count]))
+        }
+      }
+    }
+  }
+
+  /// Combines the values of all nodes, element by element; everyone gets the result, the same bit for bit.
+  /// Collective, and a barrier of all nodes.
+  ///
+  /// - Throws: `.mismatch`, `.notJoined`, `.peerLost`.
+  public func allReduce(_ values: [Int64], _ operation: Reduction) throws(MerinoError) -> [Int64] {
+    try reduce(values, tag: 2, operation, { UInt64(bitPattern: $0) }, { Int64(bitPattern: $0) }) {
+      operation.combine($0, $1)
+    }
+  }
+
+  /// As for `Int64`.
+  ///
+  /// - Throws: `.mismatch`, `.notJoined`, `.peerLost`.
+  public func allReduce(_ values: [UInt64], _ operation: Reduction) throws(MerinoError) -> [UInt64] {
+    try reduce(values, tag: 3, operation, { $0 }, { $0 }) { operation.combine($0, $1) }
+  }
+
+  /// As for `Int64`; combined in the order of the nodes.
+  ///
+  /// - Throws: `.invalidArgument` for a bitwise operation; `.mismatch`, `.notJoined`, `.peerLost`.
+  public func allReduce(_ values: [Double], _ operation: Reduction) throws(MerinoError) -> [Double] {
+    if operation.combine(0.0, 0.0) == nil {
+      throw MerinoError(.invalidArgument, "could not reduce doubles by \(operation): that is for integers.")
+    }
+    return try reduce(values, tag: 4, operation, { $0.bitPattern }, { Double(bitPattern: $0) }) {
+      operation.combine($0, $1) ?? $0
+    }
+  }
+
+  private func reduce<T>(
+    _ values: [T], tag: UInt64, _ operation: Reduction, _ encode: (T) -> UInt64,
+    _ decode: (UInt64) -> T, _ combine: (T, T) -> T
+  ) throws(MerinoError) -> [T] {
+    var result = values
+    try eachPiece(of: values.count * 8) { range throws(MerinoError) in
+      let elements = range.lowerBound / 8..<range.upperBound / 8
+      try runtime.exchange(
+        values[elements].map(encode), from: 0..<nodeCount,
+        tag: tag << 32 | UInt64(operation.rawValue), "reduce"
+      ) { peer, words in
+        for (index, word) in words.enumerated() {
+          let at = elements.lowerBound + index
+          result[at] = peer == 0 ? decode(word) : combine(result[at], decode(word))
+        }
+      }
+    }
+    return result
+  }
+
+  /// At least one piece, so that a call with nothing is a barrier all the same.
+  private func eachPiece(
+    of count: Int, _ body: (Range<Int>) throws(MerinoError) -> Void
+  ) throws(MerinoError) {
+    var start = 0
+    repeat {
+      let end = min(count, start + Collectives.payloadByteCount)
+      try body(start..<end)
+      start = end
+    } while start < count
+  }
+}

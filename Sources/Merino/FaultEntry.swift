@@ -1,0 +1,54 @@
+import AddressSpace
+import CPlatform
+import Coherence
+import FaultHandler
+import Node
+
+/// The engine as the signal handler sees it.
+struct NodeFaultService: FaultService {
+  let engine: NodeEngine
+  let translation: TranslationTable
+  /// `FatalReport.byteCount` bytes for the last words.
+  let report: UnsafeMutableRawPointer
+
+  @inline(__always)
+  func serve(view: ViewID, globalOffset: Int, access: Access) -> Bool {
+    do throws(EngineError) {
+      try engine.fault(
+        page: globalOffset >> engine.configuration.pageShift, access: access, view: view)
+    } catch {
+      FatalReport.end(report, node: engine.node, globalOffset: globalOffset, access: access, error)
+    }
+    let code = engine.protection.failureCode
+    if code != 0 { FatalReport.end(report, node: engine.node, globalOffset: globalOffset, errno: code) }
+    return true
+  }
+}
+
+/// Address of the `NodeFaultService` of this process; 0 before joining. Internal, with a constant
+/// initialiser and unchecked, so that the handler's access to it calls no runtime function. Stored
+/// before the handler is installed and never taken back: what it points at is never freed.
+@exclusivity(unchecked)
+nonisolated(unsafe) var faultServiceAddress: UInt = 0
+
+/// The SIGSEGV handler. `@_noLocks`: the compiler rejects everything below that allocates, takes a lock,
+/// counts references or calls through an existential; `ci/check-fault-path` looks at the machine code.
+@_noLocks
+@c(mrn_fault_entry)
+public func faultEntry(
+  _ signal: Int32, _ info: UnsafeMutableRawPointer?, _ context: UnsafeMutableRawPointer?
+) {
+  guard let service = UnsafePointer<NodeFaultService>(bitPattern: faultServiceAddress) else { return }
+  handleFault(service.pointee, signal: signal, info: info, context: context)
+}
+
+/// Serves a fault for a handler that the program installed after joining; false where it is not Merino's.
+/// Async-signal-safe. See `merino_handle_fault`.
+@_noLocks
+@c(mrn_forward_fault)
+public func forwardFaultEntry(
+  _ signal: Int32, _ info: UnsafeMutableRawPointer?, _ context: UnsafeMutableRawPointer?
+) -> Bool {
+  guard let service = UnsafePointer<NodeFaultService>(bitPattern: faultServiceAddress) else { return false }
+  return forwardFault(service.pointee, signal: signal, info: info, context: context)
+}

@@ -1,0 +1,303 @@
+import AddressSpace
+import Bootstrap
+import CPlatform
+import Coherence
+import Fabric
+import FaultHandler
+import Glibc
+import HostFabric
+import Node
+import Platform
+import Synchronization
+
+/// Everything that this process holds while it is a node. Made by joining, ended by `finalize`.
+final class Runtime: Sendable {
+  let job: Job
+  let engine: NodeEngine
+  let space: SharedAddressSpace
+  let objects: ObjectTable
+  let segments: SegmentTable
+  let heap: GlobalHeap
+  let holders = Holders()
+  let pins = Pins()
+  let log: Logger
+  let memory: NodeFiles
+  private let service: ServiceThread
+  private let collectives: Mutex<Collectives>
+  /// Views that the program attached: by their address, the segment and its generation.
+  private struct AttachedView {
+    let view: ViewID
+    let index: Int
+    let generation: UInt64
+    let pages: Range<Int>
+  }
+  private let views = Mutex<[UInt: AttachedView]>([:])
+
+  /// Where this process is in its life as a node.
+  private enum Stage {
+    case notJoined
+    case joined(Runtime)
+    case left
+  }
+  private static let stage = Mutex<Stage>(.notJoined)
+
+  init(
+    job: Job, engine: NodeEngine, space: SharedAddressSpace, memory: NodeFiles, log: Logger
+  ) throws(MerinoError) {
+    self.job = job
+    self.engine = engine
+    self.space = space
+    self.memory = memory
+    self.log = log
+    objects = ObjectTable(engine: engine)
+    segments = SegmentTable(engine: engine, offset: engine.layout.upper, objects: objects)
+    let offset = engine.layout.upper + (SegmentTable.byteCount(engine.configuration) + 63) & ~63
+    collectives = Mutex(Collectives(engine: engine, offset: offset))
+    service = try ServiceThread(job: job, engine: engine, log: log)
+    heap = GlobalHeap(engine: engine, base: space.base)
+  }
+
+  /// The node that this process is.
+  static func current() throws(MerinoError) -> Runtime {
+    if FaultHandler.isForkedChild {
+      throw MerinoError(
+        .forked,
+        "this process is a child made by fork() of a node; it is no part of the job and must not use shared "
+          + "memory. Start it by the launcher, or call fork() before joining.")
+    }
+    return try stage.withLock { stage throws(MerinoError) in
+      switch stage {
+      case .joined(let runtime): return runtime
+      case .notJoined:
+        throw MerinoError(
+          .notJoined, "this process has not joined a job: call merino_init, or Cluster.join, first.")
+      case .left:
+        throw MerinoError(.notJoined, "this process has left its job by finalize; a process joins once.")
+      }
+    }
+  }
+
+  static func join(_ options: ClusterOptions) throws(MerinoError) -> Runtime {
+    try stage.withLock { stage throws(MerinoError) in
+      guard case .notJoined = stage else {
+        throw MerinoError(
+          .alreadyJoined, "could not join: this process has joined before; a process joins once in its life.")
+      }
+      let runtime = try Joining.join(options)
+      stage = .joined(runtime)
+      return runtime
+    }
+  }
+
+  /// Begins to serve faults, once everything is there that they need.
+  func start() throws(MerinoError) {
+    let place = UnsafeMutableRawPointer.allocate(
+      byteCount: MemoryLayout<NodeFaultService>.stride + FatalReport.byteCount, alignment: 64)
+    let report = place + MemoryLayout<NodeFaultService>.stride
+    place.bindMemory(to: NodeFaultService.self, capacity: 1)
+      .initialize(to: NodeFaultService(engine: engine, translation: space.translation, report: report))
+    // Never freed: a handler may be looking at it until the process ends.
+    faultServiceAddress = UInt(bitPattern: place)
+    do throws(SystemError) {
+      try FaultHandler.install(faultEntry)
+    } catch {
+      throw MerinoError(.system, error.description)
+    }
+    if job.nodeCount > 1 { try service.start() }
+  }
+
+  func exchange(
+    _ values: [UInt64], from nodes: Range<Int>, tag: UInt64, _ attempt: String,
+    _ body: (Int, [UInt64]) -> Void
+  ) throws(MerinoError) {
+    try collectives.withLock { collectives throws(MerinoError) in
+      try collectives.exchange(values, from: nodes, tag: tag, attempt, body)
+    }
+  }
+
+  // MARK: Views
+
+  func attach(
+    _ segment: Segment, at address: UnsafeMutableRawPointer?, _ protection: ViewProtectionLimit
+  ) throws(MerinoError) -> UnsafeMutableRawBufferPointer {
+    let entry = try segments.attach(segment.index, segment.generation)
+    do throws(MerinoError) {
+      return try map(entry, segment, at: address, protection)
+    } catch {
+      try segments.detach(segment.index, segment.generation)
+      throw error
+    }
+  }
+
+  private func map(
+    _ entry: SegmentEntry, _ segment: Segment, at address: UnsafeMutableRawPointer?,
+    _ protection: ViewProtectionLimit
+  ) throws(MerinoError) -> UnsafeMutableRawBufferPointer {
+    try define(entry.shape)
+    let pageBytes = engine.configuration.pageByteCount
+    let range = entry.firstPage * pageBytes..<(entry.firstPage + entry.pageCount) * pageBytes
+    let extent: ViewExtent
+    do throws(AddressSpaceError) {
+      extent = try space.attach(
+        range, at: address.map { UInt(bitPattern: $0) }, limit: protection == .read ? .read : .readWrite)
+    } catch {
+      throw MerinoError(error)
+    }
+    let view = AttachedView(
+      view: extent.view, index: segment.index, generation: segment.generation, pages: entry.pages)
+    views.withLock { $0[extent.address] = view }
+    return UnsafeMutableRawBufferPointer(
+      start: UnsafeMutableRawPointer(bitPattern: extent.address), count: Int(entry.bytes))
+  }
+
+  /// Makes the shape of a segment known here before any of its pages is touched, and offers this node
+  /// as home where the placement wishes it.
+  func define(_ shape: SegmentShape) throws(MerinoError) {
+    guard views.withLock({ _ in engine.pages.define(shape) }) else {
+      throw MerinoError(
+        .limitReached,
+        "could not attach a segment: this node knows as many as it has room for "
+          + "(\(engine.configuration.shapeCount)); set MERINO_SEGMENTS to more on all nodes.")
+    }
+    try attempting("prepare a segment's pages") { () throws(EngineError) in try engine.offerPlacement(shape) }
+  }
+
+  func detach(_ address: UnsafeMutableRawPointer) throws(MerinoError) {
+    let key = UInt(bitPattern: address)
+    let found = views.withLock { $0[key] }
+    guard let found else {
+      throw MerinoError(
+        .badAddress, "could not detach 0x\(String(key, radix: 16)): no view of a segment begins there.")
+    }
+    if pins.overlap(found.pages) {
+      throw MerinoError(.busy, "could not detach 0x\(String(key, radix: 16)): a part of it is pinned.")
+    }
+    guard views.withLock({ $0.removeValue(forKey: key) }) != nil else {
+      throw MerinoError(
+        .badAddress, "could not detach 0x\(String(key, radix: 16)): another thread is detaching it.")
+    }
+    // What was written is placed before anybody can find that the last view is gone.
+    try attempting("detach a view") { () throws(EngineError) in try engine.release() }
+    do throws(AddressSpaceError) {
+      try space.detach(found.view)
+    } catch {
+      throw MerinoError(error)
+    }
+    try segments.detach(found.index, found.generation)
+  }
+
+  /// Views of this process of one segment.
+  func viewCount(_ segment: Segment) -> Int {
+    views.withLock { views in
+      views.values.count { $0.index == segment.index && $0.generation == segment.generation }
+    }
+  }
+
+  func translate(
+    _ address: UInt, byteCount: Int, writing: Bool
+  ) throws(MerinoError) -> (globalOffset: Int, view: ViewID) {
+    guard let extent = space.translation.extent(containing: address),
+      Int(address - extent.address) + byteCount <= extent.byteCount
+    else {
+      throw MerinoError(
+        .badAddress,
+        "\(byteCount) bytes at 0x\(String(address, radix: 16)) are not in one view of shared memory.")
+    }
+    if writing && extent.limit != .readWrite {
+      throw MerinoError(
+        .accessDenied,
+        "0x\(String(address, radix: 16)) is in a read-only view; attach the segment for writing.")
+    }
+    return (extent.globalStart + Int(address - extent.address), extent.view)
+  }
+
+  /// The pages of a range and their view; `nil` for an empty range.
+  func place(
+    _ range: UnsafeRawBufferPointer, writing: Bool
+  ) throws(MerinoError) -> (pages: Range<Int>, view: ViewID)? {
+    if range.isEmpty { return nil }
+    let found = try translate(UInt(bitPattern: range.baseAddress), byteCount: range.count, writing: writing)
+    let shift = engine.configuration.pageShift
+    let end = found.globalOffset + range.count
+    return (found.globalOffset >> shift..<(end + engine.configuration.pageByteCount - 1) >> shift, found.view)
+  }
+
+  func unlessBusy(
+    _ attempt: String, _ body: () throws(EngineError) -> Void
+  ) throws(MerinoError) -> Bool {
+    do throws(EngineError) {
+      try body()
+      return true
+    } catch .busy {
+      return false
+    } catch {
+      throw MerinoError(engine: error, attempt)
+    }
+  }
+
+  // MARK: Leaving
+
+  func finalize() throws(MerinoError) {
+    let isFirst = Self.stage.withLock { stage in
+      guard case .joined = stage else { return false }
+      stage = .left
+      return true
+    }
+    guard isFirst else {
+      throw MerinoError(.notJoined, "could not finalize: this process has left its job before.")
+    }
+    var failure: MerinoError?
+    do throws(MerinoError) {
+      // Everybody is done with everybody's pages.
+      try attempting("finalize") { () throws(EngineError) in try engine.barrier() }
+    } catch {
+      failure = error
+    }
+    FaultHandler.uninstall()
+    let barrier = failure == nil
+    do throws(BootstrapError) {
+      // Nobody reads this node's control memory any more behind this one.
+      if barrier { try job.barrier() }
+    } catch {
+      failure = MerinoError(error)
+    }
+    if job.nodeCount > 1 { service.stop() }
+    do throws(BootstrapError) { try job.leave() } catch { failure = failure ?? MerinoError(error) }
+    space.close()
+    engine.fabric.close()
+    memory.unmap()
+    if let failure { throw failure }
+  }
+
+  func abort(code: Int32) -> Never {
+    job.abort(code: code)
+    _exit(code)
+  }
+}
+
+extension MerinoError {
+  init(_ error: AddressSpaceError) {
+    let code: Code =
+      switch error {
+      case .addressInUse: .addressInUse
+      case .invalidArgument: .invalidArgument
+      case .tooManyViews: .limitReached
+      case .noSuchView: .badAddress
+      case .system(let error): error.code == ENOMEM ? .outOfMemory : .system
+      }
+    self.init(code, error.description)
+  }
+
+  init(_ error: BootstrapError) {
+    let code: Code =
+      switch error.kind {
+      case .joinTimedOut: .timedOut
+      case .peerLost, .launcherGone: .peerLost
+      case .mismatch: .mismatch
+      case .limitExceeded: .limitReached
+      case .badEnvironment: .invalidArgument
+      default: .system
+      }
+    self.init(code, error.description)
+  }
+}

@@ -1,0 +1,78 @@
+import Coherence
+
+/// An entry of the segment table, as it lies in node 0's control memory: 128 bytes.
+struct SegmentEntry: Equatable {
+  enum State: UInt64 {
+    case free = 0
+    case live = 1
+    /// Destroyed; views keep its pages.
+    case doomed = 2
+    /// No views any more; its pages wait for two barriers.
+    case retiring = 3
+    /// A named lock: its handle is in `firstPage`.
+    case namedLock = 4
+  }
+
+  static let byteCount = 128
+  static let nameByteCount = 64
+
+  var state: State = .free
+  var generation: UInt64 = 0
+  var bytes: UInt64 = 0
+  var firstPage = 0
+  var pageCount = 0
+  var unitShift = 0
+  var placement = SegmentShape.Placement.firstTouch
+  var placementNode = 0
+  /// Views on all nodes.
+  var attachCount: UInt64 = 0
+  /// Position in the ring of freed ranges, while retiring; ~0 while that ring was full.
+  var retirePosition: UInt64 = 0
+  var name = ""
+
+  var shape: SegmentShape {
+    SegmentShape(
+      firstPage: firstPage, pageCount: pageCount, unitShift: unitShift, placement: placement,
+      placementNode: placementNode)
+  }
+
+  var pages: Range<Int> { firstPage..<firstPage + pageCount }
+
+  init() {}
+
+  /// Reads an entry from 16 words.
+  init(words: ArraySlice<UInt64>) {
+    let w = Array(words)
+    state = State(rawValue: w[0] & 0xFF) ?? .free
+    generation = w[0] >> 8
+    bytes = w[1]
+    firstPage = Int(truncatingIfNeeded: w[2])
+    pageCount = Int(w[3])
+    unitShift = Int(w[4] & 0xFF)
+    placement = SegmentShape.Placement(rawValue: UInt8(truncatingIfNeeded: w[4] >> 8)) ?? .firstTouch
+    placementNode = Int(w[4] >> 16)
+    attachCount = w[5]
+    retirePosition = w[6]
+    var utf8: [UInt8] = []
+    for word in w[8..<16] {
+      for shift in 0..<8 { utf8.append(UInt8(truncatingIfNeeded: word >> UInt64(shift * 8))) }
+    }
+    name = String(decoding: utf8.prefix { $0 != 0 }, as: UTF8.self)
+  }
+
+  /// The 16 words of the entry.
+  var words: [UInt64] {
+    var w = [UInt64](repeating: 0, count: 16)
+    w[0] = state.rawValue | generation << 8
+    w[1] = bytes
+    w[2] = UInt64(bitPattern: Int64(firstPage))
+    w[3] = UInt64(pageCount)
+    w[4] = UInt64(unitShift) | UInt64(placement.rawValue) << 8 | UInt64(placementNode) << 16
+    w[5] = attachCount
+    w[6] = retirePosition
+    for (index, byte) in name.utf8.prefix(Self.nameByteCount - 1).enumerated() {
+      w[8 + index / 8] |= UInt64(byte) << UInt64(index % 8 * 8)
+    }
+    return w
+  }
+}

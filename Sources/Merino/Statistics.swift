@@ -1,0 +1,79 @@
+import Coherence
+
+/// Counters of this node since it joined; pages are coherence units. Differences tell what a phase did.
+public struct Statistics: Sendable, Equatable {
+  /// Page faults on loads.
+  public var readFaults: UInt64 = 0
+  /// Page faults on stores.
+  public var writeFaults: UInt64 = 0
+  /// Pages READ from their home, by a fault, by read-ahead or by prefetch.
+  public var pagesFetched: UInt64 = 0
+  /// Bytes of these pages.
+  public var bytesFetched: UInt64 = 0
+  /// Of these, pages READ ahead of sequential faults or by prefetch.
+  public var pagesFetchedAhead: UInt64 = 0
+  /// Pages that got their home by a write of this node.
+  public var firstTouches: UInt64 = 0
+  /// Twins made: first writes to cached pages.
+  public var twins: UInt64 = 0
+  /// Diffs sent to homes.
+  public var diffsSent: UInt64 = 0
+  /// Bytes of these diffs.
+  public var diffBytesSent: UInt64 = 0
+  /// Write notices appended to this node's log, one a page.
+  public var noticesSent: UInt64 = 0
+  /// Write notices of other nodes (ranges of pages) that this node applied.
+  public var noticesReceived: UInt64 = 0
+  /// Copies invalidated.
+  public var invalidations: UInt64 = 0
+  /// Acquires that found a log overwritten and invalidated every copy.
+  public var logOverflows: UInt64 = 0
+  /// Times a page at home went exclusive.
+  public var exclusivePages: UInt64 = 0
+  /// Pages that moved their home to this node.
+  public var migrationsIn: UInt64 = 0
+  /// Pages that moved their home away.
+  public var migrationsOut: UInt64 = 0
+  /// Locks handed over between threads of this node.
+  public var locksLocal: UInt64 = 0
+  /// Locks acquired through their home.
+  public var locksRemote: UInt64 = 0
+  /// Barriers of all nodes.
+  public var barriers: UInt64 = 0
+  /// Atomics on shared words.
+  public var atomics: UInt64 = 0
+}
+
+extension Cluster {
+  /// This node's counters.
+  public var statistics: Statistics {
+    let engine = runtime.engine
+    var s = Statistics()
+    s.readFaults = engine.count(.readFaults)
+    s.writeFaults = engine.count(.writeFaults)
+    s.pagesFetched = engine.count(.pagesFetched)
+    s.bytesFetched = engine.count(.bytesFetched)
+    s.pagesFetchedAhead = engine.count(.readAheadPages)
+    s.firstTouches = engine.count(.firstTouches)
+    s.twins = engine.count(.twins)
+    s.diffsSent = engine.count(.diffsSent)
+    s.diffBytesSent = engine.count(.diffBytes)
+    s.noticesSent = engine.count(.noticesSent)
+    s.noticesReceived = engine.count(.noticesReceived)
+    s.invalidations = engine.count(.invalidations)
+    s.logOverflows = engine.count(.logOverflows)
+    s.exclusivePages = engine.count(.exclusivePages)
+    s.migrationsIn = engine.count(.pagesMovedHere)
+    s.migrationsOut = engine.count(.pagesMovedAway)
+    s.locksLocal = engine.count(.lockLocalHandOvers)
+    s.locksRemote = engine.count(.lockAcquires) &- s.locksLocal
+    s.barriers = engine.count(.barriers)
+    s.atomics = engine.count(.atomics)
+    return s
+  }
+
+  /// Bytes of the global address space in use by segments, of all nodes.
+  ///
+  /// - Throws: `.peerLost`.
+  public func segmentBytesInUse() throws(MerinoError) -> Int { try runtime.segments.bytesInUse() }
+}

@@ -1,0 +1,171 @@
+import Coherence
+import Node
+import Platform
+import Synchronization
+
+/// What a handle names.
+enum ObjectKind: UInt64, Sendable {
+  case lock = 1
+  case readWriteLock = 2
+  case event = 3
+  case condition = 4
+  case barrier = 5
+
+  var name: String {
+    switch self {
+    case .lock: "lock"
+    case .readWriteLock: "reader-writer lock"
+    case .event: "event"
+    case .condition: "condition"
+    case .barrier: "barrier"
+    }
+  }
+}
+
+/// A handle of a lock, event, condition or barrier: means the same on every node and can be stored in
+/// shared memory. kind (8 bits), generation (24 bits), number of the record (32 bits); never 0.
+struct ObjectHandle: Equatable, Sendable {
+  let raw: UInt64
+
+  init(raw: UInt64) { self.raw = raw }
+  init(kind: ObjectKind, generation: UInt64, id: Int) {
+    raw = kind.rawValue << 56 | (generation & 0xFF_FFFF) << 32 | UInt64(id)
+  }
+  var kind: ObjectKind? { ObjectKind(rawValue: raw >> 56) }
+  var generation: UInt64 { raw >> 32 & 0xFF_FFFF }
+  var id: Int { Int(raw & 0xFFFF_FFFF) }
+}
+
+/// The records of synchronisation objects: an engine's lock each, whose six state words and info word
+/// serve the object. A node makes objects from the records that are homed at it, so making one is a
+/// local act. The info word of a record in use is its handle; 0 is free.
+final class ObjectTable: Sendable {
+  /// Records that the library keeps for itself.
+  static let reservedCount = 64
+
+  private let engine: NodeEngine
+  private struct State {
+    var cursor = 0
+    var generation: UInt64 = 0
+    /// Handles that this node has looked up and found alive.
+    var known: [Int: UInt64] = [:]
+  }
+  private let state = Mutex(State())
+
+  init(engine: NodeEngine) { self.engine = engine }
+
+  func create(_ kind: ObjectKind) throws(MerinoError) -> ObjectHandle {
+    let lockCount = engine.configuration.lockCount
+    let nodeCount = engine.configuration.nodeCount
+    let handle: ObjectHandle? = state.withLock { state in
+      let here = (lockCount - engine.node + nodeCount - 1) / nodeCount
+      for step in 0..<here {
+        let index = (state.cursor + step) % here
+        let id = index * nodeCount + engine.node
+        if id < Self.reservedCount || engine.ownInfo(ofLock: id).load() != 0 { continue }
+        state.cursor = index + 1
+        state.generation += 1
+        let handle = ObjectHandle(kind: kind, generation: state.generation, id: id)
+        state.known[id] = handle.raw
+        return handle
+      }
+      return nil
+    }
+    guard let handle else {
+      throw MerinoError(
+        .limitReached,
+        "could not make a \(kind.name): this node's share of the job's \(lockCount) locks is in use; set "
+          + "MERINO_LOCKS to more on all nodes.")
+    }
+    // Nobody has the handle yet; whoever gets it does so by a synchronisation after this.
+    var words: [UInt64] = Array(repeating: 0, count: 6)
+    words.append(handle.raw)
+    let place = engine.stateWords(ofLock: handle.id)
+    try attempting("make a \(kind.name)") { () throws(EngineError) in
+      try engine.writeControl(place.node, place.offset, words)
+    }
+    return handle
+  }
+
+  /// The record's number, after a look at its home the first time that this node meets the handle.
+  /// A handle that another node destroys later may go unnoticed here.
+  func resolve(_ raw: UInt64, as kind: ObjectKind) throws(MerinoError) -> Int {
+    let handle = ObjectHandle(raw: raw)
+    let isKnown = state.withLock { $0.known[handle.id] == raw }
+    if handle.kind == kind && isKnown { return handle.id }
+    guard handle.kind == kind, handle.id >= Self.reservedCount, handle.id < engine.configuration.lockCount
+    else { throw Self.invalid(raw, kind) }
+    let place = engine.stateWords(ofLock: handle.id)
+    let words = try attempting("look up a \(kind.name)") { () throws(EngineError) in
+      try engine.readControl(place.node, place.offset + 48, count: 1)
+    }
+    guard words[0] == raw else { throw Self.invalid(raw, kind) }
+    state.withLock { $0.known[handle.id] = raw }
+    return handle.id
+  }
+
+  static func invalid(_ raw: UInt64, _ kind: ObjectKind) -> MerinoError {
+    MerinoError(
+      .invalidHandle,
+      "0x\(String(raw, radix: 16)) names no \(kind.name): it was never made, or has been destroyed.")
+  }
+
+  /// Frees the record of an object that nobody uses. `isIdle` looks at the state words under its lock.
+  func destroy(
+    _ raw: UInt64, as kind: ObjectKind, isIdle: ([UInt64]) -> Bool
+  ) throws(MerinoError) {
+    let id = try resolve(raw, as: kind)
+    let inUse = MerinoError(.busy, "could not destroy a \(kind.name): it is held, or somebody waits for it.")
+    if engine.holdsLock(id) { throw inUse }
+    do throws(EngineError) {
+      try engine.tryAcquireLock(id)
+    } catch .busy {
+      throw inUse
+    } catch {
+      throw MerinoError(engine: error, "destroy a \(kind.name)")
+    }
+    let place = engine.stateWords(ofLock: id)
+    var idle = false
+    try attempting("destroy a \(kind.name)") { () throws(EngineError) in
+      let words = try engine.readControl(place.node, place.offset, count: 6)
+      idle = isIdle(words)
+      if idle { try engine.writeControl(place.node, place.offset + 48, [0]) }
+      try engine.releaseLock(id)
+    }
+    if !idle { throw inUse }
+    state.withLock { $0.known[id] = nil }
+  }
+}
+
+extension Engine {
+  /// `count` words at `offset` of `peer`'s control memory.
+  func readControl(_ peer: Int, _ offset: Int, count: Int) throws(EngineError) -> [UInt64] {
+    var failure: EngineError?
+    let words = [UInt64](unsafeUninitializedCapacity: count) { buffer, initialized in
+      initialized = count
+      guard count > 0, let base = buffer.baseAddress else { return }
+      do throws(EngineError) {
+        try readControl(peer, offset, into: base, byteCount: count * 8)
+      } catch {
+        failure = error
+        buffer.initialize(repeating: 0)
+      }
+    }
+    if let failure { throw failure }
+    return words
+  }
+
+  /// Stores `words` at `offset` of `peer`'s control memory; in place when this returns.
+  func writeControl(_ peer: Int, _ offset: Int, _ words: [UInt64]) throws(EngineError) {
+    let outcome = words.withUnsafeBytes { bytes -> EngineError? in
+      guard let base = bytes.baseAddress else { return nil }
+      do throws(EngineError) {
+        try writeControl(peer, offset, from: base, byteCount: bytes.count)
+        return nil
+      } catch {
+        return error
+      }
+    }
+    if let outcome { throw outcome }
+  }
+}

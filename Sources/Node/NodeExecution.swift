@@ -1,0 +1,43 @@
+import AddressSpace
+import CPlatform
+import Coherence
+import HostFabric
+import Platform
+
+/// How the engine's code runs in a real process.
+///
+/// A target of its own, below the one with the handler's entry: in a debug build the compiler sees through
+/// `@inlinable` members of other targets, but not into other files of the same one, and `@_noLocks` needs
+/// to see it all.
+@frozen
+public struct NodeExecution: Execution {
+  /// 0 while all nodes are there, else the lost one + 1 (`Bootstrap.Job`). Never goes away.
+  @usableFromInline let lostPeerWord: AtomicWord
+
+  /// `lostPeerWord`: as `Bootstrap.Job` keeps it.
+  @inlinable
+  public init(lostPeerWord: AtomicWord) { self.lostPeerWord = lostPeerWord }
+
+  @inlinable public func pause(_ backoff: inout Backoff) { backoff.wait() }
+  @inlinable public func interleave() {}
+  @inlinable public func enterCritical() -> UInt64 { cplatform_block_signals() }
+  @inlinable public func leaveCritical(_ saved: UInt64) { cplatform_restore_signals(saved) }
+  @inlinable public var threadID: UInt32 { cplatform_thread_id() }
+  @inlinable public func nowNanoseconds() -> UInt64 { cplatform_now_nanoseconds() }
+  @inlinable public var lostPeer: Int32 { Int32(truncatingIfNeeded: lostPeerWord.load()) - 1 }
+}
+
+/// What the engine runs over in production.
+public enum NodeEnvironment: Environment {
+  /// One-sided communication.
+  public typealias F = HostFabric
+  /// mprotect on the views.
+  public typealias P = ViewProtection
+  /// Threads and signals of a process.
+  public typealias X = NodeExecution
+  /// The protocol as it should be.
+  public typealias M = NoMutations
+}
+
+/// The engine of this process.
+public typealias NodeEngine = Engine<NodeEnvironment>
