@@ -17,7 +17,8 @@ public enum AddressSpaceError: Error, Sendable, CustomStringConvertible {
     switch self {
     case .addressInUse(let sentence), .invalidArgument(let sentence): return sentence
     case .tooManyViews(let limit):
-      return "could not attach another view: \(limit) views are attached, which is the most a process can have."
+      return
+        "could not attach another view: \(limit) views are attached, which is the most a process can have."
     case .noSuchView: return "there is no such view: it was detached, or never attached."
     case .system(let error): return error.description
     }

@@ -27,7 +27,9 @@ struct PageLevels: BitwiseCopyable, @unchecked Sendable {
 
   @inlinable static func levelByteCount(_ count: Int) -> Int { (count &+ 63) & ~63 }
 
-  @inlinable static func byteCount(_ count: Int) -> Int { levelByteCount(count) &+ (count >> windowShift &+ 1) &* 2 }
+  @inlinable static func byteCount(_ count: Int) -> Int {
+    levelByteCount(count) &+ (count >> windowShift &+ 1) &* 2
+  }
 
   @inlinable
   func isBoundary(_ position: Int) -> Bool {
@@ -41,7 +43,11 @@ struct PageLevels: BitwiseCopyable, @unchecked Sendable {
     var first = start
     while first < end && !needsChange(levels[first], target, raising) {
       // Most of a large range that is lowered is none already.
-      if !raising && first & 7 == 0 && first &+ 8 <= end && isNone8(first) { first &+= 8 } else { first &+= 1 }
+      if !raising && first & 7 == 0 && first &+ 8 <= end && isNone8(first) {
+        first &+= 8
+      } else {
+        first &+= 1
+      }
     }
     if first >= end { return PageRun(end, end) }
     var last = first

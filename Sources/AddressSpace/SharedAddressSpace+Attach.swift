@@ -36,7 +36,8 @@ extension SharedAddressSpace {
         view: view, address: wanted, globalStart: range.lowerBound, byteCount: range.count, limit: limit)
       let levels: MappedMemory
       do throws(SystemError) {
-        levels = try MappedMemory(PageLevels.byteCount(range.count / pageByteCount), for: "a view's protection")
+        levels = try MappedMemory(
+          PageLevels.byteCount(range.count / pageByteCount), for: "a view's protection")
       } catch {
         throw .system(error)
       }
@@ -91,7 +92,8 @@ extension SharedAddressSpace {
     if !isDefault(extent) && range.overlaps(reserved) {
       throw .addressInUse(
         "could not attach a view at \(hex(range.lowerBound))-\(hex(range.upperBound)): Merino keeps "
-          + "\(hex(reserved.lowerBound))-\(hex(reserved.upperBound)) free for views at their default addresses.")
+          + "\(hex(reserved.lowerBound))-\(hex(reserved.upperBound)) free for views at their default addresses."
+      )
     }
   }
 
@@ -128,7 +130,8 @@ extension SharedAddressSpace {
       return
     }
     let flags = AddressReservation.flags | MAP_FIXED
-    let mapped = mapMemory(at: extent.address, byteCount: extent.byteCount, protection: PROT_NONE, flags: flags)
+    let mapped = mapMemory(
+      at: extent.address, byteCount: extent.byteCount, protection: PROT_NONE, flags: flags)
     // Out of mappings: the inaccessible view itself keeps the addresses free; the next attach replaces it.
     if mapped == nil { mprotect(memory, extent.byteCount, PROT_NONE) }
   }

@@ -77,7 +77,8 @@ public final class SharedAddressSpace: Sendable {
           + "\(systemPageByteCount) bytes, so the page must be a power of two and at least that.")
     }
     guard capacity % pageByteCount == 0 else {
-      throw .invalidArgument("a capacity of \(capacity) bytes is not a whole number of pages of \(pageByteCount).")
+      throw .invalidArgument(
+        "a capacity of \(capacity) bytes is not a whole number of pages of \(pageByteCount).")
     }
   }
 

@@ -97,7 +97,8 @@ extension ViewProtection {
       var page = (start >> sweep.shift) << sweep.shift
       while page < levels.count && sweep.freed < sweep.wanted {
         let end = page &+ 1 << sweep.shift
-        sweep.freed &+= lowerWindow(record, levels, PageRun(page, end < levels.count ? end : levels.count), sweep)
+        sweep.freed &+= lowerWindow(
+          record, levels, PageRun(page, end < levels.count ? end : levels.count), sweep)
         page = end
       }
       counters.handRecord.storeRelaxed(UInt64(index))
