@@ -46,6 +46,9 @@ static const struct scenario *find(const char *name) {
 int probe_before(const char *name) {
   const struct scenario *scenario = find(name);
   if (!scenario) return -1;
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL); // whatever the thread that started this process blocks
   alarm(60); // a scenario that hangs ends, whatever becomes of the test that waits for it
   struct rlimit cores = {0, 0};
   getrlimit(RLIMIT_CORE, &cores);

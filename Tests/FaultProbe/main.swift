@@ -44,6 +44,11 @@ let callbacks = probe_callbacks(
   faults_served: { Int(currentService().counter.load()) })
 
 let scenario = CommandLine.arguments.count > 1 ? CommandLine.arguments[1] : ""
+if let limit = LimitScenario(rawValue: scenario) {
+  let failure = try limit.run()
+  if let failure { print("FaultProbe: \(scenario): \(failure)") }
+  exit(failure == nil ? 0 : 1)
+}
 guard probe_before(scenario) == 0 else {
   print("usage: FaultProbe SCENARIO [DIRECTORY]; there is no scenario '\(scenario)'")
   exit(64)

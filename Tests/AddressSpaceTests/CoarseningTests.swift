@@ -1,0 +1,64 @@
+import AddressSpace
+import Coherence
+import Glibc
+import Platform
+import Testing
+
+@Suite(.timeLimit(.minutes(2)), .serialized)
+struct CoarseningTests {
+  @Test func theBudgetIsKept() throws {
+    let fixture = try Fixture(pages: 8192, budget: 200)
+    let view = try fixture.space.attach(0..<4096 * pageBytes, limit: .readWrite)
+    let alias = try fixture.space.attach(
+      2048 * pageBytes..<8192 * pageBytes, at: freeAddress(1 << 26), limit: .readWrite)
+    var random = SplitMix(state: 5)
+    var largest = 0
+    for step in 0..<3000 {
+      let view = Bool.random(using: &random) ? view : alias
+      let page = view.globalStart / pageBytes + Int.random(in: 0..<view.byteCount / pageBytes, using: &random)
+      fixture.raise(page..<page + 1, Bool.random(using: &random) ? .read : .readWrite, view)
+      // The page that was raised is accessible, whatever was lowered for it.
+      let address = view.address + UInt(page * pageBytes - view.globalStart)
+      if step % 20 == 0 { #expect(kernelPermissions(address) != "---") }
+      largest = max(largest, fixture.protection.boundaryCount)
+    }
+    #expect(largest <= 200)
+    #expect(fixture.protection.coarseningCount > 10)
+    #expect(fixture.protection.boundaryCount == kernelMappings(view) + kernelMappings(alias) - 2)
+    #expect(fixture.protection.failureCode == 0)
+  }
+
+  @Test func pinnedPagesStay() throws {
+    let fixture = try Fixture(pages: 2048, budget: 64)
+    let view = try fixture.space.attach(0..<2048 * pageBytes, limit: .readWrite)
+    func raiseOthers(_ access: Access) {
+      for page in stride(from: 1, to: 2048, by: 2) where page != 1001 {
+        fixture.raise(page..<page + 1, access, view)
+      }
+    }
+    blockingSignals { fixture.protection.setPinned(1000..<1003, true) }
+    fixture.raise(1000..<1003, .readWrite, view)
+    raiseOthers(.read)
+    #expect(kernelProtections(view)[1000..<1003] == ["rw-", "rw-", "rw-"])
+    #expect(fixture.protection.coarseningCount > 0)
+    blockingSignals { fixture.protection.setPinned(1000..<1003, false) }
+    raiseOthers(.readWrite)
+    #expect(kernelProtections(view)[1001] == "---")
+  }
+
+  /// Boundaries far apart, so that no small window holds many.
+  @Test func sparseBoundariesAreFound() throws {
+    let pages = 1 << 20
+    let fixture = try Fixture(pages: pages, budget: 256)
+    let view = try fixture.space.attach(0..<pages * pageBytes, limit: .readWrite)
+    for page in stride(from: 0, to: pages, by: 1024) { fixture.raise(page..<page + 1, .read, view) }
+    #expect(fixture.protection.boundaryCount <= 256)
+    #expect(fixture.protection.boundaryCount == kernelMappings(view) - 1)
+    #expect(fixture.protection.coarseningCount > 1)
+  }
+
+  private func kernelPermissions(_ address: UInt) -> String {
+    ProcessMap.regions(overlapping: address..<address + 1).first.map { String($0.permissions.prefix(3)) }
+      ?? ""
+  }
+}
