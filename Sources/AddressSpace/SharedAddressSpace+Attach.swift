@@ -7,10 +7,15 @@ import Platform
 struct ViewSlots {
   /// The per-page memory of each view, nil where the record is free.
   var levels: [MappedMemory?]
+  /// Records that are free, the lowest last.
+  var free: [Int]
   /// Views attached so far, so that no id comes twice.
   var attachedCount = 0
 
-  init(limit: Int) { levels = Array(repeating: nil, count: limit) }
+  init(limit: Int) {
+    levels = Array(repeating: nil, count: limit)
+    free = (0..<limit).reversed()
+  }
 }
 
 extension SharedAddressSpace {
@@ -28,7 +33,7 @@ extension SharedAddressSpace {
     let wanted = address ?? defaultAddress(of: max(range.lowerBound, 0))
     try check(range, wanted, limit)
     return try changing.withLock { slots throws(AddressSpaceError) in
-      guard let index = slots.levels.firstIndex(where: { $0 == nil }) else {
+      guard let index = slots.free.last else {
         throw .tooManyViews(limit: translation.capacity)
       }
       let view = slots.attachedCount << ViewProtection.recordBits | index
@@ -49,6 +54,7 @@ extension SharedAddressSpace {
       // The last step: from here on faults find the view. It cannot be refused, all was checked.
       guard case .done = translation.insert(extent) else { preconditionFailure("the table has other views") }
       slots.levels[index] = levels
+      slots.free.removeLast()
       slots.attachedCount += 1
       return extent
     }
@@ -58,12 +64,16 @@ extension SharedAddressSpace {
   /// access during the call, or after it, is one to memory that is not there.
   public func detach(_ view: ViewID) throws(AddressSpaceError) {
     try changing.withLock { slots throws(AddressSpaceError) in
-      guard let extent = translation.extents().first(where: { $0.view == view }) else { throw .noSuchView }
+      let index = view & (1 << ViewProtection.recordBits - 1)
+      guard view >= 0, index < translation.capacity,
+        let extent = translation.extent(containing: protection.address(of: view)), extent.view == view
+      else { throw .noSuchView }
       // In this order: nobody changes the protection of addresses that are not ours any more.
       emptyRecord(of: extent)
       _ = translation.remove(view)
       unmap(extent)
-      slots.levels[view & (1 << ViewProtection.recordBits - 1)] = nil
+      slots.levels[index] = nil
+      slots.free.append(index)
     }
   }
 
@@ -85,7 +95,7 @@ extension SharedAddressSpace {
 
   private func refuseOverlap(_ extent: ViewExtent) throws(AddressSpaceError) {
     let range = extent.addressRange
-    if let other = translation.extents().first(where: { $0.addressRange.overlaps(range) }) {
+    if let other = translation.extent(overlapping: range) {
       throw .addressInUse(
         "could not attach a view at \(hex(range.lowerBound))-\(hex(range.upperBound)): the view at "
           + "\(hex(other.address))-\(hex(other.addressRange.upperBound)) is there; detach it first.")
@@ -170,6 +180,13 @@ extension SharedAddressSpace {
 }
 
 extension ViewProtection {
+  /// Where the view that has, or last had, this view's record lies; 0 where there was none.
+  func address(of view: ViewID) -> UInt {
+    var address: UInt = 0
+    withRecord(view & (1 << Self.recordBits - 1)) { address = UInt(bitPattern: $0.address) }
+    return address
+  }
+
   /// Runs `body` under the lock of a record, with signals blocked.
   func withRecord(_ index: Int, _ body: (ViewRecord) -> Void) {
     let saved = cplatform_block_signals()

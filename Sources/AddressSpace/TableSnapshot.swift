@@ -57,6 +57,32 @@ struct TableSnapshot: BitwiseCopyable, @unchecked Sendable {
     }
     return low
   }
+
+  func position(of view: ViewID, _ order: Order) -> Int? {
+    (0..<count).first { entry($0, order).identity.loadRelaxed() >> 2 == UInt64(view) }
+  }
+
+  func copy(_ range: Range<Int>, of other: TableSnapshot, _ order: Order, to start: Int) {
+    var target = start
+    for index in range {
+      let from = other.entry(index, order)
+      let to = entry(target, order)
+      to.address.storeRelaxed(from.address.loadRelaxed())
+      to.globalStart.storeRelaxed(from.globalStart.loadRelaxed())
+      to.globalEnd.storeRelaxed(from.globalEnd.loadRelaxed())
+      to.identity.storeRelaxed(from.identity.loadRelaxed())
+      target += 1
+    }
+  }
+
+  func setReaches() {
+    var reach: UInt64 = 0
+    for index in 0..<count {
+      let entry = entry(index, .byGlobal)
+      reach = max(reach, entry.globalEnd.loadRelaxed())
+      entry.reach.storeRelaxed(reach)
+    }
+  }
 }
 
 /// A view in a snapshot: five words, each read and written atomically, together valid only under the
