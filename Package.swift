@@ -64,6 +64,9 @@ let package = Package(
       name: "MerinoFetchLatency", dependencies: ["Merino", "BenchmarkSupport", argumentParser],
       path: "Sources/Benchmarks/FetchLatency"),
 
+    .executableTarget(
+      name: "JacobiExample", dependencies: ["Merino"], path: "Examples/Swift"),
+
     // Simulation: the same engine, N nodes in one process, scheduled from a seed.
     .target(name: "CCoroutine", path: "Sources/Simulation/CCoroutine"),
     .target(
@@ -90,7 +93,8 @@ let package = Package(
       name: "AddressSpaceTests",
       dependencies: ["AddressSpace", "Coherence", "FaultHandler", "FaultProbe", "Platform"]),
     .executableTarget(
-      name: "BootstrapProbe", dependencies: ["Bootstrap", "CBootstrap", "Platform"], path: "Tests/BootstrapProbe"),
+      name: "BootstrapProbe", dependencies: ["Bootstrap", "CBootstrap", "Platform"],
+      path: "Tests/BootstrapProbe"),
     .testTarget(
       name: "BootstrapTests",
       dependencies: ["Bootstrap", "BootstrapProbe", "CBootstrap", "MerinoTool", "Platform"]),

@@ -247,7 +247,6 @@ extension Cluster {
     if node == 0 {
       do throws(MerinoError) {
         let block = try allocate(byteCount: byteCount, alignment: alignment)
-        cplatform_zero(block, byteCount)
         address = UInt64(UInt(bitPattern: block))
       } catch {
         failure = error
