@@ -1,3 +1,4 @@
+import CPlatform
 import Fabric
 import Platform
 
@@ -87,6 +88,10 @@ extension Engine {
       AtomicWord(local.chunkRequests + chunk * 8).store(0)
     }
     protection.discardFrames(range)
+    // Chunks are whole pages of the system, except in the simulator.
+    if configuration.pageShift >= 12 {
+      cplatform_discard_private(pages.twin(range.lowerBound), range.count << configuration.pageShift)
+    }
     pages.forget(range)
   }
 }

@@ -104,7 +104,17 @@ MERINO_NO_LOCKS static inline uint64_t cplatform_now_nanoseconds(void) {
 }
 
 /// The kernel's id of this thread: never zero.
-MERINO_NO_LOCKS static inline uint32_t cplatform_thread_id(void) { return (uint32_t)syscall(SYS_gettid); }
+static inline uint32_t cplatform_thread_id(void) {
+  // Asked once a thread: a system call at every lock would be most of an uncontended one. Not for signal
+  // handlers: the first use of a thread-local in a thread may allocate. (A child of fork() keeps its parent's; it is
+  // no part of the job.)
+  static _Thread_local uint32_t known;
+  if (known == 0) known = (uint32_t)syscall(SYS_gettid);
+  return known;
+}
+
+/// Gives the memory of whole private pages back; they read as zeros afterwards.
+static inline void cplatform_discard_private(void *at, size_t bytes) { madvise(at, bytes, MADV_DONTNEED); }
 
 MERINO_NO_LOCKS static inline int cplatform_mprotect(void *at, size_t bytes, int protection) {
   return mprotect(at, bytes, protection);
