@@ -24,7 +24,7 @@ LINK_FLAGS := -Xlinker -soname=$(SONAME) -Xlinker --version-script=$(CURDIR)/ci/
 
 EXAMPLES := $(patsubst Examples/%.c,$(OUT)/examples/%,$(wildcard Examples/*.c))
 
-.PHONY: all tools library header examples clean
+.PHONY: all tools library header examples fault-probe clean
 all: tools library header
 
 tools:
@@ -50,6 +50,10 @@ examples: library header $(EXAMPLES)
 $(OUT)/examples/%: Examples/%.c Sources/CMerino/include/merino.h
 	@mkdir -p $(OUT)/examples
 	$(CC) $(CFLAGS) -std=c11 -pthread -I$(OUT)/include $< -o $@ -L$(OUT)/lib -lmerino -Wl,-rpath,'$$ORIGIN/../lib'
+
+# For ci/check-fault-path: the page-fault handler with the least of a service behind it.
+fault-probe:
+	$(BUILD) --product FaultProbe
 
 clean:
 	rm -rf $(OUT) $(SCRATCH)

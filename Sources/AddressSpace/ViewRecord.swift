@@ -26,9 +26,11 @@ struct ViewRecord: BitwiseCopyable, @unchecked Sendable {
 
   @inlinable
   var levels: PageLevels {
-    // Never nil: set together with `identity`, under the lock.
-    let memory = base.load(fromByteOffset: 48, as: Optional<UnsafeMutableRawPointer>.self)
-    return PageLevels(memory.unsafelyUnwrapped, count: pageCount)
+    // Never nil: set together with `identity`, under the lock. (Loaded as an integer and unwrapped by `guard`:
+    // for an optional type, or `unsafelyUnwrapped`, a debug build makes type metadata in the signal handler.)
+    guard let memory = UnsafeMutableRawPointer(bitPattern: base.load(fromByteOffset: 48, as: Int.self))
+    else { return PageLevels(base, count: 0) }
+    return PageLevels(memory, count: pageCount)
   }
 
   func fill(_ extent: ViewExtent, firstPage: Int, pageCount: Int, levels: UnsafeMutableRawPointer) {

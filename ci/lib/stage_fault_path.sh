@@ -1,10 +1,9 @@
-# The compiled page-fault handler, in the staged library and in the debug build, reaches nothing that is not
-# async-signal-safe. After `build` and `release`.
-fault_path_entries=(--entry merino_handle_fault)
-
+# The compiled page-fault handler reaches nothing that is not async-signal-safe: here with the least of a service
+# behind it (Tests/FaultProbe), without optimisation and with it. After `build`.
 stage_fault_path() {
-  check "the handler of the staged library is async-signal-safe" \
-    ci/check-fault-path out/lib/libmerino.so "${fault_path_entries[@]}"
-  check "the handler of the debug build is async-signal-safe" \
-    ci/check-fault-path .build/debug/libMerinoC.so "${fault_path_entries[@]}"
+  check "the handler in the debug build is async-signal-safe" \
+    ci/check-fault-path .build/debug/FaultProbe --entry 'probe_fault_*'
+  check "the release build of the handler" make --silent fault-probe
+  check "the handler in the release build is async-signal-safe" \
+    ci/check-fault-path .build-static/release/FaultProbe --entry 'probe_fault_*'
 }
