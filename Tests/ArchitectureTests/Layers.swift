@@ -14,10 +14,11 @@ enum Layers {
     "FaultHandler": protocolBelow.union(["AddressSpace", "Coherence"]),
     "Bootstrap": machine,
     "Heap": machine,
+    "Node": protocolBelow.union(["AddressSpace", "Coherence", "HostFabric"]),
     "Merino": protocolBelow.union([
-      "AddressSpace", "Bootstrap", "Coherence", "FaultHandler", "Heap", "HostFabric",
+      "AddressSpace", "Bootstrap", "Coherence", "FaultHandler", "Heap", "HostFabric", "Node",
     ]),
-    "MerinoC": machine.union(["CMerino", "Merino"]),
+    "MerinoC": machine.union(["CMerino", "FaultHandler", "Merino"]),
   ]
 
   /// Command-line tools and the simulation; the library knows none of them. The key is the folder's name.

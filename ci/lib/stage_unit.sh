@@ -1,9 +1,12 @@
 # Every Swift test. The counts come from the report that `swift test` writes, one for each library that it
 # runs tests with; a run that ends without a report (a crash, the time limit) is a failure.
+#
+# One test at a time: many start processes or block in system calls, and Swift Testing runs tests on as many
+# threads as there are cores. Side by side they starve each other beyond their time limits.
 stage_unit() {
   local directory status=0
   directory=$(mktemp -d -t merino-unit.XXXXXX)
-  timeout --kill-after=10 240 swift test --skip-build --parallel --xunit-output "$directory/report.xml" \
+  timeout --kill-after=10 400 swift test --skip-build --no-parallel --xunit-output "$directory/report.xml" \
     >"$directory/log" 2>&1 || status=$?
   python3 ci/lib/count-xunit.py "$directory" "$status" >"$directory/counts"
   grep -v -E '^(passed|failed) ' "$directory/counts" || true
