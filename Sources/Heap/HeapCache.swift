@@ -26,7 +26,9 @@
 /// **Bound.** At most `HeapCache.cachedByteCountMax` bytes per node are cached.
 @frozen
 public struct HeapCache: BitwiseCopyable, @unchecked Sendable {
+  /// The heap that the blocks are from.
   public let heap: SharedHeap
+  /// The node whose cache this is.
   public let node: Int
   let memory: UnsafeMutableRawPointer
 

@@ -17,6 +17,7 @@ public enum HeapError: Error, Sendable, Equatable, CustomStringConvertible {
   /// The heap's own records contradict each other at this offset: something wrote over them.
   case corrupt(offset: Int)
 
+  /// The sentence: what was tried, on which address, what to do.
   public var description: String {
     switch self {
     case .foreign(let address):

@@ -9,13 +9,16 @@ public struct HeapGeometry: BitwiseCopyable, Sendable, Equatable {
   /// The heap's own page, on every system. The segment's coherence unit should not be larger, or
   /// counters and records of different nodes share units.
   public static var pageShift: Int { 12 }
+  /// Bytes of the heap's own page.
   public static var pageByteCount: Int { 1 << pageShift }
   static var recordByteCount: Int { 16 }
   static var recordsPerPage: Int { pageByteCount / recordByteCount }
   /// Links between runs are page numbers of 32 bits: 16 TiB of pages.
   static var pageCountMax: Int { Int(UInt32.max) - 1 }
 
+  /// Length of the region, the heap's own records included.
   public let regionByteCount: Int
+  /// Nodes that may have a cache.
   public let nodeCount: Int
   /// Pages that can be handed out.
   public let pageCount: Int

@@ -2,11 +2,15 @@
 public struct HeapAudit: Sendable, Equatable {
   /// Free runs of pages; 1 when nothing is allocated.
   public var freeRuns = 0
+  /// Pages of all free runs.
   public var freePages = 0
   /// Blocks of whole pages.
   public var pageBlocks = 0
+  /// Slabs, each of one class.
   public var slabs = 0
+  /// Blocks of slabs that are in use.
   public var slotsInUse = 0
+  /// Blocks of slabs that are in some node's cache.
   public var slotsCached = 0
   /// Bytes of all blocks that are in use or cached.
   public var bytesOut = 0

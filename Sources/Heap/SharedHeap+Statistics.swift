@@ -2,9 +2,11 @@
 public struct HeapStatistics: Sendable, Equatable {
   /// Bytes of blocks in use, rounding included; blocks in caches are not in use.
   public var bytesInUse: Int
+  /// Blocks in use.
   public var blocksInUse: Int
   /// Bytes of blocks in the nodes' caches.
   public var bytesCached: Int
+  /// Blocks in the nodes' caches.
   public var blocksCached: Int
   /// The most bytes that have been out of the global heap at once, in use or cached: at most the caches'
   /// bounds above the true peak.

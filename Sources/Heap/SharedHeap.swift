@@ -18,7 +18,9 @@
 /// After `corrupt` the heap should not be used for new blocks.
 @frozen
 public struct SharedHeap: BitwiseCopyable, @unchecked Sendable {
+  /// Where the region begins, on every node.
   public let base: UnsafeMutableRawPointer
+  /// Where things lie in it.
   public let geometry: HeapGeometry
 
   init(base: UnsafeMutableRawPointer, geometry: HeapGeometry) {

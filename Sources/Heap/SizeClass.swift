@@ -3,6 +3,7 @@
 /// one with another block.
 @frozen
 public struct SizeClass: BitwiseCopyable, Sendable, Equatable {
+  /// 0 for 16 bytes, and so on in the order of sizes.
   public let index: Int
 
   static var count: Int { 35 }
@@ -35,6 +36,7 @@ public struct SizeClass: BitwiseCopyable, Sendable, Equatable {
     self = candidate
   }
 
+  /// Bytes of each of its blocks.
   public var blockByteCount: Int {
     if index < 8 { return (index + 1) << 4 }
     if index >= Self.firstOfPages { return (index - 26) << HeapGeometry.pageShift }

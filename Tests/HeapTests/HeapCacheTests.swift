@@ -146,6 +146,18 @@ struct HeapCacheTests {
     }
   }
 
+  @Test("A slab that a node has left serves the others before new pages do")
+  func leftSlabs() throws {
+    let region = try Region(64 << 20, nodeCount: 2)
+    let nodes = nodes(2, region.heap)
+    let staying = try #require(try nodes[0].allocate(64))
+    try nodes[0].drain()
+    let reserved = region.heap.statistics().pagesReserved
+    for _ in 0..<900 { #expect(try nodes[1].allocate(64) != nil) }
+    #expect(region.heap.statistics().pagesReserved == reserved)
+    try nodes[0].free(staying)
+  }
+
   @Test("Most calls of a node need no global lock, and a block just freed is handed out next")
   func globalCalls() throws {
     let region = try Region(256 << 20, nodeCount: 2)

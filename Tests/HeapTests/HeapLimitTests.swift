@@ -135,6 +135,29 @@ struct HeapLimitTests {
     #expect(try heap.audit().isEmpty)
   }
 
+  @Test("Neither frees nor allocations touch a page of the user's")
+  func userPages() throws {
+    let region = try Region(64 << 20, nodeCount: 1)
+    let heap = region.heap
+    let node = SimulatedNode(heap, 0, global: Mutex())
+    let large = try (0..<8).map { _ in try #require(try heap.allocate(1 << 20)) }
+    let small = try (0..<900).map { _ in try #require(try node.allocate(64)) }
+    // Of the slab (900 of its 960 slots), all pages but its header; of the large blocks all.
+    let first = try #require(small.min())
+    let extents = large.map { ($0, 1 << 20) } + [(first, 15 << 12)]
+    for (start, count) in extents { try #require(mprotect(start, count, PROT_NONE) == 0) }
+    defer { for (start, count) in extents { mprotect(start, count, PROT_READ | PROT_WRITE) } }
+    for _ in 0..<2 {
+      for block in small.dropLast() { try node.free(block) }
+      for _ in small.dropLast() { #expect(try node.allocate(64) != nil) }
+    }
+    for index in [1, 3, 2, 6] { try heap.free(large[index]) }
+    #expect(try heap.resize(large[0], to: 3 << 20).isDone)
+    #expect(try heap.allocate(1 << 20) == large[3])
+    #expect(throws: HeapError.self) { try heap.free(large[2]) }
+    _ = try heap.audit()
+  }
+
   @Test("A heap of 64 GiB touches a handful of pages")
   func sparse() throws {
     let region = try Region(64 << 30, nodeCount: 1024)
