@@ -21,11 +21,8 @@ public struct Backoff: BitwiseCopyable, Sendable {
     } else if steps <= Self.yields {
       cplatform_yield()
     } else {
-      // No `min`: in a debug build that calls the standard library's generic one, in the signal handler.
-      let eighths = (steps &- Self.yields) / 8
-      let nanoseconds: UInt64 = 20_000 << UInt64(eighths < 6 ? eighths : 6)
-      let isShorter = nanoseconds < Self.longestSleepNanoseconds
-      cplatform_sleep_nanoseconds(isShorter ? nanoseconds : Self.longestSleepNanoseconds)
+      let doublings = min((steps &- Self.yields) / 8, 6)
+      cplatform_sleep_nanoseconds(min(20_000 << UInt64(doublings), Self.longestSleepNanoseconds))
     }
     if steps == .max { steps = Self.yields }
   }

@@ -16,6 +16,9 @@ checks_fault_path() {
   check "check-fault-path admits a clean handler" ci/check-fault-path "$library" --entry clean_entry
   check_fails "check-fault-path finds malloc three calls down" 'malloc' \
     ci/check-fault-path "$library" --entry allocating_entry
+  objcopy --strip-symbol=deeper --strip-symbol=deep "$library" "$1/nameless.so"
+  check_fails "check-fault-path finds malloc in functions without a symbol" 'no name, after' \
+    ci/check-fault-path "$1/nameless.so" --entry allocating_entry
   check_fails "check-fault-path finds malloc in a tail call" 'malloc' \
     ci/check-fault-path "$library" --entry jumping_entry
   check_fails "check-fault-path finds a lock" 'pthread_mutex_lock' \
