@@ -21,6 +21,7 @@ extension Engine {
       return
     }
     let request = AtomicWord(local.chunkRequests + chunk &* 8)
+    execution.interleave()
     if request.compareExchange(0, 1) { local.chunkRequestCount.fetchAdd(1) }
     var backoff = Backoff()
     while ownKey(chunk).load() == 0 {
@@ -49,9 +50,15 @@ extension Engine {
   }
 
   func register(_ chunk: Int, _ request: AtomicWord) {
+    // Asked for again by a thread that had looked at the key just before it was announced.
+    if ownKey(chunk).load() != 0 {
+      request.store(0)
+      return
+    }
     do throws(FabricFailure) {
       let key = try fabric.registerChunk(chunk)
       ownKey(chunk).store(UInt64(key))
+      execution.interleave()
       request.store(0)
     } catch {
       request.store(UInt64(UInt32(bitPattern: error.status)) + 2)

@@ -10,6 +10,7 @@ extension Engine {
 
   func takeCommitLock() throws(EngineError) {
     var backoff = Backoff()
+    execution.interleave()
     while !tryCommitLock() {
       try checkPeers()
       execution.pause(&backoff)

@@ -36,6 +36,7 @@ extension Engine {
         var fetching = word
         fetching.state = .fetching
         guard address.compareExchange(word.raw, fetching.raw) else { continue }
+        execution.interleave()
         // After the state, so that "invalidate all" sees one of the two (PageSet.insertIfAbsent).
         pages.cached.insertIfAbsent(unit.page)
         let ahead =

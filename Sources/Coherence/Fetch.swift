@@ -87,8 +87,10 @@ extension Engine {
       add(.pagesFetched)
       add(.bytesFetched, byteCount(unit))
       if forWriting { copyTwin(unit) }
+      execution.interleave()
       if finishFetch(unit, as: forWriting ? .dirty : .clean) { break }
     }
+    execution.interleave()
     if forWriting { pages.dirty.insert(unit.page) }
     raiseFetched(unit.pages, forWriting ? .readWrite : .read, view)
     unlock(unit)

@@ -126,6 +126,7 @@ extension Engine {
       // Before the head moves: a fetch marked before this is of a node that has not consumed this
       // notice yet; a later mark is seen at the next release.
       mark(unit.page).store(0)
+      execution.interleave()
       word.isNoticed = true
       word.state = .homeTracked
     }

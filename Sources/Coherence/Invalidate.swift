@@ -60,7 +60,10 @@ extension Engine {
           if address.compareExchange(word.raw, changed.raw) { return false }
         } else {
           changed.isLocked = true
-          if address.compareExchange(word.raw, changed.raw) { return true }
+          if address.compareExchange(word.raw, changed.raw) {
+            execution.interleave()
+            return true
+          }
         }
         continue
       }

@@ -21,6 +21,7 @@ extension Engine {
   func groupCommit() throws(EngineError) {
     // A round counted in `roundsBegun` already may have passed this thread's pages by.
     let wanted = local.roundsBegun.load() + 1
+    execution.interleave()
     let w = takeWorkspace()
     defer { giveBack(w) }
     var backoff = Backoff()
@@ -30,9 +31,13 @@ extension Engine {
           dropCommitLock()
           return
         }
+        execution.interleave()
         let round = local.roundsBegun.fetchAdd(1) + 1
+        execution.interleave()
         try commitRound(w)
+        execution.interleave()
         local.roundsFinished.store(round)
+        execution.interleave()
         dropCommitLock()
         return
       }
@@ -126,6 +131,7 @@ extension Engine {
       while true {
         let word = PageWord(address.load())
         guard word.state == .homeExclusive, mark(page).load() != 0 else { break }
+        execution.interleave()
         var locked = word
         locked.isLocked = true
         if !word.isLocked, address.compareExchange(word.raw, locked.raw) {
@@ -141,6 +147,7 @@ extension Engine {
     var word = pages.load(unit.page)
     protection.lower(unit.pages, to: .read)
     mark(unit.page).store(0)
+    execution.interleave()
     word.state = .homeTracked
     word.isNoticed = true
     word.isLocked = false

@@ -32,6 +32,7 @@ extension Engine {
     guard word.isNoticed || isOn(.exclusiveWithoutOwnNotice), mark(unit.page).load() == 0 else {
       return false
     }
+    execution.interleave()
     word.state = .homeExclusive
     pages.word(unit.page).store(word.raw)
     fullFence()

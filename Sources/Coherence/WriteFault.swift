@@ -35,6 +35,7 @@ extension Engine {
   @inlinable
   func makeTwin(_ unit: Unit, _ word: inout PageWord) {
     copyTwin(unit)
+    execution.interleave()
     word.state = .dirty
     word.wasWritten = true
     pages.dirty.insert(unit.page)

@@ -77,6 +77,9 @@ public struct SimulatedFabric: Fabric, @unchecked Sendable {
   public func registerChunk(_ chunk: Int) throws(FabricFailure) -> UInt32 {
     withNetwork { network in
       network.scheduler.point()
+      if network.ends[node].chunkKeys[chunk] != 0 {
+        network.scheduler.fail("Chunk \(chunk) of node \(node) is registered twice.")
+      }
       let key = network.register(chunk, of: node)
       network.scheduler.point()
       return key
