@@ -20,11 +20,17 @@ struct Bias {
   var lowest = 0
   /// The scale of a phase's length, one for the run.
   var phaseScale = 500
+  /// One in so many points stalls its thread for a while, so that others do much in a small window; 0 for none.
+  /// One for the run.
+  var stallEvery = 0
+  var stallLength = 0
 
   init() {}
 
   init(_ random: inout Random) {
     phaseScale = random.pick([60, 300, 1500, 8000])
+    stallEvery = random.pick([0, 0, 30, 100, 400])
+    stallLength = random.pick([50, 200, 1000])
   }
 }
 
@@ -39,6 +45,10 @@ extension Scheduler {
     if !isWaiting {
       threads[current].pauses = 0
       idlePauses = 0
+      if bias.stallEvery > 0, random.below(bias.stallEvery) == 0 {
+        threads[current].stalledUntil = steps + random.below(bias.stallLength)
+        return reschedule(mayStay: false)
+      }
     }
     bias.stay -= 1
     if bias.stay < 0 { reschedule(mayStay: true) }
@@ -112,7 +122,8 @@ extension Scheduler {
 
   /// A thread that has paused often in a row is looked at rarely.
   private func effectiveWeight(_ thread: Int) -> Int {
-    (threads[thread].weight << 6) >> min(threads[thread].pauses, 5)
+    if threads[thread].stalledUntil > steps { return 0 }
+    return (threads[thread].weight << 6) >> min(threads[thread].pauses, 5)
   }
 
   /// A thread's number, or `threadCount` plus a connection's.
@@ -148,10 +159,12 @@ extension Scheduler {
     var best = -1
     var bestPriority = Int.min
     for index in 0..<threadCount where !threads[index].isFinished && threads[index].priority > bestPriority {
+      if threads[index].stalledUntil > steps { continue }
       best = index
       bestPriority = threads[index].priority
     }
     if let found = network?.activeConnection(above: bestPriority) { best = threadCount + found }
+    if best < 0 { return chooseAmongStarved() }
     if random.chance(1, in: bias.changeEvery) {
       bias.lowest -= 1
       if best < threadCount {

@@ -152,6 +152,8 @@ struct ThreadState {
   var pauses = 0
   var weight = 16
   var priority = 0
+  /// The step up to which the thread does not run while others can.
+  var stalledUntil = 0
   /// Nesting of critical sections (signals blocked).
   var criticalDepth = 0
   /// The connection whose posting lock the thread holds, -1 for none.

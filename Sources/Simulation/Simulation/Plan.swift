@@ -93,7 +93,7 @@ struct Plan {
   private mutating func makeCells(_ run: RunShape, _ random: inout Random) {
     let c = run.configuration
     var taken = Set<Int>()
-    let hotPages = (0..<random.within(1...6)).map { _ in
+    let hotPages = (0..<random.within(1...run.hotPageLimit)).map { _ in
       let segment = random.below(segments.count)
       return (segment, segments[segment].shape.firstPage + random.below(segments[segment].shape.pageCount))
     }

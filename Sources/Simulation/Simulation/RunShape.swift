@@ -18,6 +18,8 @@ struct RunShape {
   /// Shared bytes in use.
   var cellCount: Int
   var segmentCount: Int
+  /// Pages that those are on, at most.
+  var hotPageLimit = 6
   var features: Features
 
   /// The kinds of operations that the program may use.
@@ -72,6 +74,22 @@ struct RunShape {
     c.readAheadLimit = random.pick([0, 2, 8])
     c.localPassLimit = random.within(0...3)
     configuration = c
+    if random.chance(1, in: 3) { focus(&random) }
+  }
+
+  /// A few bytes of one or two pages, and threads that do nothing but get in each other's way there.
+  private mutating func focus(_ random: inout Random) {
+    threadsOfNode = threadsOfNode.map { _ in random.pick([1, 2, 2, 3]) }
+    features = random.pick([.locks, [.locks, .fences], [.locks, .tokens, .fences], [.locks, .atomics], [.locks, .leaderBarriers]])
+    lockCount = random.within(1...2)
+    cellCount = random.within(2...6)
+    hotPageLimit = random.within(1...2)
+    segmentCount = 1
+    phaseCount = random.within(1...2)
+    operationLimit = random.pick([60, 60, 200])
+    disturbEverySteps = 0
+    configuration.lockCount = lockCount
+    configuration.workspaceCount = 8
   }
 }
 

@@ -41,7 +41,7 @@ extension Worker {
       let index = random.below(plan.cells.count)
       let allowed = right(plan.disciplines[phase][index])
       if allowed == .none { continue }
-      if allowed == .readWrite && random.chance(1, in: 2) {
+      if allowed == .readWrite && random.chance(stores, in: 8) {
         try store(plan.cells[index].address)
       } else {
         try load(plan.cells[index].address)
@@ -83,7 +83,8 @@ extension Worker {
   // MARK: Locks
 
   private func criticalSection() throws(EngineError) {
-    let id = random.below(program.run.lockCount)
+    let likesOne = favouriteLock < program.run.lockCount && random.chance(3, in: 4)
+    let id = likesOne ? favouriteLock : random.below(program.run.lockCount)
     guard try take(id) else { return }
     if random.chance(1, in: 20) { try expectMisuse(id) }
     try accessGuarded(by: id)

@@ -10,16 +10,24 @@ extension Worker {
     let word = random.pick(words)
     let index = random.below(plan.words[word].masks.count)
     let mask = plan.words[word].masks[index]
-    // Every value occurs once, so that the values tell the order.
-    program.nextUnique += 1
-    let unique = program.nextUnique
     let address = plan.words[word].address
+    let unique = uniqueValue(address, mask)
     scheduler.note("atomic on byte", address)
     let began = scheduler.steps
     let (old, new) = try perform(address, mask, unique)
     program.atomics[word][index].add(
       AtomicHistory.Event(old: old, new: new, began: began, ended: scheduler.steps))
     scheduler.log("atomic on byte \(address) found \(old), left \(new)")
+  }
+
+  /// A value that the variable takes only by this thread's doing now, so that the values tell the order. Its
+  /// low bits are unique, and not those that the variable began the phase with; sums only change the others.
+  private func uniqueValue(_ address: Int, _ mask: UInt64) -> UInt64 {
+    var before: UInt64 = 0
+    for byte in 0..<8 { before |= UInt64(oracle.value(address + byte)) << UInt64(8 * byte) }
+    let lowBits: UInt64 = mask == ~0 ? 1 << 20 - 1 : 1 << 14 - 1
+    repeat { program.nextUnique += 1 } while program.nextUnique == (before >> UInt64(mask.trailingZeroBitCount)) & lowBits
+    return program.nextUnique
   }
 
   private func perform(
@@ -36,7 +44,7 @@ extension Worker {
       let old = try engine.atomic(.compareExchange(expected: guess, desired: unique), at: address, mask: mask)
       return (old, old == guess ? unique : old)
     default:
-      // Above all unique values: between two of those the sums only grow.
+      // Above the low bits of all unique values: between two of those the sums only grow.
       let addend: UInt64 = mask == ~0 ? 1 << 20 : 1 << 14
       let old = try engine.atomic(.fetchAdd(addend), at: address, mask: mask)
       return (old, mask == ~0 ? old &+ addend : (old &+ addend) & 0xFFFF_FFFF)

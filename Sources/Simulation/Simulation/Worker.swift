@@ -12,6 +12,10 @@ final class Worker {
   /// Barriers of the leaders passed in this phase.
   var turn = 0
   var pins: [Pin] = []
+  /// Of 8 accesses where both are allowed, how many are stores.
+  let stores: Int
+  /// The lock that it likes best; one it likes more than the others in half of the runs.
+  let favouriteLock: Int
   var scheduler: Scheduler { program.scheduler }
   var engine: SimulatedEngine { node.engine }
   var oracle: Oracle { program.oracle }
@@ -29,6 +33,8 @@ final class Worker {
     self.node = node
     self.isLeader = isLeader
     self.random = random
+    stores = self.random.pick([1, 4, 4, 7])
+    favouriteLock = self.random.below(2 * program.run.lockCount)
   }
 
   func main() {
