@@ -81,7 +81,7 @@ extension Engine {
   func raiseClock(_ clock: UnsafeRawPointer) {
     for peer in 0..<nodeCount where peer != node {
       let entry = Self.clockEntry(clock, peer)
-      execution.interleave()
+      execution.interleave(#line)
       // Release: pairs with `isBehind`.
       if entry > local.applied(peer).load() { local.applied(peer).store(entry) }
     }

@@ -21,7 +21,7 @@ extension Engine {
       return
     }
     let request = AtomicWord(local.chunkRequests + chunk &* 8)
-    execution.interleave()
+    execution.interleave(#line)
     if request.compareExchange(0, 1) { local.chunkRequestCount.fetchAdd(1) }
     var backoff = Backoff()
     while ownKey(chunk).load() == 0 {
@@ -58,7 +58,7 @@ extension Engine {
     do throws(FabricFailure) {
       let key = try fabric.registerChunk(chunk)
       ownKey(chunk).store(UInt64(key))
-      execution.interleave()
+      execution.interleave(#line)
       request.store(0)
     } catch {
       request.store(UInt64(UInt32(bitPattern: error.status)) + 2)

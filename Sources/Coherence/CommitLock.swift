@@ -10,7 +10,7 @@ extension Engine {
 
   func takeCommitLock() throws(EngineError) {
     var backoff = Backoff()
-    execution.interleave()
+    execution.interleave(#line)
     while !tryCommitLock() {
       try checkPeers()
       execution.pause(&backoff)

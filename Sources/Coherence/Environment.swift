@@ -37,8 +37,8 @@ public protocol Protection: BitwiseCopyable, Sendable {
 public protocol Execution: BitwiseCopyable, Sendable {
   /// One step of a wait for a word that another thread or node will change.
   func pause(_ backoff: inout Backoff)
-  /// Nothing in production; the simulator may run somebody else here.
-  func interleave()
+  /// Nothing in production; the simulator may run somebody else here. `site` tells the places apart.
+  func interleave(_ site: Int)
   /// Blocks all signals of this thread; returns what `leaveCritical` wants back.
   func enterCritical() -> UInt64
   func leaveCritical(_ saved: UInt64)
@@ -47,6 +47,11 @@ public protocol Execution: BitwiseCopyable, Sendable {
   func nowNanoseconds() -> UInt64
   /// Node that left the job early, -1 while all are there. Every wait looks at it.
   var lostPeer: Int32 { get }
+}
+
+extension Execution {
+  @inlinable @inline(__always)
+  public func interleave(_ site: Int) {}
 }
 
 /// Rules of the protocol that a test switches off to see the simulator find it. `NoMutations` in

@@ -36,7 +36,7 @@ extension Engine {
         var fetching = word
         fetching.state = .fetching
         guard address.compareExchange(word.raw, fetching.raw) else { continue }
-        execution.interleave()
+        execution.interleave(#line)
         // After the state, so that "invalidate all" sees one of the two (PageSet.insertIfAbsent).
         pages.cached.insertIfAbsent(unit.page)
         let ahead =
@@ -48,7 +48,7 @@ extension Engine {
       var locked = word
       locked.isLocked = true
       guard address.compareExchange(word.raw, locked.raw) else { continue }
-      execution.interleave()
+      execution.interleave(#line)
       word = locked
       do throws(EngineError) {
         try upgrade(unit, &word, access, view, w)

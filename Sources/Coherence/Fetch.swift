@@ -87,10 +87,10 @@ extension Engine {
       add(.pagesFetched)
       add(.bytesFetched, byteCount(unit))
       if forWriting { copyTwin(unit) }
-      execution.interleave()
+      execution.interleave(#line)
       if finishFetch(unit, as: forWriting ? .dirty : .clean) { break }
     }
-    execution.interleave()
+    execution.interleave(#line)
     if forWriting { pages.dirty.insert(unit.page) }
     raiseFetched(unit.pages, forWriting ? .readWrite : .read, view)
     unlock(unit)
@@ -98,7 +98,7 @@ extension Engine {
 
   @inlinable
   func raiseFetched(_ range: Range<Int>, _ access: Access, _ view: ViewID) {
-    execution.interleave()
+    execution.interleave(#line)
     protection.raise(range, to: access, in: view)
   }
 

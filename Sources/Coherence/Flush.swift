@@ -92,7 +92,7 @@ extension Engine {
   ) throws(EngineError) {
     if range.isEmpty { return }
     protection.lower(range, to: .read)
-    execution.interleave()
+    execution.interleave(#line)
     for page in stride(from: range.lowerBound, to: range.upperBound, by: unitPages) {
       if isOn(.bitNotHeldOverDiff) { unlock(Unit(page: page, count: unitPages)) }
       try flushLocked(Unit(page: page, count: unitPages), &log, &sender, w)
@@ -117,7 +117,7 @@ extension Engine {
     if word.state == .dirty {
       let sent = try sendDiff(
         unit, lane: lane(unit.page), home: word.home, from: frame(unit.page), &sender, w)
-      execution.interleave()
+      execution.interleave(#line)
       word.wasWritten = sent
       word.state = .clean
       changed = changed || sent
@@ -126,7 +126,7 @@ extension Engine {
       // Before the head moves: a fetch marked before this is of a node that has not consumed this
       // notice yet; a later mark is seen at the next release.
       mark(unit.page).store(0)
-      execution.interleave()
+      execution.interleave(#line)
       word.isNoticed = true
       word.state = .homeTracked
     }

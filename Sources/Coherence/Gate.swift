@@ -15,7 +15,7 @@ extension Engine {
   func enterGate() throws(EngineError) {
     while true {
       local.inside.fetchAdd(1)
-      execution.interleave()
+      execution.interleave(#line)
       // Full barrier before this load (fetchAdd); closeGate stores, fences and then reads `inside`:
       // one of the two sees the other.
       if local.gateClosed.load() == 0 { return }
@@ -34,7 +34,7 @@ extension Engine {
   /// By the barrier's thread, which is not inside itself.
   func closeGate() throws(EngineError) {
     _ = local.gateClosed.exchange(1)
-    execution.interleave()
+    execution.interleave(#line)
     var backoff = Backoff()
     while local.inside.load() != 0 {
       try checkPeers()

@@ -57,7 +57,7 @@ extension Engine {
       if log.end >= size { logFloor.store(log.end - size + 1) }
       // The floor before the entry: pairs with the readers' READs of entries, then floor.
       fullFence()
-      execution.interleave()
+      execution.interleave(#line)
       logEntry(log.end).store(notice.raw)
       log.last = notice
       log.end += 1
@@ -68,7 +68,7 @@ extension Engine {
   /// Moves the head over what `log` gathered. Diffs are placed and marks cleared before.
   func publish(_ log: LogWriter) {
     fullFence()
-    execution.interleave()
+    execution.interleave(#line)
     logHead.store(log.end)
   }
 }

@@ -35,7 +35,7 @@ extension Engine {
   func dropRun(_ range: Range<Int>, unitPages: Int) {
     if range.isEmpty { return }
     protection.lower(range, to: .none)
-    execution.interleave()
+    execution.interleave(#line)
     for page in stride(from: range.lowerBound, to: range.upperBound, by: unitPages) {
       var word = pages.load(page)
       word.state = .invalid
@@ -61,7 +61,7 @@ extension Engine {
         } else {
           changed.isLocked = true
           if address.compareExchange(word.raw, changed.raw) {
-            execution.interleave()
+            execution.interleave(#line)
             return true
           }
         }
@@ -87,7 +87,7 @@ extension Engine {
       return
     }
     protection.lower(unit.pages, to: .none)
-    execution.interleave()
+    execution.interleave(#line)
     var sender = DiffSender<E.F>()
     try flushLocked(unit, &log, &sender, w)
     try closeHomes(&sender, w)

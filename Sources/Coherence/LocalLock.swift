@@ -28,7 +28,7 @@ extension Engine {
   func enterLocal(_ lock: LocalLock) throws(EngineError) {
     if lock.owner.loadRelaxed() == UInt64(execution.threadID) { throw .deadlock }
     let ticket = lock.nextTicket.fetchAdd(1)
-    execution.interleave()
+    execution.interleave(#line)
     var backoff = Backoff()
     // Acquire: pairs with the release of whoever served before.
     while lock.serving.load() != ticket {
@@ -41,7 +41,7 @@ extension Engine {
   /// Enters only if nobody of this node is there; takes no place in the queue otherwise.
   func tryEnterLocal(_ lock: LocalLock) -> Bool {
     let serving = lock.serving.load()
-    execution.interleave()
+    execution.interleave(#line)
     return lock.nextTicket.load() == serving && lock.nextTicket.compareExchange(serving, serving + 1)
   }
 

@@ -96,7 +96,7 @@ extension Engine {
       // when it is not home.
       if word.state != .homeTracked || word.hasAtomics { note(unit, atHome: true, &log) }
       protection.lower(unit.pages, to: .read)
-      execution.interleave()
+      execution.interleave(#line)
       word.state = .clean
       word.hasAtomics = false
       pages.cached.insert(unit.page)

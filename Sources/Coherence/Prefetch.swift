@@ -29,7 +29,7 @@ extension Engine {
     var word = old
     word.state = .fetching
     guard pages.word(unit.page).compareExchange(old.raw, word.raw) else { return page }
-    execution.interleave()
+    execution.interleave(#line)
     pages.cached.insertIfAbsent(unit.page)
     let longest = max(configuration.readAheadLimit, 1) * unit.count
     let windowEnd = clip(min(end, unit.page + longest), unit, shape)

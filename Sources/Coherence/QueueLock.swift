@@ -238,7 +238,7 @@ extension Engine {
   /// What this node knows: the notices that it has applied, and its own.
   func storeClock(_ clock: UnsafeMutableRawPointer) {
     for peer in 0..<nodeCount {
-      execution.interleave()
+      execution.interleave(#line)
       let entry = peer == node ? logHead.load() : local.applied(peer).load()
       clock.storeBytes(of: entry, toByteOffset: peer * 8, as: UInt64.self)
     }

@@ -110,7 +110,7 @@ extension Engine {
     var word = old
     word.state = .fetching
     guard pages.word(page).compareExchange(old.raw, word.raw) else { return false }
-    execution.interleave()
+    execution.interleave(#line)
     pages.cached.insertIfAbsent(page)
     return true
   }

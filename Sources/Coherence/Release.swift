@@ -21,7 +21,7 @@ extension Engine {
   func groupCommit() throws(EngineError) {
     // A round counted in `roundsBegun` already may have passed this thread's pages by.
     let wanted = local.roundsBegun.load() + 1
-    execution.interleave()
+    execution.interleave(#line)
     let w = takeWorkspace()
     defer { giveBack(w) }
     var backoff = Backoff()
@@ -31,13 +31,13 @@ extension Engine {
           dropCommitLock()
           return
         }
-        execution.interleave()
+        execution.interleave(#line)
         let round = local.roundsBegun.fetchAdd(1) + 1
-        execution.interleave()
+        execution.interleave(#line)
         try commitRound(w)
-        execution.interleave()
+        execution.interleave(#line)
         local.roundsFinished.store(round)
-        execution.interleave()
+        execution.interleave(#line)
         dropCommitLock()
         return
       }
@@ -65,7 +65,7 @@ extension Engine {
     var run = 0..<0
     var unitPages = 1
     while let page = taker.next() {
-      execution.interleave()
+      execution.interleave(#line)
       let unit = pages.unit(containing: page)
       guard try lockForFlush(unit) else { continue }
       if pages.load(unit.page).isPinned {
@@ -113,7 +113,7 @@ extension Engine {
       if summary.load() == 0 { continue }
       if isOn(.exchangeWithoutBarriers) {
         noteExclusives(in: block, &log)
-        execution.interleave()
+        execution.interleave(#line)
         summary.store(0)
       } else {
         // A full barrier on both sides: page marks placed before this summary are seen below.
@@ -131,7 +131,7 @@ extension Engine {
       while true {
         let word = PageWord(address.load())
         guard word.state == .homeExclusive, mark(page).load() != 0 else { break }
-        execution.interleave()
+        execution.interleave(#line)
         var locked = word
         locked.isLocked = true
         if !word.isLocked, address.compareExchange(word.raw, locked.raw) {
@@ -147,7 +147,7 @@ extension Engine {
     var word = pages.load(unit.page)
     protection.lower(unit.pages, to: .read)
     mark(unit.page).store(0)
-    execution.interleave()
+    execution.interleave(#line)
     word.state = .homeTracked
     word.isNoticed = true
     word.isLocked = false

@@ -32,11 +32,11 @@ extension Engine {
     guard word.isNoticed || isOn(.exclusiveWithoutOwnNotice), mark(unit.page).load() == 0 else {
       return false
     }
-    execution.interleave()
+    execution.interleave(#line)
     word.state = .homeExclusive
     pages.word(unit.page).store(word.raw)
     fullFence()
-    execution.interleave()
+    execution.interleave(#line)
     if !isOn(.markNotLookedAtAgain), mark(unit.page).load() != 0 { return false }
     rememberExclusive(block: unit.page >> ControlLayout.blockShift)
     add(.exclusivePages)

@@ -35,7 +35,7 @@ extension Engine {
   @inlinable
   func makeTwin(_ unit: Unit, _ word: inout PageWord) {
     copyTwin(unit)
-    execution.interleave()
+    execution.interleave(#line)
     word.state = .dirty
     word.wasWritten = true
     pages.dirty.insert(unit.page)

@@ -23,6 +23,10 @@ struct Bias {
   /// One in so many points stalls its thread for a while, so that others do much in a small window; 0 for none.
   /// One for the run.
   var stallEvery = 0
+  /// The same at points that the simulated code marks as delicate.
+  var delicateStallEvery = 0
+  /// Which of those, by a bit of their site's hash: many runs look at few windows, but often.
+  var delicateSites: UInt64 = 0
   var stallLength = 0
 
   init() {}
@@ -30,6 +34,8 @@ struct Bias {
   init(_ random: inout Random) {
     phaseScale = random.pick([60, 300, 1500, 8000])
     stallEvery = random.pick([0, 0, 30, 100, 400])
+    delicateStallEvery = random.pick([0, 2, 4, 10, 30])
+    delicateSites = delicateStallEvery > 8 ? ~0 : random.next() & random.next() & random.next()
     stallLength = random.pick([50, 200, 1000])
   }
 }
@@ -45,13 +51,33 @@ extension Scheduler {
     if !isWaiting {
       threads[current].pauses = 0
       idlePauses = 0
-      if bias.stallEvery > 0, random.below(bias.stallEvery) == 0 {
-        threads[current].stalledUntil = steps + random.below(bias.stallLength)
-        return reschedule(mayStay: false)
-      }
+      if bias.stallEvery > 0, random.below(bias.stallEvery) == 0 { return stall() }
     }
     bias.stay -= 1
     if bias.stay < 0 { reschedule(mayStay: true) }
+  }
+
+  /// A point between two steps of which somebody thought that others should not come between.
+  public func delicatePoint(_ site: Int) {
+    let isChosen = bias.delicateSites >> (UInt64(truncatingIfNeeded: site) &* 0x9E37_79B9_7F4A_7C15 >> 58) & 1 != 0
+    if isChosen, bias.delicateStallEvery > 0, current >= 0, random.below(bias.delicateStallEvery) == 0 {
+      steps += 1
+      if observe != nil { observeStep() }
+      return stall()
+    }
+    point()
+  }
+
+  /// The calling thread does not run for about so many steps while others can.
+  public func sleep(steps count: Int) {
+    guard current >= 0, count > 0 else { return }
+    threads[current].stalledUntil = steps + count
+    reschedule(mayStay: false)
+  }
+
+  private func stall() {
+    threads[current].stalledUntil = steps + random.below(bias.stallLength)
+    reschedule(mayStay: false)
   }
 
   /// The calling thread cannot go on before somebody else has done something.
@@ -73,11 +99,12 @@ extension Scheduler {
 
   /// Nothing is in flight: if everybody only waits, time flies, and after long enough it is a deadlock.
   private func rest() {
+    for index in 0..<threadCount where threads[index].stalledUntil > steps && !threads[index].isFinished {
+      return
+    }
     idlePauses += 1
     if idlePauses > 4 * unfinishedCount { nowNanoseconds += 100_000 }
-    if idlePauses > 400 * unfinishedCount {
-      fail("Deadlock: nothing is in flight and every thread waits.")
-    }
+    if idlePauses > 400 * unfinishedCount { fail("Deadlock: nothing is in flight and every thread waits.") }
   }
 
   func beginPhase() {

@@ -16,6 +16,8 @@ final class Worker {
   let stores: Int
   /// The lock that it likes best; one it likes more than the others in half of the runs.
   let favouriteLock: Int
+  /// Steps that it rests between operations, at most.
+  let idleness: Int
   var scheduler: Scheduler { program.scheduler }
   var engine: SimulatedEngine { node.engine }
   var oracle: Oracle { program.oracle }
@@ -34,6 +36,7 @@ final class Worker {
     self.isLeader = isLeader
     self.random = random
     stores = self.random.pick([1, 4, 4, 7])
+    idleness = self.random.pick([0, 0, 0, 200, 2000])
     favouriteLock = self.random.below(2 * program.run.lockCount)
   }
 
@@ -68,7 +71,10 @@ final class Worker {
       if phase > 0, random.chance(1, in: 2) { try offerPlacements() }
     }
     for barrier in 0...(isLeader ? plan.leaderBarriers[phase] : 0) {
-      for _ in 0..<random.within(0...program.run.operationLimit) { try operate() }
+      for _ in 0..<random.within(0...program.run.operationLimit) {
+        try operate()
+        if idleness > 0 { scheduler.sleep(steps: random.below(idleness)) }
+      }
       if isLeader, barrier < plan.leaderBarriers[phase] { try leaderBarrier() }
     }
   }
