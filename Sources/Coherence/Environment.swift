@@ -49,11 +49,6 @@ public protocol Execution: BitwiseCopyable, Sendable {
   var lostPeer: Int32 { get }
 }
 
-extension Execution {
-  @inlinable @inline(__always)
-  public func interleave(_ site: Int) {}
-}
-
 /// Rules of the protocol that a test switches off to see the simulator find it. `NoMutations` in
 /// production, where every test of a mutation folds to a constant.
 public enum Mutation: Int, CaseIterable, Sendable {

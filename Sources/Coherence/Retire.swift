@@ -42,11 +42,11 @@ extension Engine {
     let done = local.retireApplied.load()
     // What was forgotten in earlier barriers has been forgotten by all: they are in this one.
     local.retireReusable.store(done)
-    if head == done || isOn(.freeWithoutReset) { return }
+    if head == done { return }
     for position in done..<head {
       let packed = try readRetired(position)
       let first = Int(packed >> 28)
-      forget(first..<first + Int(packed & 0xFFF_FFFF))
+      if !isOn(.freeWithoutReset) { forget(first..<first + Int(packed & 0xFFF_FFFF)) }
     }
     local.retireApplied.store(head)
   }

@@ -19,7 +19,7 @@ public struct NodeExecution: Execution {
   public init(lostPeerWord: AtomicWord) { self.lostPeerWord = lostPeerWord }
 
   @inlinable public func pause(_ backoff: inout Backoff) { backoff.wait() }
-  @inlinable public func interleave() {}
+  @inlinable public func interleave(_ site: Int) {}
   @inlinable public func enterCritical() -> UInt64 { cplatform_block_signals() }
   @inlinable public func leaveCritical(_ saved: UInt64) { cplatform_restore_signals(saved) }
   @inlinable public var threadID: UInt32 { cplatform_thread_id() }

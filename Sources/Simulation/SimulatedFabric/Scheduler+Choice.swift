@@ -59,7 +59,8 @@ extension Scheduler {
 
   /// A point between two steps of which somebody thought that others should not come between.
   public func delicatePoint(_ site: Int) {
-    let isChosen = bias.delicateSites >> (UInt64(truncatingIfNeeded: site) &* 0x9E37_79B9_7F4A_7C15 >> 58) & 1 != 0
+    let isChosen =
+      bias.delicateSites >> (UInt64(truncatingIfNeeded: site) &* 0x9E37_79B9_7F4A_7C15 >> 58) & 1 != 0
     if isChosen, bias.delicateStallEvery > 0, current >= 0, random.below(bias.delicateStallEvery) == 0 {
       steps += 1
       if observe != nil { observeStep() }

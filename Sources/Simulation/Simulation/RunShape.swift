@@ -80,7 +80,9 @@ struct RunShape {
   /// A few bytes of one or two pages, and threads that do nothing but get in each other's way there.
   private mutating func focus(_ random: inout Random) {
     threadsOfNode = threadsOfNode.map { _ in random.pick([1, 2, 2, 3]) }
-    features = random.pick([.locks, [.locks, .fences], [.locks, .tokens, .fences], [.locks, .atomics], [.locks, .leaderBarriers]])
+    features = random.pick([
+      .locks, [.locks, .fences], [.locks, .tokens, .fences], [.locks, .atomics], [.locks, .leaderBarriers],
+    ])
     lockCount = random.within(1...2)
     cellCount = random.within(2...6)
     hotPageLimit = random.within(1...2)

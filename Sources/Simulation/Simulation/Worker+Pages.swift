@@ -26,7 +26,9 @@ extension Worker {
     var before: UInt64 = 0
     for byte in 0..<8 { before |= UInt64(oracle.value(address + byte)) << UInt64(8 * byte) }
     let lowBits: UInt64 = mask == ~0 ? 1 << 20 - 1 : 1 << 14 - 1
-    repeat { program.nextUnique += 1 } while program.nextUnique == (before >> UInt64(mask.trailingZeroBitCount)) & lowBits
+    repeat {
+      program.nextUnique += 1
+    } while program.nextUnique == (before >> UInt64(mask.trailingZeroBitCount)) & lowBits
     return program.nextUnique
   }
 
