@@ -16,7 +16,7 @@ extension Engine {
     for stream in 0..<LocalState.streamCount {
       let next = AtomicWord(local.streams + stream &* 64)
       let expected = Int(next.loadRelaxed()) - 1
-      guard expected >= 0, unit.page >= expected, unit.page < expected + 4 * unit.count else { continue }
+      guard expected >= 0, unit.page >= expected, unit.page < expected + 2 * unit.count else { continue }
       let width = AtomicWord(local.streams + stream &* 64 + 8)
       let window = min(max(Int(width.loadRelaxed()) * 2, 2), longest)
       width.storeRelaxed(UInt64(window))
