@@ -17,8 +17,11 @@ import Platform
 /// `close` may be called from any thread, those on the data path also from a signal handler.
 @frozen
 public struct HostFabric: Fabric, @unchecked Sendable {
+  /// This node.
   public let node: NodeID
+  /// Nodes of the job, this one included.
   public let nodeCount: Int
+  /// This node's own memory, as it was given to `init`.
   public let memory: NodeMemory
   @usableFromInline let peers: UnsafeMutablePointer<HostPeer>
   @usableFromInline let chunkShift: UInt64
@@ -36,15 +39,19 @@ public struct HostFabric: Fabric, @unchecked Sendable {
 
   /// One: a copy gains nothing from a second connection.
   @inlinable public var laneCount: Int { 1 }
+  /// No limit: every WRITE is copied when it is posted.
   @inlinable public var inlineLimit: Int { .max }
 
+  /// Offset 0 of the peer's control memfd.
   @inlinable
   public func controlMemory(of peer: NodeID) -> RemoteAddress {
     RemoteAddress(address: 0, key: HostKey.control)
   }
 
+  /// 0: addresses of frames are offsets in the peer's frames memfd.
   @inlinable public func framesAddress(of peer: NodeID) -> UInt64 { 0 }
 
+  /// Takes no lock. A `peer` that is no node of the job ends the process.
   @inlinable
   public func open(_ peer: NodeID, lane: Int) -> HostBatch {
     precondition(peer >= 0 && peer < nodeCount, "no such node")
@@ -52,6 +59,7 @@ public struct HostFabric: Fabric, @unchecked Sendable {
     return HostBatch(target: peers[peer], peer: Int32(truncatingIfNeeded: peer))
   }
 
+  /// Copies at once. 8 aligned bytes into 8 aligned bytes are never torn.
   @inlinable
   public func read(
     _ batch: inout HostBatch, from: RemoteAddress, into: UnsafeMutableRawPointer, byteCount: Int
@@ -62,6 +70,7 @@ public struct HostFabric: Fabric, @unchecked Sendable {
     acquireFence()
   }
 
+  /// Copies at once. 8 aligned bytes into 8 aligned bytes are never torn.
   @inlinable
   public func write(
     _ batch: inout HostBatch, from: UnsafeRawPointer, byteCount: Int, to: RemoteAddress
@@ -72,6 +81,7 @@ public struct HostFabric: Fabric, @unchecked Sendable {
     batch.owesFullFence = true
   }
 
+  /// A CPU atomic: atomic against CPU instructions and WRITEs of words too, which nobody may rely on.
   @inlinable
   public func compareAndSwap(
     _ batch: inout HostBatch, at: RemoteAddress, expected: UInt64, desired: UInt64,
@@ -84,6 +94,7 @@ public struct HostFabric: Fabric, @unchecked Sendable {
     acquireFence()
   }
 
+  /// A CPU atomic, as `compareAndSwap`. Wraps around.
   @inlinable
   public func fetchAdd(
     _ batch: inout HostBatch, at: RemoteAddress, addend: UInt64, old: UnsafeMutableRawPointer
@@ -107,17 +118,21 @@ public struct HostFabric: Fabric, @unchecked Sendable {
     _ = flight.failure.compareExchange(0, failure)
   }
 
+  /// Nothing: no operation is ever pending.
   @inlinable public func poll() {}
 
+  /// The chunk's key, never 0: the whole of the frames is mapped by everybody from joining on.
   @inlinable
   public func registerChunkInPlace(_ chunk: Int) -> UInt32 {
     precondition(chunk >= 0 && UInt64(chunk) < chunkCount, "no such chunk")
     return HostKey.firstChunk &+ UInt32(truncatingIfNeeded: chunk)
   }
 
+  /// As `registerChunkInPlace`; never throws.
   @inlinable
   public func registerChunk(_ chunk: Int) throws(FabricFailure) -> UInt32 { registerChunkInPlace(chunk) }
 
+  /// Nothing: the key stays good.
   @inlinable public func deregisterChunk(_ chunk: Int) {}
 
   /// A locked instruction of x86 is a full fence; elsewhere a later load may pass an atomic's store.

@@ -9,6 +9,7 @@ public enum HostFabricError: Error, Sendable, CustomStringConvertible {
   /// A system call failed.
   case system(SystemError)
 
+  /// The sentence: what was tried, what is in the way, what to do.
   public var description: String {
     switch self {
     case .invalid(let sentence): return sentence
