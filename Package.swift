@@ -98,6 +98,8 @@ let package = Package(
     .testTarget(
       name: "BootstrapTests",
       dependencies: ["Bootstrap", "BootstrapProbe", "CBootstrap", "MerinoTool", "Platform"]),
+    .executableTarget(
+      name: "MerinoStress", dependencies: ["Merino", "Platform", argumentParser], path: "Tests/Stress"),
     .testTarget(name: "HeapTests", dependencies: ["Heap"]),
     .testTarget(name: "BenchmarkSupportTests", dependencies: ["BenchmarkSupport"]),
     .testTarget(name: "ArchitectureTests"),
