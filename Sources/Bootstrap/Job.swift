@@ -11,7 +11,10 @@ public final class Job: Sendable {
 
   private let link: any JobLink
 
-  /// 0 while all nodes are there; else the number of the lost node plus 1, or `nodeCount + 1` when
+  /// Stands for the launcher where a lost node is named: no node's number.
+  public static let launcherNode = Int(Int32.max)
+
+  /// 0 while all nodes are there; else the number of the lost node plus 1, or `launcherNode + 1` when
   /// the launcher itself died. The first loss stays. Never goes away, so a signal handler may
   /// look at it at any time, also after the job's end. Written by `handleEvent` and by calls that fail.
   public let lostPeerWord: AtomicWord
@@ -78,7 +81,7 @@ public final class Job: Sendable {
     guard let event = link.nextEvent() else { return nil }
     switch event {
     case .peerLost(let node, _): note(lost: node)
-    case .launcherGone: note(lost: nodeCount)
+    case .launcherGone: note(lost: Self.launcherNode)
     }
     return event
   }
@@ -103,7 +106,7 @@ public final class Job: Sendable {
     do {
       return try call()
     } catch {
-      if error.kind == .launcherGone { note(lost: nodeCount) }
+      if error.kind == .launcherGone { note(lost: Self.launcherNode) }
       if error.kind == .peerLost, let node = error.node { note(lost: node) }
       throw error
     }

@@ -38,10 +38,13 @@ public struct FabricFailure: Error, BitwiseCopyable, Sendable, Equatable {
   }
 
   public var reason: Reason
-  /// The peer concerned, or -1.
+  /// The peer concerned, or -1; `launcher` where the launcher itself is gone.
   public var peer: Int32
   /// The provider's status, or an errno.
   public var status: Int32
+
+  /// Stands for the launcher in `peer`: no node's number.
+  @inlinable public static var launcher: Int32 { .max }
 
   @inlinable
   public init(reason: Reason, peer: Int32, status: Int32 = 0) {

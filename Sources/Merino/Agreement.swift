@@ -5,6 +5,9 @@ import Glibc
 /// What a node tells the others when it joins.
 struct Announcement {
   static let protocolVersion: UInt64 = 1
+  /// The addresses that a process of an x86-64 or AArch64 system has: 47 bits, some of them taken.
+  static let largestCapacity = 1 << 46
+  static let lockRange = 128...16_777_216
 
   var version = protocolVersion
   var pageByteCount: UInt64
@@ -23,12 +26,24 @@ struct Announcement {
     lockableByteCount = cplatform_lockable_byte_count()
     let asked = try EnvironmentSettings.byteCount("MERINO_CAPACITY")
     let capacity = options.capacityByteCount ?? asked ?? 0
-    guard capacity >= 0 else {
+    guard (0...Self.largestCapacity).contains(capacity) else {
       throw MerinoError(
-        .invalidArgument, "a capacity of \(capacity) bytes: it takes at least one chunk of 2 MiB.")
+        .invalidArgument,
+        "could not join: a capacity of \(capacity) bytes is out of range; the global address space has at most "
+          + "\(Self.largestCapacity) bytes (MERINO_CAPACITY).")
     }
     capacityByteCount = UInt64(capacity)
-    let locks = try EnvironmentSettings.count("MERINO_LOCKS", 128...16_777_216)
+    let locks = try EnvironmentSettings.count("MERINO_LOCKS", Self.lockRange)
+    if let given = options.lockCount, !Self.lockRange.contains(given) {
+      throw MerinoError(
+        .invalidArgument,
+        "could not join: a table of \(given) locks is out of range; it has \(Self.lockRange.lowerBound) to "
+          + "\(Self.lockRange.upperBound) (MERINO_LOCKS).")
+    }
+    if let given = options.joinTimeoutMilliseconds, given <= 0 {
+      throw MerinoError(
+        .invalidArgument, "could not join: a time limit of \(given) ms to join is no time.")
+    }
     lockCount = UInt64(options.lockCount ?? locks ?? 0)
     lockSlotCount = UInt64(try EnvironmentSettings.count("MERINO_LOCK_SLOTS", 8...65_536) ?? 0)
     segmentCount = UInt64(try EnvironmentSettings.count("MERINO_SEGMENTS", 8...65_535) ?? 0)

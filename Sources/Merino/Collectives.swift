@@ -6,40 +6,47 @@ import Node
 /// A node writes its mailbox, all meet in a barrier, and all read. Two mailboxes in turn: who writes one
 /// again has passed a barrier that everybody entered after reading it.
 struct Collectives {
-  /// Bytes of values that one round carries; behind a header of 16.
-  static let payloadByteCount = 4096 - 16
+  /// Words of the header: what the call is, its arguments, the words behind it, and the barriers so far.
+  static let headerWordCount = 5
+  /// Bytes of values that one round carries, behind the header.
+  static let payloadByteCount = 4096 - headerWordCount * 8
   /// Bytes of control memory.
   static let byteCount = 2 * 4096
 
   let engine: NodeEngine
   let offset: Int
-  /// Rounds done; the same on all nodes.
-  var round = 0
-
   init(engine: NodeEngine, offset: Int) {
     self.engine = engine
     self.offset = offset
   }
 
-  private func mailbox() -> Int { offset + round % 2 * 4096 }
+  /// What a collective call is: must be the same on all nodes.
+  struct Call {
+    /// Which function.
+    let function: UInt64
+    /// Its arguments, as far as they must agree.
+    let arguments: (UInt64, UInt64)
+  }
 
-  /// Everybody's values: `values` of this node, `count` words each, given to `body` in node order.
-  /// `tag` is checked to be the same everywhere.
-  mutating func exchange(
-    _ values: [UInt64], from nodes: Range<Int>, tag: UInt64, _ attempt: String,
+  /// Everybody's values: `values` of this node, given to `body` in node order. Throws on all nodes where
+  /// `call` or the number of values is not the same everywhere.
+  func exchange(
+    _ values: [UInt64], from nodes: Range<Int>, _ call: Call, _ attempt: String,
     _ body: (Int, [UInt64]) -> Void
   ) throws(MerinoError) {
-    let header = [tag, UInt64(values.count)]
-    let place = mailbox()
     let engine = engine
+    // Barriers passed so far: the same on all nodes. A node that called merino_barrier instead leaves an
+    // older mailbox behind, with another count.
+    let position = engine.count(.barriers)
+    let header = [call.function, call.arguments.0, call.arguments.1, UInt64(values.count), position]
+    let place = offset + Int(position % 2) * 4096
     try attempting(attempt) { () throws(EngineError) in
       try engine.writeControl(engine.node, place, header + values)
       try engine.barrier()
     }
-    round += 1
     for peer in 0..<engine.configuration.nodeCount {
       let theirs = try attempting(attempt) { () throws(EngineError) in
-        try engine.readControl(peer, place, count: 2)
+        try engine.readControl(peer, place, count: Self.headerWordCount)
       }
       guard theirs == header else {
         throw MerinoError(
@@ -49,7 +56,7 @@ struct Collectives {
       }
       guard nodes.contains(peer) else { continue }
       let words = try attempting(attempt) { () throws(EngineError) in
-        try engine.readControl(peer, place + 16, count: values.count)
+        try engine.readControl(peer, place + Self.headerWordCount * 8, count: values.count)
       }
       body(peer, words)
     }
@@ -109,7 +116,8 @@ extension Cluster {
       var words = [UInt64](repeating: 0, count: (range.count + 7) / 8)
       if node == root { words.withUnsafeMutableBytes { $0.copyMemory(from: .init(rebasing: bytes[range])) } }
       try runtime.exchange(
-        words, from: root..<root + 1, tag: 1 << 32 | UInt64(root) << 40 | UInt64(range.count), "broadcast"
+        words, from: root..<root + 1, .init(function: 1, arguments: (UInt64(root), UInt64(bytes.count))),
+        "broadcast"
       ) { _, theirs in
         theirs.withUnsafeBytes { source in
           UnsafeMutableRawBufferPointer(rebasing: bytes[range]).copyMemory(
@@ -124,7 +132,7 @@ extension Cluster {
   ///
   /// - Throws: `.mismatch`, `.notJoined`, `.peerLost`.
   public func allReduce(_ values: [Int64], _ operation: Reduction) throws(MerinoError) -> [Int64] {
-    try reduce(values, tag: 2, operation, { UInt64(bitPattern: $0) }, { Int64(bitPattern: $0) }) {
+    try reduce(values, function: 2, operation, { UInt64(bitPattern: $0) }, { Int64(bitPattern: $0) }) {
       operation.combine($0, $1)
     }
   }
@@ -133,7 +141,7 @@ extension Cluster {
   ///
   /// - Throws: `.mismatch`, `.notJoined`, `.peerLost`.
   public func allReduce(_ values: [UInt64], _ operation: Reduction) throws(MerinoError) -> [UInt64] {
-    try reduce(values, tag: 3, operation, { $0 }, { $0 }) { operation.combine($0, $1) }
+    try reduce(values, function: 3, operation, { $0 }, { $0 }) { operation.combine($0, $1) }
   }
 
   /// As for `Int64`; combined in the order of the nodes.
@@ -143,13 +151,13 @@ extension Cluster {
     if operation.combine(0.0, 0.0) == nil {
       throw MerinoError(.invalidArgument, "could not reduce doubles by \(operation): that is for integers.")
     }
-    return try reduce(values, tag: 4, operation, { $0.bitPattern }, { Double(bitPattern: $0) }) {
+    return try reduce(values, function: 4, operation, { $0.bitPattern }, { Double(bitPattern: $0) }) {
       operation.combine($0, $1) ?? $0
     }
   }
 
   private func reduce<T>(
-    _ values: [T], tag: UInt64, _ operation: Reduction, _ encode: (T) -> UInt64,
+    _ values: [T], function: UInt64, _ operation: Reduction, _ encode: (T) -> UInt64,
     _ decode: (UInt64) -> T, _ combine: (T, T) -> T
   ) throws(MerinoError) -> [T] {
     var result = values
@@ -157,7 +165,7 @@ extension Cluster {
       let elements = range.lowerBound / 8..<range.upperBound / 8
       try runtime.exchange(
         values[elements].map(encode), from: 0..<nodeCount,
-        tag: tag << 32 | UInt64(operation.rawValue), "reduce"
+        .init(function: function, arguments: (UInt64(operation.rawValue), UInt64(values.count))), "reduce"
       ) { peer, words in
         for (index, word) in words.enumerated() {
           let at = elements.lowerBound + index

@@ -111,13 +111,9 @@ final class GlobalHeap: Sendable {
 
   func allocate(_ byteCount: Int, alignment: Int) throws(MerinoError) -> UnsafeMutableRawPointer {
     let attempt = "allocate \(byteCount) bytes"
-    guard byteCount >= 0 else {
-      throw MerinoError(.outOfMemory, "could not \(attempt): no address can name so many.")
-    }
-    guard alignment > 0, alignment & (alignment - 1) == 0, alignment <= 2 << 20 else {
-      throw MerinoError(
-        .invalidArgument,
-        "could not \(attempt): an alignment is a power of two up to 2 MiB, not \(alignment).")
+    // 0 bytes are allowed here: a pointer that can only be freed.
+    if let refusal = Self.refusal(byteCount: byteCount == 0 ? 1 : byteCount, alignment: alignment, attempt) {
+      throw refusal
     }
     if let block = try withCache(
       attempt,
@@ -139,6 +135,22 @@ final class GlobalHeap: Sendable {
           + "on all nodes (half of it is the heap).")
     }
     return block
+  }
+
+  /// Why no block of this size, at least 1, and alignment can be asked for, if so.
+  static func refusal(byteCount: Int, alignment: Int, _ attempt: String) -> MerinoError? {
+    guard alignment > 0, alignment & (alignment - 1) == 0, alignment <= 2 << 20 else {
+      return MerinoError(
+        .invalidArgument,
+        "could not \(attempt): an alignment is a power of two up to 2 MiB, not \(alignment).")
+    }
+    guard byteCount >= 0 else {
+      return MerinoError(.outOfMemory, "could not \(attempt): no address can name so many.")
+    }
+    guard byteCount > 0 else {
+      return MerinoError(.invalidArgument, "could not \(attempt): it takes at least 1.")
+    }
+    return nil
   }
 
   func free(_ block: UnsafeMutableRawPointer) throws(MerinoError) {
@@ -238,13 +250,13 @@ extension Cluster {
     byteCount: Int, alignment: Int? = nil
   ) throws(MerinoError) -> UnsafeMutableRawPointer {
     let alignment = alignment ?? runtime.engine.configuration.pageByteCount
-    if byteCount < 1 {
-      throw MerinoError(
-        .invalidArgument, "could not allocate \(byteCount) bytes collectively: it takes at least 1.")
-    }
+    let attempt = "allocate \(byteCount) bytes collectively"
+    let call = Collectives.Call(
+      function: 5,
+      arguments: (UInt64(truncatingIfNeeded: byteCount), UInt64(truncatingIfNeeded: alignment)))
     var address: UInt64 = 0
-    var failure: MerinoError?
-    if node == 0 {
+    var failure = GlobalHeap.refusal(byteCount: byteCount, alignment: alignment, attempt)
+    if node == 0 && failure == nil {
       do throws(MerinoError) {
         let block = try allocate(byteCount: byteCount, alignment: alignment)
         address = UInt64(UInt(bitPattern: block))
@@ -252,9 +264,12 @@ extension Cluster {
         failure = error
       }
     }
-    let tag = 5 << 32 ^ UInt64(byteCount) << 8 ^ UInt64(alignment)
-    try runtime.exchange([address], from: 0..<1, tag: tag, "allocate collectively") { _, words in
-      address = words[0]
+    // Also with arguments that are refused: the others may have passed good ones, and wait.
+    do throws(MerinoError) {
+      try runtime.exchange([address], from: 0..<1, call, attempt) { _, words in address = words[0] }
+    } catch {
+      if node == 0, let block = UnsafeMutableRawPointer(bitPattern: UInt(address)) { try free(block) }
+      throw error
     }
     if let failure { throw failure }
     guard let block = UnsafeMutableRawPointer(bitPattern: UInt(address)) else {
@@ -268,10 +283,10 @@ extension Cluster {
   ///
   /// - Throws: on all nodes: `.badAddress` where no such block is in use; `.mismatch`, `.peerLost`.
   public func collectiveFree(_ block: UnsafeMutableRawPointer?) throws(MerinoError) {
-    let tag = 6 << 32 ^ UInt64(UInt(bitPattern: block))
+    let call = Collectives.Call(function: 6, arguments: (UInt64(UInt(bitPattern: block)), 0))
     var failure: MerinoError?
     // Everybody is done with the block before it is freed.
-    try runtime.exchange([0], from: 0..<0, tag: tag, "free collectively") { _, _ in }
+    try runtime.exchange([0], from: 0..<0, call, "free collectively") { _, _ in }
     var code: UInt64 = 0
     if node == 0, let block {
       do throws(MerinoError) { try free(block) } catch {
@@ -279,7 +294,7 @@ extension Cluster {
         code = 1
       }
     }
-    try runtime.exchange([code], from: 0..<1, tag: tag, "free collectively") { _, words in code = words[0] }
+    try runtime.exchange([code], from: 0..<1, call, "free collectively") { _, words in code = words[0] }
     if let failure { throw failure }
     if code != 0 {
       throw MerinoError(.badAddress, "could not free collectively: node 0 found no such block in use.")

@@ -26,18 +26,43 @@ final class NodeFiles: Sendable {
     do throws(SystemError) {
       let controlFile = try SharedMemoryFile(named: "merino-control", byteCount: controlByteCount)
       let frameFile = try SharedMemoryFile(named: "merino-frames", byteCount: frameByteCount)
-      controlMemory = try controlFile.mapSystemView()
-      frameMemory = try frameFile.mapSystemView()
-      localMemory = try Self.mapPrivate(localByteCount)
+      let mapped = try Self.map(controlFile, frameFile, localByteCount)
+      controlMemory = mapped.control
+      frameMemory = mapped.frames
+      localMemory = mapped.local
       control = dup(controlFile.descriptor)
       frames = dup(frameFile.descriptor)
       try controlFile.close()
       try frameFile.close()
     } catch {
-      throw MerinoError(error.code == ENOMEM ? .outOfMemory : .system, error.description)
+      let isMemory = error.code == ENOMEM
+      throw MerinoError(
+        isMemory ? .outOfMemory : .system,
+        error.description + (isMemory ? " MERINO_CAPACITY sets how much is mapped." : ""))
     }
     _ = fcntl(control, F_SETFD, FD_CLOEXEC)
     _ = fcntl(frames, F_SETFD, FD_CLOEXEC)
+  }
+
+  /// The three mappings, or none.
+  private static func map(
+    _ controlFile: borrowing SharedMemoryFile, _ frameFile: borrowing SharedMemoryFile, _ localByteCount: Int
+  ) throws(SystemError) -> (
+    control: UnsafeMutableRawPointer, frames: UnsafeMutableRawPointer, local: UnsafeMutableRawPointer
+  ) {
+    let control = try controlFile.mapSystemView()
+    do throws(SystemError) {
+      let frames = try frameFile.mapSystemView()
+      do throws(SystemError) {
+        return (control, frames, try mapPrivate(localByteCount))
+      } catch {
+        frameFile.unmapSystemView(frames)
+        throw error
+      }
+    } catch {
+      controlFile.unmapSystemView(control)
+      throw error
+    }
   }
 
   private static func mapPrivate(_ byteCount: Int) throws(SystemError) -> UnsafeMutableRawPointer {
@@ -94,7 +119,28 @@ enum Joining {
     logChoice(agreement, layout, log)
     let reservation = try reserve(job, configuration.capacityByteCount)
     let memory = try NodeFiles(configuration, layout)
-    let fabric = try connect(job, memory, configuration)
+    do throws(MerinoError) {
+      let fabric = try connect(job, memory, configuration)
+      do throws(MerinoError) {
+        return try run(job, agreement, reservation, memory, fabric, log)
+      } catch {
+        fabric.close()
+        throw error
+      }
+    } catch {
+      // As before joining; the engine's pages are looked at no more, since the views are gone.
+      memory.unmap()
+      throw error
+    }
+  }
+
+  /// The node over its memory and its fabric; nothing of it is left where this fails.
+  private static func run(
+    _ job: Job, _ agreement: Agreement, _ reservation: consuming AddressReservation, _ memory: NodeFiles,
+    _ fabric: HostFabric, _ log: Logger
+  ) throws(MerinoError) -> Runtime {
+    let configuration = agreement.configuration
+    let layout = Agreement.layout(configuration)
     let space: SharedAddressSpace
     do throws(AddressSpaceError) {
       space = try SharedAddressSpace(
@@ -107,10 +153,15 @@ enum Joining {
       execution: NodeExecution(lostPeerWord: job.lostPeerWord), configuration: configuration, layout: layout,
       localMemory: memory.localMemory)
     let runtime = try Runtime(job: job, engine: engine, space: space, memory: memory, log: log)
-    try runtime.start()
-    // Everybody serves faults, and node 0 has the table of segments, before anybody goes on.
-    try runtime.heap.attach(runtime) { () throws(MerinoError) in
-      try bootstrapping { () throws(BootstrapError) in try job.barrier() }
+    do throws(MerinoError) {
+      try runtime.start()
+      // Everybody serves faults, and node 0 has the table of segments, before anybody goes on.
+      try runtime.heap.attach(runtime) { () throws(MerinoError) in
+        try bootstrapping { () throws(BootstrapError) in try job.barrier() }
+      }
+    } catch {
+      runtime.abandon()
+      throw error
     }
     return runtime
   }

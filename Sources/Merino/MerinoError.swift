@@ -118,8 +118,13 @@ extension MerinoError {
   init(_ failure: FabricFailure, _ attempt: String) {
     switch failure.reason {
     case .peerLost:
-      let who = failure.peer >= 0 ? "node \(failure.peer)" : "a node"
-      self.init(.peerLost, "could not \(attempt): \(who) left the job before the end; the job is over.")
+      let who =
+        switch failure.peer {
+        case FabricFailure.launcher: "the launcher ended before the job"
+        case 0...: "node \(failure.peer) left the job before the end"
+        default: "a node left the job before the end"
+        }
+      self.init(.peerLost, "could not \(attempt): \(who); the job is over.")
     case .registrationFailed:
       self.init(
         .outOfMemory,

@@ -57,14 +57,14 @@ final class Runtime: Sendable {
     heap = GlobalHeap(engine: engine, base: space.base)
   }
 
+  private static let forkedChild = MerinoError(
+    .forked,
+    "this process is a child made by fork() of a node; it is no part of the job and must not use shared memory. "
+      + "Start it by the launcher, or call fork() before joining.")
+
   /// The node that this process is.
   static func current() throws(MerinoError) -> Runtime {
-    if FaultHandler.isForkedChild {
-      throw MerinoError(
-        .forked,
-        "this process is a child made by fork() of a node; it is no part of the job and must not use shared "
-          + "memory. Start it by the launcher, or call fork() before joining.")
-    }
+    if FaultHandler.isForkedChild { throw forkedChild }
     return try stage.withLock { stage throws(MerinoError) in
       switch stage {
       case .joined(let runtime): return runtime
@@ -78,7 +78,9 @@ final class Runtime: Sendable {
   }
 
   static func join(_ options: ClusterOptions) throws(MerinoError) -> Runtime {
-    try stage.withLock { stage throws(MerinoError) in
+    // Before the lock, which another thread may have held when the process forked.
+    if FaultHandler.isForkedChild { throw forkedChild }
+    return try stage.withLock { stage throws(MerinoError) in
       guard case .notJoined = stage else {
         throw MerinoError(
           .alreadyJoined, "could not join: this process has joined before; a process joins once in its life.")
@@ -107,11 +109,11 @@ final class Runtime: Sendable {
   }
 
   func exchange(
-    _ values: [UInt64], from nodes: Range<Int>, tag: UInt64, _ attempt: String,
+    _ values: [UInt64], from nodes: Range<Int>, _ call: Collectives.Call, _ attempt: String,
     _ body: (Int, [UInt64]) -> Void
   ) throws(MerinoError) {
     try collectives.withLock { collectives throws(MerinoError) in
-      try collectives.exchange(values, from: nodes, tag: tag, attempt, body)
+      try collectives.exchange(values, from: nodes, call, attempt, body)
     }
   }
 
@@ -197,7 +199,7 @@ final class Runtime: Sendable {
     _ address: UInt, byteCount: Int, writing: Bool
   ) throws(MerinoError) -> (globalOffset: Int, view: ViewID) {
     guard let extent = space.translation.extent(containing: address),
-      Int(address - extent.address) + byteCount <= extent.byteCount
+      byteCount <= extent.byteCount - Int(address - extent.address)
     else {
       throw MerinoError(
         .badAddress,
@@ -267,6 +269,13 @@ final class Runtime: Sendable {
     engine.fabric.close()
     memory.unmap()
     if let failure { throw failure }
+  }
+
+  /// Takes back what `start` began, where joining failed behind it.
+  func abandon() {
+    FaultHandler.uninstall()
+    if job.nodeCount > 1 { service.stop() }
+    space.close()
   }
 
   func abort(code: Int32) -> Never {

@@ -49,6 +49,8 @@ final class ObjectTable: Sendable {
     var generation: UInt64 = 0
     /// Handles that this node has looked up and found alive.
     var known: [Int: UInt64] = [:]
+    /// Records that a thread of this node is making an object of.
+    var pending: Set<Int> = []
   }
   private let state = Mutex(State())
 
@@ -63,6 +65,8 @@ final class ObjectTable: Sendable {
         let index = (state.cursor + step) % here
         let id = index * nodeCount + engine.node
         if id < Self.reservedCount || engine.ownInfo(ofLock: id).load() != 0 { continue }
+        // Another thread has it, and has not stored its handle yet.
+        if !state.pending.insert(id).inserted { continue }
         state.cursor = index + 1
         state.generation += 1
         let handle = ObjectHandle(kind: kind, generation: state.generation, id: id)
@@ -77,6 +81,7 @@ final class ObjectTable: Sendable {
         "could not make a \(kind.name): this node's share of the job's \(lockCount) locks is in use; set "
           + "MERINO_LOCKS to more on all nodes.")
     }
+    defer { state.withLock { _ = $0.pending.remove(handle.id) } }
     // Nobody has the handle yet; whoever gets it does so by a synchronisation after this.
     var words: [UInt64] = Array(repeating: 0, count: 6)
     words.append(handle.raw)

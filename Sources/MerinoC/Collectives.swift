@@ -64,7 +64,12 @@ public func merino_prefetch(_ address: UnsafeRawPointer?, _ bytes: Int) -> Int32
 private func range(
   _ address: UnsafeRawPointer?, _ bytes: Int, _ function: String
 ) throws(MerinoError) -> UnsafeRawBufferPointer {
-  guard bytes >= 0, bytes == 0 || address != nil else { throw nullArgument(function, "address") }
+  guard bytes == 0 || address != nil else { throw nullArgument(function, "address") }
+  // A size_t beyond the range of Int arrives negative.
+  guard bytes >= 0 else {
+    throw MerinoError(
+      .badAddress, "\(function): \(UInt(bitPattern: bytes)) bytes are not in one view of shared memory.")
+  }
   return UnsafeRawBufferPointer(start: address, count: bytes)
 }
 

@@ -43,6 +43,13 @@ public func merino_segment_create(
     if let options {
       given = try prefix(options, size: options.pointee.size, given, "merino_segment_create")
     }
+    // A size_t beyond the range of Int arrives negative.
+    guard bytes >= 0 else {
+      throw MerinoError(
+        .noSpace,
+        "merino_segment_create: \(UInt(bitPattern: bytes)) bytes are more than the global address space of "
+          + "\(cluster.capacityByteCount); set MERINO_CAPACITY to more on all nodes.")
+    }
     let made = try cluster.createSegment(
       named: try MerinoC.name(name, "merino_segment_create"), byteCount: bytes,
       unitByteCount: given.unit_bytes == 0 ? nil : Int(given.unit_bytes), placement: try placement(given))

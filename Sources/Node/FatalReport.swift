@@ -53,6 +53,10 @@ public struct FatalReport {
   mutating func append(_ failure: FabricFailure) {
     switch failure.reason {
     case .peerLost:
+      if failure.peer == FabricFailure.launcher {
+        append(": the launcher ended before the job, and with it the job")
+        return
+      }
       append(": node ")
       append(Int(failure.peer))
       append(" left the job before the end, and this page needs the others")

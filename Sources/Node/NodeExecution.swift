@@ -11,7 +11,8 @@ import Platform
 /// to see it all.
 @frozen
 public struct NodeExecution: Execution {
-  /// 0 while all nodes are there, else the lost one + 1 (`Bootstrap.Job`). Never goes away.
+  /// 0 while all nodes are there, else the lost one + 1, the launcher being `FabricFailure.launcher`
+  /// (`Bootstrap.Job`). Never goes away.
   @usableFromInline let lostPeerWord: AtomicWord
 
   /// `lostPeerWord`: as `Bootstrap.Job` keeps it.
@@ -24,7 +25,7 @@ public struct NodeExecution: Execution {
   @inlinable public func leaveCritical(_ saved: UInt64) { cplatform_restore_signals(saved) }
   @inlinable public var threadID: UInt32 { cplatform_thread_id() }
   @inlinable public func nowNanoseconds() -> UInt64 { cplatform_now_nanoseconds() }
-  @inlinable public var lostPeer: Int32 { Int32(truncatingIfNeeded: lostPeerWord.load()) - 1 }
+  @inlinable public var lostPeer: Int32 { Int32(truncatingIfNeeded: lostPeerWord.load() &- 1) }
 }
 
 /// What the engine runs over in production.

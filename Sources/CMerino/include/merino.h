@@ -836,7 +836,7 @@ typedef struct merino_stats {
   uint64_t pages_fetched;
   /** Bytes of these pages. */
   uint64_t bytes_fetched;
-  /** Of these pages, those READ ahead of sequential faults or by merino_prefetch. */
+  /** Of these pages, those READ along with the one that a fault or a window of merino_prefetch began with. */
   uint64_t pages_fetched_ahead;
   /** Pages that got their home by a write of this node. */
   uint64_t first_touches;

@@ -1,0 +1,131 @@
+// Faults that are not Merino's, in a process that has joined: they go where they would go without it. And the
+// ways to end a job. The first argument says which.
+#define _GNU_SOURCE
+#include "check.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+static sigjmp_buf escape;
+static volatile sig_atomic_t calls, code_seen;
+static void *volatile address_seen;
+static volatile int *page;
+
+static void with_info(int signal, siginfo_t *info, void *context) {
+  (void)context;
+  calls++;
+  code_seen = info->si_code;
+  address_seen = signal == SIGSEGV ? info->si_addr : NULL;
+  siglongjmp(escape, 1);
+}
+
+static void without_info(int signal) {
+  calls += signal == SIGSEGV;
+  siglongjmp(escape, 1);
+}
+
+/// Makes the page accessible and goes on, as a garbage collector does.
+static void repair(int signal, siginfo_t *info, void *context) {
+  (void)signal;
+  (void)context;
+  calls++;
+  address_seen = info->si_addr;
+  mprotect((void *)page, 4096, PROT_READ | PROT_WRITE);
+}
+
+/// Installed after joining: Merino's faults first.
+static void installed_later(int signal, siginfo_t *info, void *context) {
+  if (merino_handle_fault(signal, info, context) == 1) return;
+  calls++;
+  address_seen = info->si_addr;
+  siglongjmp(escape, 1);
+}
+
+static void install(void (*handler)(int, siginfo_t *, void *), int flags) {
+  struct sigaction action = {0};
+  action.sa_sigaction = handler;
+  action.sa_flags = flags;
+  if (flags & SA_SIGINFO) sigfillset(&action.sa_mask);
+  sigaction(SIGSEGV, &action, NULL);
+}
+
+/// Shared memory works: stores of all nodes arrive.
+static void use_shared_memory(const char *name) {
+  uint32_t *words = merino_collective_malloc(8 * 4096, 0);
+  int wrong = 0;
+  for (int round = 0; round < 3; round++) {
+    for (int i = 0; i < 8; i++) words[i * 1024 + check_node] = (uint32_t)(i + round);
+    NEED(merino_barrier());
+    for (int i = 0; i < 8; i++) {
+      for (int n = 0; n < merino_nodes(); n++) wrong += words[i * 1024 + n] != (uint32_t)(i + round);
+    }
+    NEED(merino_barrier());
+  }
+  CHECK(wrong == 0, name);
+  NEED(merino_collective_free((void *)words));
+}
+
+static int handlers(const char *which) {
+  page = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (strcmp(which, "siginfo") == 0) install(with_info, SA_SIGINFO);
+  if (strcmp(which, "plain") == 0) install((void (*)(int, siginfo_t *, void *))(void *)without_info, 0);
+  if (strcmp(which, "repair") == 0) install(repair, SA_SIGINFO | SA_NODEFER);
+  join_job();
+  if (strcmp(which, "later") == 0) install(installed_later, SA_SIGINFO);
+  use_shared_memory("shared memory beside the handler");
+  for (int round = 1; round <= 3; round++) {
+    mprotect((void *)page, 4096, PROT_NONE);
+    if (sigsetjmp(escape, 1) == 0) page[5] = round;
+    CHECK(calls == round, "the program's handler gets its fault");
+    if (strcmp(which, "plain") != 0) CHECK(address_seen == &page[5], "with its address");
+    if (strcmp(which, "repair") == 0) CHECK(page[5] == round, "the access is done again");
+    use_shared_memory("shared memory after the fault");
+  }
+  if (strcmp(which, "siginfo") == 0) {
+    CHECK(code_seen == SEGV_ACCERR, "with its code");
+    if (sigsetjmp(escape, 1) == 0) (void)*(volatile int *)4096;
+    CHECK(calls == 4 && code_seen == SEGV_MAPERR && address_seen == (void *)4096, "an address where nothing is");
+    if (sigsetjmp(escape, 1) == 0) raise(SIGSEGV);
+    CHECK(calls == 5 && code_seen == SI_TKILL, "a signal that was sent");
+  }
+  return leave_job();
+}
+
+int main(int count, char **arguments) {
+  const char *which = count > 1 ? arguments[1] : "";
+  if (strcmp(which, "siginfo") == 0 || strcmp(which, "plain") == 0 || strcmp(which, "repair") == 0 ||
+      strcmp(which, "later") == 0) {
+    return handlers(which);
+  }
+  join_job();
+  use_shared_memory("shared memory before the end");
+  if (check_node == merino_nodes() - 1) {
+    if (strcmp(which, "null") == 0) *(volatile int *)0 = 1;
+    if (strcmp(which, "core") == 0) {
+      struct rlimit limit;
+      getrlimit(RLIMIT_CORE, &limit);
+      limit.rlim_cur = limit.rlim_max;
+      setrlimit(RLIMIT_CORE, &limit);
+      *(volatile int *)0 = 1;
+    }
+    if (strcmp(which, "freed-view") == 0) {
+      merino_segment_t s;
+      volatile int *view;
+      NEED(merino_segment_create("gone", 4096, NULL, &s));
+      NEED(merino_segment_attach(s, NULL, PROT_READ, (void **)&view));
+      *view = 1;
+    }
+    if (strcmp(which, "abort") == 0) merino_abort(37);
+    if (strcmp(which, "exit") == 0) exit(0);
+    if (strcmp(which, "exit-5") == 0) exit(5);
+    if (strcmp(which, "libc-abort") == 0) abort();
+    // What started the nodes: without it there is no job.
+    if (strcmp(which, "launcher") == 0) kill(getppid(), SIGKILL);
+  }
+  // The others wait for what never comes.
+  int code = merino_barrier();
+  say("SAID %d %s", code, merino_last_error());
+  return 9;
+}
