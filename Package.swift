@@ -100,6 +100,8 @@ let package = Package(
       dependencies: ["Bootstrap", "BootstrapProbe", "CBootstrap", "MerinoTool", "Platform"]),
     .executableTarget(
       name: "MerinoStress", dependencies: ["Merino", "Platform", argumentParser], path: "Tests/Stress"),
+    .executableTarget(name: "ApiProbe", dependencies: ["Merino"], path: "Tests/ApiProbe"),
+    .testTarget(name: "MerinoTests", dependencies: ["ApiProbe", "Fabric", "Merino", "Node"]),
     .testTarget(name: "HeapTests", dependencies: ["Heap"]),
     .testTarget(name: "BenchmarkSupportTests", dependencies: ["BenchmarkSupport"]),
     .testTarget(name: "ArchitectureTests"),

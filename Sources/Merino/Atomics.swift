@@ -21,6 +21,8 @@ extension UInt32: SharedAtomicValue {}
 extension Int32: SharedAtomicValue {}
 extension UInt64: SharedAtomicValue {}
 extension Int64: SharedAtomicValue {}
+extension UInt: SharedAtomicValue {}
+extension Int: SharedAtomicValue {}
 
 /// Atomics on words of shared memory. They act at the word's home, on the enclosing aligned 8 bytes:
 /// between two synchronisations nothing but atomics may change any of these 8 bytes, and plain loads may see
