@@ -9,7 +9,8 @@ import Testing
   @Test func aLostNodeIsNamed() {
     let error = MerinoError(FabricFailure(reason: .peerLost, peer: 3), "take a lock")
     #expect(error.code == .peerLost)
-    #expect(error.description == "could not take a lock: node 3 left the job before the end; the job is over.")
+    #expect(
+      error.description == "could not take a lock: node 3 left the job before the end; the job is over.")
   }
 
   @Test func aLostLauncherIsNoNode() {
