@@ -276,7 +276,22 @@ extension Cluster {
       throw MerinoError(
         .outOfMemory, "could not allocate \(byteCount) bytes collectively: node 0 had no room.")
     }
+    zeroShare(of: block, byteCount)
+    // All shares are zero before anybody goes on.
+    try runtime.exchange([0], from: 0..<0, call, attempt) { _, _ in }
     return block
+  }
+
+  /// Zeroes this node's share of a block, whole pages in the order of the nodes. So each is the first to
+  /// touch its share, and the homes of a large block are spread over the nodes.
+  private func zeroShare(of block: UnsafeMutableRawPointer, _ byteCount: Int) {
+    let page = runtime.engine.configuration.pageByteCount
+    let pages = (byteCount + page - 1) / page
+    let share = (pages + nodeCount - 1) / nodeCount * page
+    let start = min(node * share, byteCount)
+    let end = min(start + share, byteCount)
+    // Allocated, and nobody else writes these bytes before the barrier that follows.
+    cplatform_zero(block + start, end - start)
   }
 
   /// Frees a block of `collectiveAllocate`. Collective, and a barrier.

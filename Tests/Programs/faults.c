@@ -99,6 +99,8 @@ int main(int count, char **arguments) {
       strcmp(which, "later") == 0) {
     return handlers(which);
   }
+  // The launcher's SIGKILL comes a while after its SIGTERM: time to say what the library said.
+  signal(SIGTERM, SIG_IGN);
   join_job();
   use_shared_memory("shared memory before the end");
   if (check_node == merino_nodes() - 1) {
