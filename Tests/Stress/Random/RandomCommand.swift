@@ -23,15 +23,26 @@ struct RandomCommand: ParsableCommand {
   @Flag(help: "Print each seed as it begins, on node 0.")
   var verbose = false
 
+  @Flag(help: "Stop the other nodes' processes for moments all the time.")
+  var jolts = false
+
   func run() throws {
     let cluster = must("join") { () throws(MerinoError) in try Cluster.join() }
     let started = now()
+    var done: UInt64 = 0
+    Jolts.around(cluster, enabled: jolts) { done = runSeeds(cluster, started) }
+    summarise(cluster, done, milliseconds(since: started))
+    must("finalize") { () throws(MerinoError) in try cluster.finalize() }
+  }
+
+  /// Returns how many seeds were run.
+  private func runSeeds(_ cluster: Cluster, _ started: UInt64) -> UInt64 {
     var done: UInt64 = 0
     while done < count {
       let seed = first + done
       let log = getenv("MERINO_LOG_ENTRIES").map { "MERINO_LOG_ENTRIES=\(String(cString: $0)) " } ?? ""
       let plan = Plan(seed: seed, nodeCount: cluster.nodeCount, threadCount: threads)
-      let option = threads.map { " --threads \($0)" } ?? ""
+      let option = (threads.map { " --threads \($0)" } ?? "") + (jolts ? " --jolts" : "")
       let replay = "\(log)merino run -n \(cluster.nodeCount) -- MerinoStress random --first \(seed)\(option)"
       if verbose && cluster.node == 0 { Failure.say("seed \(seed)") }
       RandomNode(cluster, plan, replay: replay).run()
@@ -44,8 +55,7 @@ struct RandomCommand: ParsableCommand {
       }
       if stop[0] != 0 { break }
     }
-    summarise(cluster, done, milliseconds(since: started))
-    must("finalize") { () throws(MerinoError) in try cluster.finalize() }
+    return done
   }
 
   /// A run that found no false sharing, no move and no overflow has tested less than it seems.
