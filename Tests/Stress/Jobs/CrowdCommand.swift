@@ -52,10 +52,50 @@ struct CrowdCommand: ParsableCommand {
         try cluster.barrier()
       }
     }
+    passThroughBuffer(cluster, words + 64, lock)
     if words[0] != UInt64(rounds * cluster.nodeCount) { Failure.report("the counter is \(words[0])") }
     must("barrier") { () throws(MerinoError) in try cluster.barrier() }
     if cluster.node == 0 { Failure.say("PASS crowd") }
     must("finalize") { () throws(MerinoError) in try cluster.finalize() }
+  }
+
+  /// Even nodes put numbers into a buffer of four, odd nodes take them out; they wait by conditions.
+  private func passThroughBuffer(_ cluster: Cluster, _ buffer: UnsafeMutablePointer<UInt64>, _ lock: Lock) {
+    var handles: [UInt64] = [0, 0]
+    if cluster.node == 0 {
+      handles = must("make conditions") { () throws(MerinoError) in
+        [try cluster.makeCondition().handle, try cluster.makeCondition().handle]
+      }
+    }
+    handles = must("share") { [handles] () throws(MerinoError) in try cluster.allReduce(handles, .sum) }
+    let (notFull, notEmpty) = (Condition(handle: handles[0]), Condition(handle: handles[1]))
+    let total = UInt64((cluster.nodeCount + 1) / 2 * rounds)
+    // Words 0 and 1: how many were put in and taken out; 2: their sum so far; 8 to 11: the numbers.
+    part(cluster, "\(total) numbers through a buffer of 4") { () throws(MerinoError) in
+      for round in 0..<rounds where cluster.node % 2 == 0 {
+        try lock.acquire()
+        while buffer[0] - buffer[1] == 4 { try notFull.wait(with: lock) }
+        buffer[8 + Int(buffer[0] % 4)] = UInt64(round + 1)
+        buffer[0] += 1
+        try notEmpty.signal()
+        try lock.release()
+      }
+      while cluster.node % 2 == 1 {
+        try lock.acquire()
+        while buffer[0] == buffer[1] && buffer[1] < total { try notEmpty.wait(with: lock) }
+        let isOver = buffer[1] == total
+        if !isOver {
+          buffer[2] += buffer[8 + Int(buffer[1] % 4)]
+          buffer[1] += 1
+          try notFull.signal()
+          if buffer[1] == total { try notEmpty.broadcast() }
+        }
+        try lock.release()
+        if isOver { break }
+      }
+    }
+    let sum = UInt64((cluster.nodeCount + 1) / 2) * UInt64(rounds * (rounds + 1) / 2)
+    if buffer[2] != sum { Failure.report("the numbers add up to \(buffer[2]), not \(sum)") }
   }
 
   private func part(_ cluster: Cluster, _ name: String, _ body: () throws(MerinoError) -> Void) {

@@ -50,7 +50,7 @@ struct SegmentPlan: Sendable {
   init(_ index: Int, lifetime: Range<Int>, nodeCount: Int, _ dice: inout Dice) {
     self.index = index
     self.lifetime = lifetime
-    unitByteCount = dice.oneIn(3) ? 4096 << (1 + dice.below(4)) : 4096
+    unitByteCount = dice.oneIn(3) ? 4096 << (1 + dice.below(dice.oneIn(4) ? 9 : 4)) : 4096
     byteCount = 4096 * (1 + dice.below(dice.oneIn(5) ? 40 : 8))
     reserved = Array(repeating: false, count: byteCount / 8)
     placement = dice.pick([.firstTouch, .firstTouch, .blocked, .cyclic, .node(dice.below(nodeCount))])

@@ -12,6 +12,8 @@ final class RandomNode: @unchecked Sendable {
   let replay: String
   /// For each segment the addresses at which it is attached here; none outside its lifetime.
   private(set) var views: [[UnsafeMutableRawPointer]]
+  /// Of these, with a read-only view where there is one.
+  private(set) var readableViews: [[UnsafeMutableRawPointer]]
   /// What is in each segment at the beginning of the phase.
   private(set) var expected: [[UInt8]]
   private(set) var recordCounts: [Int]
@@ -27,6 +29,7 @@ final class RandomNode: @unchecked Sendable {
     self.replay = replay
     inside = ThreadBarrier(plan.threadCount)
     views = Array(repeating: [], count: plan.segments.count)
+    readableViews = views
     expected = plan.segments.map { Array(repeating: 0, count: $0.byteCount) }
     recordCounts = Array(repeating: 0, count: plan.records.count)
     counterValues = Array(repeating: 0, count: plan.counters.count)
@@ -110,6 +113,11 @@ final class RandomNode: @unchecked Sendable {
       if Hash.mix(plan.seed, 7, segment.index, cluster.node) % 3 == 0 {
         views[segment.index].append(attach(opened, at: freeAddress(segment.byteCount)))
       }
+      readableViews[segment.index] = views[segment.index]
+      if Hash.mix(plan.seed, 10, segment.index, cluster.node) % 4 == 0 {
+        readableViews[segment.index].append(
+          attach(opened, at: freeAddress(segment.byteCount), protection: .read))
+      }
     }
   }
 
@@ -117,8 +125,12 @@ final class RandomNode: @unchecked Sendable {
     (Int(plan.seed % 64) + segment.index) % plan.nodeCount
   }
 
-  private func attach(_ segment: Segment, at address: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer {
-    let view = must("attach a segment") { () throws(MerinoError) in try segment.attach(at: address) }
+  private func attach(
+    _ segment: Segment, at address: UnsafeMutableRawPointer?, protection: ViewProtectionLimit = .readWrite
+  ) -> UnsafeMutableRawPointer {
+    let view = must("attach a segment") { () throws(MerinoError) in
+      try segment.attach(at: address, protection: protection)
+    }
     guard let base = view.baseAddress else { Failure.report("a view without an address") }
     return base
   }
@@ -135,10 +147,11 @@ final class RandomNode: @unchecked Sendable {
 
   private func close(before phase: Int) {
     for segment in plan.segments where segment.lifetime.upperBound == phase {
-      for view in views[segment.index] {
+      for view in readableViews[segment.index] {
         must("detach") { () throws(MerinoError) in try cluster.detach(view) }
       }
       views[segment.index] = []
+      readableViews[segment.index] = []
       guard creator(segment) == cluster.node, let own = segments[segment.index] else { continue }
       must("destroy a segment") { () throws(MerinoError) in try own.destroy() }
     }

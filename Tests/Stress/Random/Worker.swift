@@ -112,7 +112,8 @@ struct Worker {
   func fail(
     _ what: String, segment: Int, at address: UnsafeRawPointer, expected: String, found: String
   ) -> Never {
-    let offset = (shared.views[segment].map { address - UnsafeRawPointer($0) }).filter { $0 >= 0 }.min() ?? -1
+    let offset =
+      (shared.readableViews[segment].map { address - UnsafeRawPointer($0) }).filter { $0 >= 0 }.min() ?? -1
     Failure.report(
       """
       \(what): seed \(plan.seed) node \(cluster.node) thread \(thread) worker \(index) phase \(phase) \
