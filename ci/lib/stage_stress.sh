@@ -7,8 +7,9 @@ stage_stress() {
     check_stress "random programs on $nodes nodes" 60 "$nodes" random --first 1 --count $((160 / nodes)) \
       --seconds 12
     MERINO_LOG_ENTRIES=16 check_stress "random programs on $nodes nodes, short logs" 60 "$nodes" \
-      random --first 1001 --count $((160 / nodes)) --seconds 10
+      random --first 1001 --count $((160 / nodes)) --seconds 10 --expect-overflows
   done
+  check_stress "random programs on 4 nodes under jolts" 60 4 random --first 2001 --count 60 --seconds 10 --jolts
   check_stress "litmus tests" 120 4 litmus --iterations 1000
   check_stress "a node stopped by SIGSTOP" 60 4 stop
   check_stress "16 nodes, locks and barriers" 120 16 crowd --rounds 40
