@@ -22,6 +22,7 @@ stage_programs() {
     program_checks "$nodes" pins
     program_checks "$nodes" lifecycle
   done
+  program_checks 1 last_lock
   program_checks 1 reuse
   program_checks 4 reuse
   program_checks 4 heap_cycles 100000
