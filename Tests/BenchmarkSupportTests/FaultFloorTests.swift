@@ -49,4 +49,17 @@ import Testing
     #expect(order == PageOrder.random(count: 1000, seed: 3))
     #expect(order != PageOrder.random(count: 1000, seed: 4))
   }
+
+  @Test func aScatteredOrderHasNoSequences() {
+    let first = PageOrder.scattered(count: 2000, seed: 5)
+    let second = PageOrder.scattered(count: 2000, seed: 6, after: first)
+    #expect(first.sorted() == PageOrder.sequential(count: 2000))
+    #expect(second.sorted() == PageOrder.sequential(count: 2000))
+    let both = first + second
+    for index in both.indices {
+      let close = both[max(0, index - 20)..<index].filter { $0 < both[index] && both[index] - $0 <= 6 }
+      #expect(close == [], "page \(both[index]) is read soon after \(close)")
+    }
+    #expect(PageOrder.scattered(count: 4, seed: 5).sorted() == [0, 1, 2, 3])
+  }
 }

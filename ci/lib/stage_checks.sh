@@ -89,6 +89,12 @@ XML
   check "a failed test is counted" grep -q '^failed 1 ' <(python3 ci/lib/count-xunit.py "$1/reports" 1)
   check "a run that ends early is a failure" grep -q '^failed 1 ' <(python3 ci/lib/count-xunit.py "$1/none" 139)
   check "a run without tests is a failure" grep -q '^failed 1 ' <(python3 ci/lib/count-xunit.py "$1/none" 0)
+  echo '{"series": [{"name": "first touch", "ratio": 1.1}, {"name": "refetch", "ratio": 1.5}],' \
+    '"sequential_ratio": 0.1}' >"$1/slow.json"
+  check_fails "a slow refetch is found" 'refetch is 1.50' python3 ci/lib/check-fetch-report.py "$1/slow.json" 1.3 0.4
+  sed 's/1.5/0.5/' "$1/slow.json" >"$1/floor.json"
+  check_fails "a floor that is none is found" 'measured wrongly' \
+    python3 ci/lib/check-fetch-report.py "$1/floor.json" 1.3 0.4
   echo "$PWD/Sources/A/B.swift:1:2: warning: variable was never used" >"$1/log"
   check_fails "check-warnings finds a warning" 'never used' ci/check-warnings "$1/log"
 }

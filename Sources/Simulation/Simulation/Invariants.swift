@@ -7,7 +7,7 @@ extension Program {
   /// a page, the directory names it, and its frame is complete.
   func checkInvariants() {
     for segment in plan.segments.indices where isMapped(segment) {
-      let engine = cluster.nodes[0].engine!
+      guard let engine = cluster.nodes[0].engine else { preconditionFailure("node 0 has no engine") }
       let shape = engine.pages.shape(of: plan.segments[segment].shape.firstPage)
       guard let shape else { continue }
       let unitPages = 1 << shape.unitShift

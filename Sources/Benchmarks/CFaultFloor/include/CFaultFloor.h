@@ -14,7 +14,7 @@
 typedef enum cfaultfloor_frames {
   /** They have not: the copy makes the kernel allocate and zero them, as at the first touch of a page. */
   CFAULTFLOOR_FRAMES_EMPTY = 0,
-  /** They have: as when a page is fetched again. */
+  /** They have, and the page tables know them: as when a page is fetched again. */
   CFAULTFLOOR_FRAMES_RESIDENT = 1
 } cfaultfloor_frames_t;
 
