@@ -7,7 +7,7 @@ import Platform
 struct ViewSlots {
   /// The per-page memory of each view, nil where the record is free.
   var levels: [MappedMemory?]
-  /// Records that are free, the lowest last.
+  /// Records that are free; taken from the end.
   var free: [Int]
   /// Views attached so far, so that no id comes twice.
   var attachedCount = 0

@@ -45,6 +45,9 @@ public struct ViewProtection: Protection, BitwiseCopyable, @unchecked Sendable {
   @inlinable
   func record(of view: ViewID) -> ViewRecord { record(view & (1 << Self.recordBits &- 1)) }
 
+  /// A view that is attached meanwhile may be missed: none of its pages was ever raised. One in which
+  /// these pages were raised is found: whoever raised them had looked the view up, and held their
+  /// units' lock bits before the caller took them, so this thread sees at least that version of the table.
   @inlinable
   public func lower(_ pages: Range<Int>, to access: Access) {
     let bytes = Range(uncheckedBounds: (pages.lowerBound << pageShift, pages.upperBound << pageShift))

@@ -4,7 +4,7 @@ import Glibc
 import Platform
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct AttachTests {
   @Test func viewsAreFoundByAddress() throws {
     let fixture = try Fixture(pages: 1024)
@@ -72,6 +72,7 @@ struct AttachTests {
     let again = try space.attach(0..<16 * pageBytes, limit: .readWrite)
     #expect(again.view != view.view)
     fixture.raise(0..<16, .readWrite, view)
+    fixture.raise(0..<16, .readWrite, alias)
     #expect(kernelProtections(again) == Array(repeating: "---", count: 16))
     #expect(throws: AddressSpaceError.self) { try space.detach(view.view) }
     try space.detach(again.view)

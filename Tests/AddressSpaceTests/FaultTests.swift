@@ -3,7 +3,7 @@ import Platform
 import Testing
 
 /// Each scenario is a process of its own (Tests/FaultProbe), where an application in C faults.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(5)))
 struct FaultTests {
   @Test(arguments: [
     "served", "readonly", "not-curable", "threads", "late", "chained", "forked", "interrupted",

@@ -4,7 +4,7 @@ import Glibc
 import Platform
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ProtectionTests {
   @Test func raisingIsForOneViewLoweringForAll() throws {
     let fixture = try Fixture(pages: 64)
@@ -32,6 +32,17 @@ struct ProtectionTests {
       #expect(kernelProtections(each) == Array(repeating: "---", count: 16))
     }
     #expect(fixture.protection.failureCode == 0)
+  }
+
+  @Test func aLongViewIsFoundBehindShortOnes() throws {
+    let fixture = try Fixture(pages: 64)
+    let long = try fixture.space.attach(0..<64 * pageBytes, at: freeAddress(1 << 20), limit: .readWrite)
+    for page in [8, 10, 12] {
+      _ = try fixture.space.attach(page * pageBytes..<(page + 1) * pageBytes, limit: .readWrite)
+    }
+    fixture.raise(20..<22, .readWrite, long)
+    fixture.lower(20..<21, .none)
+    #expect(kernelProtections(long)[19..<23] == ["---", "---", "rw-", "---"])
   }
 
   @Test func raisingNeverLowersAndLoweringNeverRaises() throws {

@@ -3,7 +3,7 @@ import Glibc
 import Platform
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ReservationTests {
   @Test func candidatesAreFreeHere() {
     let bytes = 1 << 36

@@ -47,12 +47,18 @@ func blockingSignals(_ body: () -> Void) {
 
 /// An address where `bytes` are free now; tests run at the same time, so each call gives another one.
 func freeAddress(_ bytes: Int) -> UInt {
-  let start: UInt = AddressReservation.candidates(byteCount: bytes)[0]
-  let slot = nextSlot.wrappingAdd(1, ordering: .relaxed).oldValue
-  return start + UInt(slot) << 34
+  let room = 256 << 30
+  let base = AddressReservation.candidates(byteCount: room).first {
+    AddressReservation.isFree($0..<$0 + 4096)
+  }
+  let taken = (bytes + (1 << 24) - 1) & ~(1 << 24 - 1)
+  let offset = nextOffset.wrappingAdd(taken, ordering: .relaxed).oldValue
+  precondition(offset + taken <= room, "the tests need more addresses")
+  return (base ?? 0) + UInt(offset)
 }
 
-let nextSlot = Atomic<UInt>(1)
+/// The first bytes stay free, so that the choice of the base is the same every time.
+let nextOffset = Atomic<Int>(1 << 24)
 
 /// What the kernel says of each page of a view: "---", "r--", "rw-".
 func kernelProtections(_ view: ViewExtent) -> [String] {

@@ -155,9 +155,11 @@ static int chained(const struct probe_views *v, const struct probe_callbacks *j)
   CHECK(j->uninstall() == 0); // cannot be taken out: it is beneath
   CHECK(ESCAPES(poke(v->writable + page_bytes, 1)));
   CHECK(handler_calls == 3 && j->faults_served() == 1); // chaining_handler and info_handler
-  CHECK(j->install() == 0);                             // no loop between the two
+  CHECK(j->install() == 0);
   poke(v->writable + page_bytes, 1);
   CHECK(v->frames[page_bytes] == 1 && j->faults_served() == 2);
+  CHECK(ESCAPES(peek((char *)0x10))); // the two do not pass it to each other for ever
+  CHECK(handler_calls == 6 && j->faults_served() == 2);
   return 0;
 }
 

@@ -18,8 +18,10 @@ enum LimitScenario: String {
     let pages = 160_000
     let bytes = pages * 4096
     let frames = try SharedMemoryFile(named: "merino-limit", byteCount: bytes)
-    let reservation = try AddressReservation(
-      base: AddressReservation.candidates(byteCount: bytes)[0], byteCount: bytes)
+    let base = AddressReservation.candidates(byteCount: bytes).first {
+      AddressReservation.isFree($0..<$0 + UInt(bytes))
+    }
+    let reservation = try AddressReservation(base: base ?? 0, byteCount: bytes)
     let space = try SharedAddressSpace(
       frames: frames.descriptor, reservation: reservation,
       boundaryBudget: self == .respected ? nil : 1 << 30)

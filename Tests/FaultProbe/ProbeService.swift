@@ -15,6 +15,7 @@ struct ProbeService: FaultService {
     counter.fetchAdd(1)
     let page = globalOffset >> 12
     protection.raise(Range(uncheckedBounds: (page, page + 1)), to: access, in: view)
+    cplatform_set_errno(5)  // for the scenario that looks whether the application sees it
     return protection.failureCode == 0
   }
 }

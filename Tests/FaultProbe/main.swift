@@ -19,7 +19,7 @@ func join() throws -> (SharedAddressSpace, probe_views) {
   func attach(_ address: UInt?, _ limit: Access) throws -> UnsafeMutablePointer<CChar>? {
     UnsafeMutablePointer(bitPattern: try space.attach(0..<byteCount, at: address, limit: limit).address)
   }
-  let elsewhere: UInt = 0x1700_0000_0000
+  let elsewhere = space.base + 1 << 30
   let views = probe_views(
     writable: try attach(nil, .readWrite), alias: try attach(elsewhere, .readWrite),
     readonly: try attach(elsewhere + 2 * UInt(byteCount), .read),
