@@ -77,6 +77,10 @@ struct Plan {
         let placement = random.pick([
           SegmentShape.Placement.firstTouch, .firstTouch, .firstTouch, .blocked, .cyclic, .oneNode,
         ])
+        if run.hasBusyHome {
+          return SegmentShape(
+            firstPage: first << c.chunkShift, pageCount: count << c.chunkShift, placement: .oneNode)
+        }
         return SegmentShape(
           firstPage: first << c.chunkShift, pageCount: count << c.chunkShift, unitShift: unitShift,
           placement: placement, placementNode: random.below(c.nodeCount))
@@ -147,6 +151,7 @@ struct Plan {
         if random.chance(1, in: 2) { last = draw() }
         return !segments[cell.segment].isLive(phase) || atomic.contains(cell.word) ? .nobody : last
       })
+    if run.hasBusyHome { disciplines[phase] = cells.indices.map { .lock($0 % run.lockCount) } }
     leaderBarriers.append(run.features.contains(.leaderBarriers) ? random.pick([0, 1, 1, 2]) : 0)
     isQuietAfter.append(random.chance(1, in: 4))
   }

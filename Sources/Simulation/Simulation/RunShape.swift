@@ -20,6 +20,8 @@ struct RunShape {
   var segmentCount: Int
   /// Pages that those are on, at most.
   var hotPageLimit = 6
+  /// Node 0 is the wished home of everything and writes; the others mostly read, and seldom.
+  var hasBusyHome = false
   var features: Features
 
   /// The kinds of operations that the program may use.
@@ -74,7 +76,27 @@ struct RunShape {
     c.readAheadLimit = random.pick([0, 2, 8])
     c.localPassLimit = random.within(0...3)
     configuration = c
-    if random.chance(1, in: 3) { focus(&random) }
+    switch random.below(6) {
+    case 0, 1: focus(&random)
+    case 2: favourHome(&random)
+    default: break
+    }
+  }
+
+  /// A home whose threads write and release all the time, and others that look now and then: what exclusive
+  /// mode is for.
+  private mutating func favourHome(_ random: inout Random) {
+    focus(&random)
+    threadsOfNode = threadsOfNode.indices.map { $0 == 0 ? 3 : 1 }
+    features = random.pick([.locks, [.locks, .fences]])
+    hasBusyHome = true
+    lockCount = random.within(2...3)
+    configuration.lockCount = lockCount
+    cellCount = random.within(3...6)
+    hotPageLimit = 1
+    phaseCount = 1
+    operationLimit = 200
+    viewLimits = [.readWrite]
   }
 
   /// A few bytes of one or two pages, and threads that do nothing but get in each other's way there.
