@@ -48,6 +48,8 @@ struct Plan {
   private(set) var segments: [PlannedSegment] = []
   private(set) var cells: [Cell] = []
   private(set) var words: [PlannedWord] = []
+  /// A byte of each page that nobody ever writes, -1 where there is none.
+  private(set) var coldBytes: [Int] = []
   /// By phase, then by cell.
   private(set) var disciplines: [[Discipline]] = []
   /// By phase: the words that atomics have.
@@ -97,9 +99,13 @@ struct Plan {
   private mutating func makeCells(_ run: RunShape, _ random: inout Random) {
     let c = run.configuration
     var taken = Set<Int>()
-    let hotPages = (0..<random.within(1...run.hotPageLimit)).map { _ in
-      let segment = random.below(segments.count)
-      return (segment, segments[segment].shape.firstPage + random.below(segments[segment].shape.pageCount))
+    let areNeighbours = random.chance(1, in: 2)
+    let start = random.below(1 << 20)
+    let hotPages = (0..<random.within(1...run.hotPageLimit)).map { index in
+      let segment = areNeighbours ? 0 : random.below(segments.count)
+      let shape = segments[segment].shape
+      let offset = areNeighbours ? (start + index) % shape.pageCount : random.below(shape.pageCount)
+      return (segment, shape.firstPage + offset)
     }
     if run.features.contains(.atomics) {
       for _ in 0..<random.within(1...2) {
@@ -123,6 +129,10 @@ struct Plan {
       }
       // The pages may have less room than the run wants cells.
       if random.chance(1, in: 20) { break }
+    }
+    coldBytes = (0..<c.pageCount).map { page in
+      let bytes = page << c.pageShift..<(page + 1) << c.pageShift
+      return bytes.first { !taken.contains($0) } ?? -1
     }
   }
 

@@ -39,7 +39,11 @@ struct RunShape {
     static let frees = Features(rawValue: 512)
     static let fences = Features(rawValue: 1024)
     static let nestedLocks = Features(rawValue: 2048)
-    static let count = 12
+    /// Tokens granted on wait slots.
+    static let slots = Features(rawValue: 4096)
+    /// Reading page after page.
+    static let scans = Features(rawValue: 8192)
+    static let count = 14
   }
 
   init(_ random: inout Random) {
@@ -103,7 +107,8 @@ struct RunShape {
   private mutating func focus(_ random: inout Random) {
     threadsOfNode = threadsOfNode.map { _ in random.pick([1, 2, 2, 3]) }
     features = random.pick([
-      .locks, [.locks, .fences], [.locks, .tokens, .fences], [.locks, .atomics], [.locks, .leaderBarriers],
+      .locks, [.locks, .fences], [.locks, .tokens, .fences], [.tokens, .slots, .fences], [.locks, .atomics],
+      [.locks, .leaderBarriers],
     ])
     lockCount = random.within(1...2)
     cellCount = random.within(2...6)

@@ -12,7 +12,12 @@ extension Worker {
     case 11: if features.contains(.atomics) { try atomic() }
     case 12: if features.contains(.pins) { try pinOrUnpin() }
     case 13: if features.contains(.prefetch) { try prefetch() }
-    case 14: if features.contains(.fences) { try fence() }
+    case 14:
+      if features.contains(.fences), random.chance(1, in: 2) {
+        try fence()
+      } else if features.contains(.scans) {
+        try scan()
+      }
     default: if features.contains(.atomics) { try atomic() } else { try accessFreely(1) }
     }
   }
@@ -48,6 +53,20 @@ extension Worker {
       }
       done += 1
       if done == count { return }
+    }
+  }
+
+  /// Page after page, as read-ahead likes it.
+  private func scan() throws(EngineError) {
+    guard let segment = plan.segments.indices.filter({ plan.segments[$0].isLive(phase) }).first else {
+      return
+    }
+    let shape = plan.segments[segment].shape(phase)
+    let first = random.below(shape.pageCount)
+    scheduler.note("scanning from page", shape.firstPage + first)
+    for offset in first..<min(shape.pageCount, first + random.within(2...8)) {
+      let address = plan.coldBytes[shape.firstPage + offset]
+      if address >= 0 { try load(address) }
     }
   }
 
@@ -158,7 +177,10 @@ extension Worker {
 
   private func useToken() throws(EngineError) {
     let id = random.below(program.run.tokenCount)
-    guard program.tokens[id].holder == thread else { return }
+    guard program.tokens[id].holder == thread else {
+      if program.run.features.contains(.slots), random.chance(1, in: 2) { try awaitToken(id) }
+      return
+    }
     if program.tokens[id].isOnItsWay {
       program.tokens[id].isOnItsWay = false
       if program.tokens[id].crossesNodes {
@@ -173,7 +195,44 @@ extension Worker {
     if random.chance(2, in: 3) { try pass(id) }
   }
 
+  /// Asks for the token and waits on a slot for a while; whoever has it may grant it there.
+  private func awaitToken(_ id: Int) throws(EngineError) {
+    if program.tokens[id].waiter != nil { return }
+    let (slot, name) = try engine.takeWaitSlot()
+    program.tokens[id].waiter = (thread, name)
+    scheduler.note("waiting on a slot for token", id)
+    var isGranted = try engine.awaitGrant(slot, withinNanoseconds: UInt64(random.below(200_000)))
+    if !isGranted {
+      if let waiter = program.tokens[id].waiter, waiter.thread == thread {
+        program.tokens[id].waiter = nil
+      } else {
+        // Somebody has begun to grant it.
+        isGranted = try engine.awaitGrant(slot, withinNanoseconds: nil)
+      }
+    }
+    if isGranted {
+      try engine.acquireGranted(slot)
+      program.tokens[id].isOnItsWay = false
+      oracle.join(thread, program.tokens[id].clock)
+      scheduler.log("was granted token \(id)")
+    }
+    engine.giveBackWaitSlot(slot)
+  }
+
   private func pass(_ id: Int) throws(EngineError) {
+    if let waiter = program.tokens[id].waiter {
+      program.tokens[id].waiter = nil
+      var clock = VectorClock()
+      oracle.publish(thread, into: &clock)
+      program.tokens[id].clock = clock
+      program.tokens[id].holder = waiter.thread
+      // Nobody takes it before the grant: its new holder waits on the slot.
+      program.tokens[id].isOnItsWay = true
+      scheduler.note("granting token to thread", id, waiter.thread)
+      try engine.release()
+      try engine.grantWaiter(waiter.slot)
+      return
+    }
     let next = random.below(oracle.clocks.count)
     if next == thread { return }
     let crossesNodes = program.node(ofThread: next) != node.id
@@ -184,8 +243,10 @@ extension Worker {
       try engine.release()
     }
     scheduler.log("passes token \(id) to thread \(next)")
-    program.tokens[id] = Program.Token(
-      holder: next, isOnItsWay: true, crossesNodes: crossesNodes, clock: clock)
+    program.tokens[id].holder = next
+    program.tokens[id].isOnItsWay = true
+    program.tokens[id].crossesNodes = crossesNodes
+    program.tokens[id].clock = clock
   }
 
   /// Fences that order nothing in particular do no harm.

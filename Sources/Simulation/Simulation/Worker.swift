@@ -37,7 +37,10 @@ final class Worker {
     self.random = random
     let isVisitor = program.run.hasBusyHome && node.id != 0
     stores = isVisitor ? 1 : self.random.pick([1, 4, 4, 7])
-    idleness = isVisitor ? self.random.pick([100, 400, 1500]) : program.run.hasBusyHome ? 0 : self.random.pick([0, 0, 0, 200, 2000])
+    idleness =
+      isVisitor
+      ? self.random.pick([100, 400, 1500])
+      : program.run.hasBusyHome ? 0 : self.random.pick([0, 0, 0, 200, 2000])
     favouriteLock = self.random.below(2 * program.run.lockCount)
   }
 
