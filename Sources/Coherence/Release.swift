@@ -67,7 +67,7 @@ extension Engine {
     while let page = taker.next() {
       execution.interleave(#line)
       let unit = pages.unit(containing: page)
-      guard try lockForFlush(unit) else { continue }
+      guard try lockForFlush(unit, &sender, w) else { continue }
       if pages.load(unit.page).isPinned {
         try flushPinned(unit, &log, &sender, w)
         continue
@@ -81,11 +81,15 @@ extension Engine {
       }
     }
     try flushRun(run, unitPages: unitPages, &log, &sender, w)
+    // Nobody waits for a lock bit with a batch open: its holder may be waiting for the connection.
+    submit(&sender, w)
   }
 
   /// Takes the unit's lock bit if there is something to flush. A thread that makes the page dirty
-  /// later puts it on the list again.
-  func lockForFlush(_ unit: Unit) throws(EngineError) -> Bool {
+  /// later puts it on the list again. Posts what `sender` gathered before it waits.
+  func lockForFlush(
+    _ unit: Unit, _ sender: inout DiffSender<E.F>, _ w: Workspace
+  ) throws(EngineError) -> Bool {
     let address = pages.word(unit.page)
     var backoff = Backoff()
     while true {
@@ -96,6 +100,7 @@ extension Engine {
         locked.isLocked = true
         if word.state != .fetching, address.compareExchange(word.raw, locked.raw) { return true }
       }
+      submit(&sender, w)
       try checkPeers()
       execution.pause(&backoff)
     }

@@ -98,6 +98,13 @@ extension Scheduler {
   @inline(never)
   private func observeStep() { observe?() }
 
+  /// `pause` of a thread that holds no connection's posting lock: whoever holds what it waits for may want to
+  /// post there.
+  public func pauseOutsideBatch() {
+    if current >= 0, threads[current].openConnection >= 0 { fail("A thread waits with a batch open.") }
+    pause()
+  }
+
   /// Nothing is in flight: if everybody only waits, time flies, and after long enough it is a deadlock.
   private func rest() {
     for index in 0..<threadCount where threads[index].stalledUntil > steps && !threads[index].isFinished {

@@ -38,7 +38,9 @@ public struct SimulatedProtection: Protection, @unchecked Sendable {
 public struct SimulatedExecution: Execution, @unchecked Sendable {
   let scheduler: Unmanaged<Scheduler>
 
-  public func pause(_ backoff: inout Backoff) { scheduler._withUnsafeGuaranteedRef { $0.pause() } }
+  public func pause(_ backoff: inout Backoff) {
+    scheduler._withUnsafeGuaranteedRef { $0.pauseOutsideBatch() }
+  }
   public func interleave(_ site: Int) { scheduler._withUnsafeGuaranteedRef { $0.delicatePoint(site) } }
   public func enterCritical() -> UInt64 { scheduler._withUnsafeGuaranteedRef { $0.enterCritical() } }
   public func leaveCritical(_ saved: UInt64) {
