@@ -7,9 +7,8 @@ extension Program {
   /// a page, the directory names it, and its frame is complete.
   func checkInvariants() {
     for segment in plan.segments.indices where isMapped(segment) {
-      guard let engine = cluster.nodes[0].engine else { preconditionFailure("node 0 has no engine") }
-      let shape = engine.pages.shape(of: plan.segments[segment].shape.firstPage)
-      guard let shape else { continue }
+      guard let shape = cluster.nodes[0].engine.pages.shape(of: plan.segments[segment].shape.firstPage)
+      else { continue }
       let unitPages = 1 << shape.unitShift
       for page in stride(from: shape.firstPage, to: shape.firstPage + shape.pageCount, by: unitPages) {
         checkUnit(Unit(page: page, count: unitPages))
