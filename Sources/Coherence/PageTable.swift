@@ -164,13 +164,15 @@ public struct PageTable: BitwiseCopyable, @unchecked Sendable {
     return true
   }
 
-  /// Forgets the shape of freed pages.
+  /// Forgets the shape of freed pages, which all have the same.
   func forget(_ pages: Range<Int>) {
+    let index = Int(chunkShape(pages.lowerBound >> chunkShift).pointee)
     for chunk in pages.lowerBound >> chunkShift..<(pages.upperBound + (1 << chunkShift) - 1) >> chunkShift {
-      let index = chunkShape(chunk).pointee
-      if index != 0 { shapes[Int(index) - 1].pageCount = 0 }
       chunkShape(chunk).pointee = 0
     }
+    // Last: from here on another thread may `define` a shape in its place.
+    fullFence()
+    if index != 0 { shapes[index - 1].pageCount = 0 }
   }
 }
 

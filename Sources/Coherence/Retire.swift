@@ -67,10 +67,14 @@ extension Engine {
   /// Nobody uses these pages: plain stores, also to the directory words, which otherwise only the
   /// fabric's atomics change.
   func forget(_ range: Range<Int>) {
+    // A node whose thread detached behind its seal noted these pages in the epoch that ends at the next
+    // barrier. Counted as noticed by two nodes then, they do not move: nobody knows a home for them any more.
+    // Nodes that use the pages again do so behind the next barrier.
+    let noticedByMany = (local.epoch.loadRelaxed() + 1) << 32 | 0xFFFF
     for page in range {
       pages.word(page).store(0)
       pages.epochStamp(page).pointee = 0
-      pages.noticer(page).pointee = 0
+      pages.noticer(page).pointee = noticedByMany
       pages.pinCount(page).pointee = 0
       mark(page).store(0)
       let shard = directoryWord(page)

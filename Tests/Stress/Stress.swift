@@ -7,5 +7,6 @@ struct Stress: ParsableCommand {
     commandName: "MerinoStress", abstract: "Jobs that check the protocol; run them with `merino run`.",
     subcommands: [
       RandomCommand.self, LitmusCommand.self, StopCommand.self, DeathCommand.self, CrowdCommand.self,
+      RetireCommand.self,
     ])
 }

@@ -12,6 +12,7 @@ stage_stress() {
   check_stress "random programs on 4 nodes under jolts" 60 4 random --first 2001 --count 60 --seconds 10 --jolts
   check_stress "litmus tests" 120 4 litmus --iterations 1000
   check_stress "a node stopped by SIGSTOP" 60 4 stop
+  check_stress "segments freed in the middle of barriers" 60 3 retire
   check_stress "16 nodes, locks and barriers" 120 16 crowd --rounds 40
   local storm
   for storm in fetch lock barrier move all; do
