@@ -49,6 +49,7 @@ extension Engine {
   func keepInPinnedCopy(_ unit: Unit, _ address: Int, _ value: UInt64) {
     let word = pages.load(unit.page)
     guard word.isPinned, word.state == .clean || word.state == .dirty else { return }
+    if isOn(.atomicsPassByPinnedCopy) { return }
     let offset = address - unit.page << configuration.pageShift
     frame(unit.page).storeBytes(of: value, toByteOffset: offset, as: UInt64.self)
     // Equal to the frame: other nodes change this word too, so it must not be in a diff.

@@ -51,7 +51,7 @@ extension Engine {
 
   func register(_ chunk: Int, _ request: AtomicWord) {
     // Asked for again by a thread that had looked at the key just before it was announced.
-    if ownKey(chunk).load() != 0 {
+    if ownKey(chunk).load() != 0 && !isOn(.chunkRegisteredTwice) {
       request.store(0)
       return
     }

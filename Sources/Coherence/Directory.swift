@@ -64,7 +64,7 @@ extension Engine {
     if wish >= 0 && wish != node, try frameKey(of: wish, chunk: chunk, w) != 0 { return wish }
     try ensureRegistered(chunk)
     // Where this node is the wished home others may have claimed the unit for it, and placed diffs.
-    if wish != node { cplatform_zero(frame(unit.page), byteCount(unit)) }
+    if wish != node || isOn(.claimZeroesWishedFrame) { cplatform_zero(frame(unit.page), byteCount(unit)) }
     // Zeros and the key are in place before the word that leads others here: pairs with the READ
     // of the key and of the page by whoever sees the word.
     fullFence()

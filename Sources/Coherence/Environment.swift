@@ -68,6 +68,20 @@ public enum Mutation: Int, CaseIterable, Sendable {
   case exclusiveWithoutOwnNotice
   case keepDirtyOnNotice
   case freeWithoutReset
+  /// The sets of a barrier are taken for all that the merged clock covers.
+  case barrierIgnoresSeals
+  /// A claim zeroes the frame of a wished home, for which others may have claimed before.
+  case claimZeroesWishedFrame
+  /// A node's own atomics do not reach its pinned copy.
+  case atomicsPassByPinnedCopy
+  /// A page moves away from a home that has pinned it for writing.
+  case pinnedHomeMoves
+  /// A release waits for a lock bit with a batch open.
+  case releaseWaitsInBatch
+  /// Zeros become a dirty copy without their chunk's registration.
+  case twinWithoutRegistration
+  /// The service registers a chunk whenever it is asked to.
+  case chunkRegisteredTwice
 }
 
 public protocol MutationSet: Sendable {

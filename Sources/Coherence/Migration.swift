@@ -87,7 +87,9 @@ extension Engine {
     let unit = move.unit
     let address = pages.word(unit.page)
     var word = try lockForMove(unit)
-    if word.isHome && move.home != node && word.isPinned && word.state == .homeDirty {
+    if word.isHome && move.home != node && word.isPinned && word.state == .homeDirty
+      && !isOn(.pinnedHomeMoves)
+    {
       unlock(unit)
       return false
     }

@@ -100,7 +100,7 @@ extension Engine {
         locked.isLocked = true
         if word.state != .fetching, address.compareExchange(word.raw, locked.raw) { return true }
       }
-      submit(&sender, w)
+      if !isOn(.releaseWaitsInBatch) { submit(&sender, w) }
       try checkPeers()
       execution.pause(&backoff)
     }

@@ -31,7 +31,9 @@ import Testing
     arguments: [
       Mutation.noGroupCommit, .bitNotHeldOverDiff, .clockRaisedFirst, .moveWithoutFetch,
       .diffCoversUnchangedByte,
-      .unlockBeforeFlush, .overflowNoticeLost, .keepDirtyOnNotice, .freeWithoutReset,
+      .unlockBeforeFlush, .overflowNoticeLost, .keepDirtyOnNotice, .freeWithoutReset, .claimZeroesWishedFrame,
+      .twinWithoutRegistration,
+      .chunkRegisteredTwice,
     ])
   func aBrokenRuleIsFound(_ mutation: Mutation) {
     #expect(firstFailure(0..<200, mutation) != nil)
