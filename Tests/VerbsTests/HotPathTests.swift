@@ -1,0 +1,87 @@
+import CFakeProvider
+import Testing
+import Verbs
+
+/// As a page-fault handler would post and poll: the compiler refuses this function if anything below allocates, counts
+/// references, or takes a lock of the runtime.
+@_noLocks
+func readWord(
+  _ pair: RawQueuePair, _ queue: RawCompletionQueue, _ memory: UnsafeMutableRawPointer, from: RemoteBuffer,
+  into: LocalBuffer
+) -> UInt32 {
+  var chain = SendChain(memory.assumingMemoryBound(to: SendChain.Slot.self), capacity: 2)
+  chain.fetchAdd(id: 1, at: from, addend: 1, old: into)
+  chain.read(id: 2, from: from, into: into, flags: .signaled)
+  let outcome = pair.post(chain)
+  if outcome.code != 0 || outcome.postedCount != 2 { return UInt32.max }
+  var completion = WorkCompletion()
+  while queue.poll(into: &completion, capacity: 1) == 0 {}
+  return completion.status.rawValue
+}
+
+extension FakeDevice {
+  @Suite(.serialized) struct HotPath {
+    @Test func theCounterCounts() {
+      if cfake_counts_allocations() == 0 { return }
+      let before = cfake_allocations()
+      let made = UnsafeMutableRawPointer.allocate(byteCount: 100, alignment: 8)
+      #expect(cfake_allocations() > before)
+      made.deallocate()
+    }
+
+    @Test(.enabled(if: cfake_counts_allocations() != 0, "a sanitizer's allocator is not counted"))
+    func postingAndPollingAllocateNothing() throws {
+      try onFake {
+        let couple = try Couple()
+        var batch = SendBatch(capacity: 4)
+        var succeeded = 0
+        let before = cfake_allocations()
+        for round in 0..<100 {
+          batch.chain.removeAll()
+          batch.chain.write(
+            id: 1, from: couple.near.local(offset: 0, byteCount: 8), to: couple.far.remote(), flags: .inline)
+          batch.chain.read(id: 2, from: couple.far.remote(), into: couple.near.local(offset: 0, byteCount: 4096))
+          batch.chain.compareAndSwap(
+            id: 3, at: couple.far.remote(), expected: UInt64(round), desired: 1,
+            old: couple.near.local(offset: 8, byteCount: 8))
+          batch.chain.addToLast(.signaled)
+          try couple.left.post(batch)
+          if round < 16 { try couple.left.postReceive(id: 4, into: couple.near.local(offset: 0, byteCount: 8)) }
+          try couple.queue.poll { if $0.status == .success { succeeded += 1 } }
+        }
+        let allocated = cfake_allocations() - before
+        #expect(succeeded == 100)
+        #expect(allocated == 0)
+      }
+    }
+
+    @Test func aRefusedPostAllocatesNothingEither() throws {
+      if cfake_counts_allocations() == 0 { return }
+      try onFake {
+        let couple = try Couple()
+        var batch = SendBatch(capacity: 1)
+        batch.chain.read(id: 2, from: couple.far.remote(), into: couple.near.local(offset: 0, byteCount: 8))
+        cfake_refuse_post_at(0)
+        var code: Int32 = 0
+        let before = cfake_allocations()
+        do { try couple.left.post(batch) } catch { code = error.code }
+        #expect(cfake_allocations() == before)
+        #expect(code != 0)
+      }
+    }
+
+    @Test func theRawHandlesWorkWhereNoLockMayBeTaken() throws {
+      try onFake {
+        let couple = try Couple()
+        couple.far.bytes.storeBytes(of: 20, as: UInt64.self)
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: 2 * SendChain.slotByteCount, alignment: 16)
+        defer { memory.deallocate() }
+        let raw = try #require(couple.left.rawQueuePair)
+        let status = readWord(
+          raw, couple.queue.raw, memory, from: couple.far.remote(), into: couple.near.local(offset: 0, byteCount: 8))
+        #expect(status == 0)
+        #expect(couple.near.bytes.load(as: UInt64.self) == 21)
+      }
+    }
+  }
+}
