@@ -17,9 +17,10 @@ struct Resources: ~Copyable {
   init(_ identifier: inout CommunicationIdentifier, _ devices: ConnectionManagerDevices) throws {
     guard let context = devices.context(of: identifier) else { fatalError("the identifier has no device") }
     let domain = try ProtectionDomain(context)
-    queue = try CompletionQueue(context, capacity: 64)
-    region = try MemoryRegion(domain, allocating: byteCount, access: .all)
+    let queue = try CompletionQueue(context, capacity: 64)
     try identifier.createQueuePair(domain, send: queue, receive: queue)
+    region = try MemoryRegion(domain, allocating: byteCount, access: .all)
+    self.queue = queue
   }
 }
 
@@ -37,7 +38,9 @@ func serve(port: Int) throws {
   let resources = try Resources(&peer, devices)
   // The client learns from the private data where the memory is and which key admits to it.
   let remote = resources.region.remote()
-  offer.privateData = withUnsafeBytes(of: (remote.address.bigEndian, remote.key.bigEndian)) { Array($0.prefix(12)) }
+  offer.privateData = withUnsafeBytes(of: (remote.address.bigEndian, remote.key.bigEndian)) {
+    Array($0.prefix(12))
+  }
   try peer.accept(offer)
   _ = try channel.expect(.established, after: "rdma_accept", timeoutMilliseconds: timeoutMilliseconds)
   _ = try channel.expect(.disconnected, after: "rdma_accept", timeoutMilliseconds: -1)
@@ -59,13 +62,17 @@ func ping(host: String, port: Int, iterations: Int) throws {
   let devices = try ConnectionManagerDevices()
   let channel = try EventChannel()
   var identifier = try CommunicationIdentifier(channel)
-  try identifier.resolveAddress(SocketAddress(host: host, port: port), timeoutMilliseconds: timeoutMilliseconds)
-  _ = try channel.expect(.addressResolved, after: "rdma_resolve_addr", timeoutMilliseconds: timeoutMilliseconds)
+  try identifier.resolveAddress(
+    SocketAddress(host: host, port: port), timeoutMilliseconds: timeoutMilliseconds)
+  _ = try channel.expect(
+    .addressResolved, after: "rdma_resolve_addr", timeoutMilliseconds: timeoutMilliseconds)
   try identifier.resolveRoute(timeoutMilliseconds: timeoutMilliseconds)
-  _ = try channel.expect(.routeResolved, after: "rdma_resolve_route", timeoutMilliseconds: timeoutMilliseconds)
+  _ = try channel.expect(
+    .routeResolved, after: "rdma_resolve_route", timeoutMilliseconds: timeoutMilliseconds)
   let resources = try Resources(&identifier, devices)
   try identifier.connect()
-  let answer = try channel.expect(.established, after: "rdma_connect", timeoutMilliseconds: timeoutMilliseconds)
+  let answer = try channel.expect(
+    .established, after: "rdma_connect", timeoutMilliseconds: timeoutMilliseconds)
   let remote = answer.privateData.withUnsafeBytes { data in
     RemoteBuffer(
       address: UInt64(bigEndian: data.loadUnaligned(as: UInt64.self)),

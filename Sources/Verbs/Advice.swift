@@ -5,9 +5,11 @@ enum Advice {
   static func text(verb: String, reason: VerbsError.Reason) -> String {
     switch reason {
     case .system(let code): system(verb: verb, code: code)
-    case .timedOut: "the peer does not answer: check that it runs and that the network carries RDMA between both hosts"
+    case .timedOut:
+      "the peer does not answer: check that it runs and that the network carries RDMA between both hosts"
     case .connection(let event, let status): connection(event: event, status: status)
-    case .invalidTransition: "a queue pair goes reset, initialized, ready to receive, ready to send, in this order"
+    case .invalidTransition:
+      "a queue pair goes reset, initialized, ready to receive, ready to send, in this order"
     case .completion(let status, _): status.usualCause
     case .notFound: ""
     }
@@ -24,7 +26,8 @@ enum Advice {
       "remote write and remote atomic access need local write access too"
     case (_, EACCES), (_, EPERM):
       permissions(verb)
-    case ("ibv_get_device_list", ENOSYS), ("rdma_create_event_channel", ENODEV), ("ibv_get_device_list", ENODEV):
+    case ("ibv_get_device_list", ENOSYS), ("rdma_create_event_channel", ENODEV),
+      ("ibv_get_device_list", ENODEV):
       "no RDMA device is known to the kernel: load the driver's modules (ib_uverbs, rdma_ucm and the device's), or "
         + "make a Soft-RoCE device with \"rdma link add rxe0 type rxe netdev eth0\""
     case ("rdma_create_event_channel", ENOENT): "load the kernel module rdma_ucm"
@@ -47,10 +50,12 @@ enum Advice {
   }
 
   private static func memoryLock() -> String {
+    // RLIMIT_MEMLOCK is a macro that does not import; its value is 8 on every Linux.
     var limit = rlimit()
-    guard getrlimit(__rlimit_resource_t(8 /* RLIMIT_MEMLOCK */), &limit) == 0, limit.rlim_cur != rlim_t.max
+    guard getrlimit(__rlimit_resource_t(8), &limit) == 0, limit.rlim_cur != rlim_t.max
     else { return "the device or the kernel is out of memory or of entries for regions" }
-    return "the limit of locked memory is \(limit.rlim_cur / 1024) KiB (ulimit -l) and registered memory counts "
+    return
+      "the limit of locked memory is \(limit.rlim_cur / 1024) KiB (ulimit -l) and registered memory counts "
       + "against it: raise memlock in /etc/security/limits.conf, or LimitMEMLOCK of the batch system's daemon"
   }
 
@@ -64,8 +69,10 @@ enum Advice {
     switch event {
     case .rejected where status == 28: "the listening program refused the connection"
     case .rejected: "nothing listens at that address and port, or the listening program's queue is full"
-    case .unreachable, .routeError: "the peer's address is not reachable over this device: check routes and cables"
-    case .addressError: "no RDMA device leads to that address: check that it belongs to an interface with a device"
+    case .unreachable, .routeError:
+      "the peer's address is not reachable over this device: check routes and cables"
+    case .addressError:
+      "no RDMA device leads to that address: check that it belongs to an interface with a device"
     case .deviceRemoval: "the device was removed"
     default: ""
     }

@@ -30,9 +30,12 @@ public struct AsyncEvent: Sendable, CustomStringConvertible {
 
     /// Names by raw value.
     public static let names: [StaticString] = [
-      "completion queue error", "queue pair fatal error", "queue pair request error", "queue pair access error",
-      "communication established", "send queue drained", "path migrated", "path migration failed", "device fatal error",
-      "port active", "port error", "LID change", "P_Key change", "subnet manager change", "shared receive queue error",
+      "completion queue error", "queue pair fatal error", "queue pair request error",
+      "queue pair access error",
+      "communication established", "send queue drained", "path migrated", "path migration failed",
+      "device fatal error",
+      "port active", "port error", "LID change", "P_Key change", "subnet manager change",
+      "shared receive queue error",
       "shared receive queue limit reached", "last request of the receive queue reached", "client reregister",
       "GID change", "work queue fatal error",
     ]

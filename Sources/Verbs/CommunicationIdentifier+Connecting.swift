@@ -45,7 +45,8 @@ extension CommunicationIdentifier {
   /// Binds to a local address; port 0 lets the system choose.
   public borrowing func bind(to address: SocketAddress) throws(VerbsError) {
     let raw = try raw("rdma_bind_addr")
-    try checkErrno(address.withAddress { rdma_bind_addr(raw, $0) }, "rdma_bind_addr", on: "address \(address)")
+    try checkErrno(
+      address.withAddress { rdma_bind_addr(raw, $0) }, "rdma_bind_addr", on: "address \(address)")
   }
 
   /// Listens at the bound address: peers' requests come as `connectRequest` events.
@@ -63,7 +64,8 @@ extension CommunicationIdentifier {
     let raw = try raw("rdma_resolve_addr")
     let timeout = Int32(clamping: timeoutMilliseconds)
     let result = peer.withAddress { peer in
-      local?.withAddress { rdma_resolve_addr(raw, $0, peer, timeout) } ?? rdma_resolve_addr(raw, nil, peer, timeout)
+      local?.withAddress { rdma_resolve_addr(raw, $0, peer, timeout) }
+        ?? rdma_resolve_addr(raw, nil, peer, timeout)
     }
     try checkErrno(result, "rdma_resolve_addr", on: "address \(peer)")
   }
@@ -71,7 +73,8 @@ extension CommunicationIdentifier {
   /// Asks for the way to the peer; answered by `routeResolved` or `routeError`.
   public borrowing func resolveRoute(timeoutMilliseconds: Int) throws(VerbsError) {
     try checkErrno(
-      rdma_resolve_route(try raw("rdma_resolve_route"), Int32(clamping: timeoutMilliseconds)), "rdma_resolve_route",
+      rdma_resolve_route(try raw("rdma_resolve_route"), Int32(clamping: timeoutMilliseconds)),
+      "rdma_resolve_route",
       on: "the resolved address")
   }
 

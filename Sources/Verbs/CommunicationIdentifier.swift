@@ -1,8 +1,9 @@
 import CVerbs
 import Glibc
 
-/// librdmacm's counterpart of a socket: resolves, listens, connects, and owns the connection's queue pair. What it asks
-/// for is answered by events on its channel. It keeps its channel, its protection domain and its completion queues.
+/// librdmacm's counterpart of a socket: resolves, listens, connects, and owns the connection's queue pair.
+/// What it asks for is answered by events on its channel. It keeps its channel, its protection domain and its
+/// completion queues.
 public struct CommunicationIdentifier: ~Copyable, WorkPoster, @unchecked Sendable {
   // librdmacm guards the identifier; the struct changes only in mutating functions.
   private var pointer: UnsafeMutablePointer<rdma_cm_id>?
@@ -58,11 +59,12 @@ public struct CommunicationIdentifier: ~Copyable, WorkPoster, @unchecked Sendabl
 
   /// The peer's address.
   public borrowing func peerAddress() throws(VerbsError) -> SocketAddress {
-    SocketAddress(cverbs_peer_address(try raw("rdma_get_peer_addr")), byteCount: MemoryLayout<sockaddr_storage>.size)
+    SocketAddress(
+      cverbs_peer_address(try raw("rdma_get_peer_addr")), byteCount: MemoryLayout<sockaddr_storage>.size)
   }
 
-  /// Makes the connection's queue pair, when the device is known (address resolved, or a request came). The protection
-  /// domain and the queues are of the context that `ConnectionManagerDevices.context(of:)` gives.
+  /// Makes the connection's queue pair, when the device is known (address resolved, or a request came). The
+  /// protection domain and the queues are of the context that `ConnectionManagerDevices.context(of:)` gives.
   public mutating func createQueuePair(
     _ protectionDomain: ProtectionDomain, send: CompletionQueue, receive: CompletionQueue,
     capacity: QueuePairCapacity = QueuePairCapacity(), signalsAll: Bool = false
@@ -77,8 +79,8 @@ public struct CommunicationIdentifier: ~Copyable, WorkPoster, @unchecked Sendabl
     self.capacity = QueuePairCapacity(attributes.cap)
   }
 
-  /// Ends the queue pair and the identifier; a connection that is up is broken. Also done at the end of its life,
-  /// without a report.
+  /// Ends the queue pair and the identifier; a connection that is up is broken. Also done at the end of its
+  /// life, without a report.
   public consuming func close() throws(VerbsError) {
     guard let closing = pointer.take() else { return }
     let pairCode = Self.destroyQueuePair(closing)

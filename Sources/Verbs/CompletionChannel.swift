@@ -21,8 +21,9 @@ public final class CompletionChannel: @unchecked Sendable {
   /// Readable when an event is there: for poll(2) and event loops. Not to be closed or read.
   public var fileDescriptor: Int32 { pointer.pointee.fd }
 
-  /// Waits for an event and returns which completion queue it is of; nil where none came in time. A negative time
-  /// waits for ever. Where several threads wait, one of them takes the event and another may wait longer than asked.
+  /// Waits for an event and returns which completion queue it is of; nil where none came in time. A negative
+  /// time waits for ever. Where several threads wait, one of them takes the event and another may wait longer
+  /// than asked.
   public func wait(timeoutMilliseconds: Int) throws(VerbsError) -> CompletionQueue.ID? {
     let name = "the completion channel of \(context.deviceName)"
     guard try waitReadable(fileDescriptor, timeoutMilliseconds, on: name) else { return nil }

@@ -25,7 +25,8 @@ public final class CompletionQueue: @unchecked Sendable {
     self.channel = channel
     errno = 0
     pointer = try checkPointer(
-      ibv_create_cq(context.pointer, Int32(clamping: capacity), nil, channel?.pointer, Int32(clamping: vector)),
+      ibv_create_cq(
+        context.pointer, Int32(clamping: capacity), nil, channel?.pointer, Int32(clamping: vector)),
       "ibv_create_cq", on: "\(capacity) entries on \(context.deviceName)")
   }
 
@@ -39,7 +40,8 @@ public final class CompletionQueue: @unchecked Sendable {
   /// The handle without ownership, for hot paths.
   public var raw: RawCompletionQueue { RawCompletionQueue(pointer) }
 
-  /// Hands the completions that are there to `body`, at most 16, and returns how many. Never waits, never allocates.
+  /// Hands the completions that are there to `body`, at most 16, and returns how many. Never waits, never
+  /// allocates.
   ///
   /// - Throws: `VerbsError` where the device failed.
   @discardableResult
@@ -64,19 +66,20 @@ public final class CompletionQueue: @unchecked Sendable {
   }
 
   private func pollFailure(_ result: Int) -> VerbsError {
-    VerbsError("ibv_poll_cq", on: "a completion queue of \(context.deviceName)", .system(code: Int32(-result)))
+    VerbsError(
+      "ibv_poll_cq", on: "a completion queue of \(context.deviceName)", .system(code: Int32(-result)))
   }
 
-  /// Asks for one event on the channel at the next completion. What came before is not announced: poll once more after
-  /// asking, before waiting.
+  /// Asks for one event on the channel at the next completion. What came before is not announced: poll once
+  /// more after asking, before waiting.
   public func requestNotification(solicitedOnly: Bool = false) throws(VerbsError) {
     try check(
       cverbs_request_notification(pointer, solicitedOnly ? 1 : 0), "ibv_req_notify_cq",
       on: "a completion queue of \(context.deviceName)")
   }
 
-  /// One completion, waiting on the channel: asks for an event, polls, and sleeps where nothing is there. For a queue
-  /// that alone uses its channel. nil where none came in time; a negative time waits for ever.
+  /// One completion, waiting on the channel: asks for an event, polls, and sleeps where nothing is there. For
+  /// a queue that alone uses its channel. nil where none came in time; a negative time waits for ever.
   public func wait(timeoutMilliseconds: Int) throws(VerbsError) -> WorkCompletion? {
     guard let channel else { preconditionFailure("waiting needs a completion channel") }
     let deadline = nowMilliseconds() + max(timeoutMilliseconds, 0)

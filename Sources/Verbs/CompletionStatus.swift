@@ -25,7 +25,8 @@ public struct CompletionStatus: OpenEnumeration, BitwiseCopyable {
     "local access error", "remote invalid request error", "remote access error", "remote operation error",
     "transport retry counter exceeded", "receiver-not-ready retry counter exceeded", "local RDD violation",
     "remote invalid RD request", "remote abort", "invalid EE context number", "invalid EE context state",
-    "fatal error", "response timeout", "general error", "tag matching error", "tag matching rendezvous incomplete",
+    "fatal error", "response timeout", "general error", "tag matching error",
+    "tag matching rendezvous incomplete",
   ]
 
   /// What usually brings it about and what to look at; empty for success.

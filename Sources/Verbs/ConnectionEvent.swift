@@ -40,8 +40,10 @@ public struct ConnectionEvent: ~Copyable, Sendable {
 
     /// Names by raw value.
     public static let names: [StaticString] = [
-      "address resolved", "address error", "route resolved", "route error", "connect request", "connect response",
-      "connect error", "unreachable", "rejected", "established", "disconnected", "device removal", "multicast join",
+      "address resolved", "address error", "route resolved", "route error", "connect request",
+      "connect response",
+      "connect error", "unreachable", "rejected", "established", "disconnected", "device removal",
+      "multicast join",
       "multicast error", "address change", "time-wait exit",
     ]
   }
@@ -52,8 +54,8 @@ public struct ConnectionEvent: ~Copyable, Sendable {
   public let identifier: CommunicationIdentifier.ID
   /// An errno, or the reason of a reject; 0 for success.
   public let status: Int32
-  /// What the peer sent along with a request, an answer or a reject. InfiniBand pads it with zeros: its length is the
-  /// packet's and not what was given.
+  /// What the peer sent along with a request, an answer or a reject. InfiniBand pads it with zeros: its
+  /// length is the packet's and not what was given.
   public let privateData: [UInt8]
   /// READs and atomics that the peer wants to have in flight, for a request or an answer.
   public let readsWanted: Int
@@ -69,11 +71,13 @@ public struct ConnectionEvent: ~Copyable, Sendable {
     kind = Kind(rawValue: UInt32(from.event.rawValue))
     status = from.status
     // The connection's parameters share memory with those of datagrams; they are given for these events only.
-    let hasParameters = [.connectRequest, .connectResponse, .established, .rejected, .disconnected].contains(kind)
+    let hasParameters = [.connectRequest, .connectResponse, .established, .rejected, .disconnected].contains(
+      kind)
     let parameters = hasParameters ? from.param.conn : rdma_conn_param()
-    privateData = parameters.private_data.map { data in
-      [UInt8](UnsafeRawBufferPointer(start: data, count: Int(parameters.private_data_len)))
-    } ?? []
+    privateData =
+      parameters.private_data.map { data in
+        [UInt8](UnsafeRawBufferPointer(start: data, count: Int(parameters.private_data_len)))
+      } ?? []
     // In an event the two are named from the receiver's side: resources asked of it, depth granted to it.
     readsWanted = Int(parameters.responder_resources)
     readsServed = Int(parameters.initiator_depth)
@@ -86,8 +90,8 @@ public struct ConnectionEvent: ~Copyable, Sendable {
     }
   }
 
-  /// The new identifier of a connect request, to be accepted or rejected; nil for other events. A request that is not
-  /// taken is refused when the event ends.
+  /// The new identifier of a connect request, to be accepted or rejected; nil for other events. A request
+  /// that is not taken is refused when the event ends.
   public consuming func takeRequest() -> CommunicationIdentifier? {
     request.take()
   }

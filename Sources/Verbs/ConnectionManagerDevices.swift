@@ -1,8 +1,8 @@
 import CVerbs
 import Glibc
 
-/// librdmacm opens devices itself, and objects for its connections have to be made from its contexts. This holds them
-/// open; contexts that it lends retain it.
+/// librdmacm opens devices itself, and objects for its connections have to be made from its contexts. This
+/// holds them open; contexts that it lends retain it.
 public final class ConnectionManagerDevices: @unchecked Sendable {
   // Immutable after init.
   private let list: UnsafeMutablePointer<UnsafeMutablePointer<ibv_context>?>
@@ -25,8 +25,8 @@ public final class ConnectionManagerDevices: @unchecked Sendable {
     (0..<count).compactMap { index in list[index].map { Context(lentBy: self, $0) } }
   }
 
-  /// The device that an identifier was bound to, by resolving, by listening at one address, or by a peer's request;
-  /// nil where it is not bound to one.
+  /// The device that an identifier was bound to, by resolving, by listening at one address, or by a peer's
+  /// request; nil where it is not bound to one.
   public func context(of identifier: borrowing CommunicationIdentifier) -> Context? {
     guard let pointer = identifier.verbsContext else { return nil }
     for index in 0..<count where list[index] == pointer {

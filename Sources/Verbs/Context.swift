@@ -13,7 +13,8 @@ public final class Context: @unchecked Sendable {
 
   init(_ device: Device) throws(VerbsError) {
     errno = 0
-    pointer = try checkPointer(ibv_open_device(device.pointer), "ibv_open_device", on: "device \(device.name)")
+    pointer = try checkPointer(
+      ibv_open_device(device.pointer), "ibv_open_device", on: "device \(device.name)")
     keeper = device
     closesAtEnd = true
     deviceName = device.name
@@ -69,10 +70,11 @@ public final class Context: @unchecked Sendable {
     return entries
   }
 
-  /// Waits for an asynchronous event of the device; nil where none came in time. A negative time waits for ever.
-  /// One thread at a time.
+  /// Waits for an asynchronous event of the device; nil where none came in time. A negative time waits for
+  /// ever. One thread at a time.
   public func nextAsyncEvent(timeoutMilliseconds: Int) throws(VerbsError) -> AsyncEvent? {
-    guard try waitReadable(pointer.pointee.async_fd, timeoutMilliseconds, on: "events of \(deviceName)") else {
+    guard try waitReadable(pointer.pointee.async_fd, timeoutMilliseconds, on: "events of \(deviceName)")
+    else {
       return nil
     }
     var event = ibv_async_event()
@@ -83,8 +85,8 @@ public final class Context: @unchecked Sendable {
     return copied
   }
 
-  /// Makes memory that is registered from now on survive fork(): to be called before anything else, once. A child
-  /// cannot use the parent's RDMA objects. Kernels since 5.12 need no help and this does nothing there.
+  /// Makes memory that is registered from now on survive fork(): to be called before anything else, once. A
+  /// child cannot use the parent's RDMA objects. Kernels since 5.12 need no help and this does nothing there.
   public static func prepareForFork() throws(VerbsError) {
     try check(ibv_fork_init(), "ibv_fork_init", on: "this process")
   }

@@ -40,7 +40,7 @@ public final class Device: @unchecked Sendable {
     let list: DeviceList
     do {
       list = try DeviceList()
-    } catch where error.code == ENOSYS || error.code == ENODEV {
+    } catch  where error.code == ENOSYS || error.code == ENODEV {
       return []
     }
     return (0..<list.count).compactMap { index in

@@ -58,7 +58,8 @@ public struct PassedOver: Sendable, CustomStringConvertible {
       case .noAtomics: "it has no atomic operations"
       case .tooFewReads(let has, let needs): "it allows \(has) READs in flight and \(needs) are needed"
       case .otherLinkLayer(let layer): "its link layer is \(layer)"
-      case .portNotActive(let state): "the port is \(state), not active: check the cable, the subnet manager, or \"ip link\""
+      case .portNotActive(let state):
+        "the port is \(state), not active: check the cable, the subnet manager, or \"ip link\""
       case .noPort: "it has no port"
       case .failed(let error): "\(error)"
       }
@@ -128,7 +129,8 @@ public struct DeviceSelection: Sendable {
         passedOver.append(PassedOver(device: device.name, port: number, reason: reason))
       } else {
         return DeviceSelection(
-          context: context, port: number, attributes: attributes, portAttributes: port, passedOver: passedOver)
+          context: context, port: number, attributes: attributes, portAttributes: port, passedOver: passedOver
+        )
       }
     }
     return nil

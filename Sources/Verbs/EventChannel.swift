@@ -1,8 +1,8 @@
 import CVerbs
 import Glibc
 
-/// Where librdmacm reports what happens to its identifiers. Identifiers keep it open. Several threads may use it, but
-/// only one at a time takes events.
+/// Where librdmacm reports what happens to its identifiers. Identifiers keep it open. Several threads may use
+/// it, but only one at a time takes events.
 public final class EventChannel: @unchecked Sendable {
   let pointer: UnsafeMutablePointer<rdma_event_channel>
 
@@ -22,7 +22,9 @@ public final class EventChannel: @unchecked Sendable {
 
   /// Waits for the next event of any identifier; nil where none came in time. A negative time waits for ever.
   public func next(timeoutMilliseconds: Int) throws(VerbsError) -> ConnectionEvent? {
-    guard try waitReadable(fileDescriptor, timeoutMilliseconds, on: "a connection event channel") else { return nil }
+    guard try waitReadable(fileDescriptor, timeoutMilliseconds, on: "a connection event channel") else {
+      return nil
+    }
     var event: UnsafeMutablePointer<rdma_cm_event>?
     try checkErrno(rdma_get_cm_event(pointer, &event), "rdma_get_cm_event", on: "a connection event channel")
     guard let event else { return nil }

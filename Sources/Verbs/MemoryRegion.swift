@@ -66,8 +66,8 @@ public struct RemoteBuffer: BitwiseCopyable, Sendable {
   }
 }
 
-/// Memory registered with the device. The device reads and writes it by itself, so it stays mapped until the region is
-/// closed; requests that name the region have completed by then.
+/// Memory registered with the device. The device reads and writes it by itself, so it stays mapped until the
+/// region is closed; requests that name the region have completed by then.
 public struct MemoryRegion: ~Copyable, @unchecked Sendable {
   // Registered memory is shared with the device anyway; the struct itself does not change after init.
   private var pointer: UnsafeMutablePointer<ibv_mr>?
@@ -81,7 +81,8 @@ public struct MemoryRegion: ~Copyable, @unchecked Sendable {
   /// The key that peers name.
   public let remoteKey: UInt32
 
-  /// Registers memory of the caller, who keeps it mapped until the region is closed. May block: pages are pinned.
+  /// Registers memory of the caller, who keeps it mapped until the region is closed. May block: pages are
+  /// pinned.
   ///
   /// - Throws: `VerbsError`; ENOMEM is most often the limit of locked memory.
   public init(
@@ -111,7 +112,8 @@ public struct MemoryRegion: ~Copyable, @unchecked Sendable {
   ) throws(VerbsError) {
     errno = 0
     let pointer = try checkPointer(
-      cverbs_register(protectionDomain.pointer, bytes.baseAddress, bytes.count, access.rawValue), "ibv_reg_mr",
+      cverbs_register(protectionDomain.pointer, bytes.baseAddress, bytes.count, access.rawValue),
+      "ibv_reg_mr",
       on: Self.describe(bytes))
     self.protectionDomain = protectionDomain
     self.bytes = bytes
@@ -128,8 +130,10 @@ public struct MemoryRegion: ~Copyable, @unchecked Sendable {
   /// A part of the region for a work request of this process.
   public func local(offset: Int, byteCount: Int) -> LocalBuffer {
     precondition(
-      offset >= 0 && byteCount >= 0 && offset <= bytes.count - byteCount, "the buffer lies outside of its region")
-    return LocalBuffer(UnsafeRawPointer(bytes.baseAddress.unsafelyUnwrapped + offset), byteCount: byteCount, key: localKey)
+      offset >= 0 && byteCount >= 0 && offset <= bytes.count - byteCount,
+      "the buffer lies outside of its region")
+    return LocalBuffer(
+      UnsafeRawPointer(bytes.baseAddress.unsafelyUnwrapped + offset), byteCount: byteCount, key: localKey)
   }
 
   /// A place in the region, to be told to a peer.
@@ -137,7 +141,8 @@ public struct MemoryRegion: ~Copyable, @unchecked Sendable {
     RemoteBuffer(address: UInt64(UInt(bitPattern: bytes.baseAddress)), key: remoteKey).advanced(by: offset)
   }
 
-  /// Withdraws the region and frees memory that it allocated. Also done at the end of its life, without a report.
+  /// Withdraws the region and frees memory that it allocated. Also done at the end of its life, without a
+  /// report.
   public consuming func close() throws(VerbsError) {
     guard let closing = pointer.take() else { return }
     let code = ibv_dereg_mr(closing)

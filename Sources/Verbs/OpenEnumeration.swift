@@ -1,5 +1,5 @@
-/// A value of an enumeration of the C libraries or the hardware. Newer libraries and devices report values that this
-/// code does not know: they are kept as they are and show as "unknown (17)".
+/// A value of an enumeration of the C libraries or the hardware. Newer libraries and devices report values
+/// that this code does not know: they are kept as they are and show as "unknown (17)".
 public protocol OpenEnumeration: RawRepresentable, Hashable, Sendable, CustomStringConvertible
 where RawValue == UInt32 {
   /// The names of raw values 0, 1, 2 and so on; empty where no value is defined.
@@ -34,7 +34,9 @@ public struct PortState: OpenEnumeration {
   public static let active = PortState(rawValue: 4)
 
   /// Names by raw value.
-  public static let names: [StaticString] = ["", "down", "initializing", "armed", "active", "active, deferred"]
+  public static let names: [StaticString] = [
+    "", "down", "initializing", "armed", "active", "active, deferred",
+  ]
 }
 
 /// What a port's packets travel over.
@@ -97,7 +99,8 @@ public struct QueuePairState: OpenEnumeration {
 
   /// Names by raw value.
   public static let names: [StaticString] = [
-    "reset", "initialized", "ready to receive", "ready to send", "send queue drained", "send queue error", "error",
+    "reset", "initialized", "ready to receive", "ready to send", "send queue drained", "send queue error",
+    "error",
   ]
 }
 

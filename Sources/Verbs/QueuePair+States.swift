@@ -52,7 +52,9 @@ extension RawQueuePair {
 
 extension QueuePair {
   private func raw() throws(VerbsError) -> RawQueuePair {
-    guard let rawQueuePair else { throw VerbsError("ibv_modify_qp", on: "a closed queue pair", .system(code: EBADF)) }
+    guard let rawQueuePair else {
+      throw VerbsError("ibv_modify_qp", on: "a closed queue pair", .system(code: EBADF))
+    }
     return rawQueuePair
   }
 
@@ -105,7 +107,8 @@ extension QueuePair {
       attributes.ah_attr.grh.hop_limit = UInt8(clamping: settings.hopLimit)
       attributes.ah_attr.grh.traffic_class = UInt8(clamping: settings.trafficClass)
     }
-    let route = "to ready to receive from \(peer.globalIdentifier), LID \(peer.localID), by GID index "
+    let route =
+      "to ready to receive from \(peer.globalIdentifier), LID \(peer.localID), by GID index "
       + "\(settings.gidIndex.map(String.init) ?? "none"), path MTU \(settings.pathMTU)"
     try raw.modify(
       &attributes,
@@ -115,7 +118,8 @@ extension QueuePair {
       ], route)
   }
 
-  /// Ready to receive to ready to send: anything can be posted. `packetNumber` is the one of this side's own address.
+  /// Ready to receive to ready to send: anything can be posted. `packetNumber` is the one of this side's own
+  /// address.
   public borrowing func becomeReadyToSend(
     packetNumber: UInt32, _ settings: ConnectionSettings
   ) throws(VerbsError) {

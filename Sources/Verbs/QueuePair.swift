@@ -25,9 +25,9 @@ extension WorkPoster where Self: ~Copyable {
   }
 }
 
-/// A reliable-connected queue pair that is connected by hand: both sides exchange `QueuePairAddress`es by any means.
-/// (With librdmacm, the queue pair belongs to a `CommunicationIdentifier`.) It keeps its protection domain and
-/// completion queues; requests that were posted and not reported are lost with it.
+/// A reliable-connected queue pair that is connected by hand: both sides exchange `QueuePairAddress`es by any
+/// means. (With librdmacm, the queue pair belongs to a `CommunicationIdentifier`.) It keeps its protection
+/// domain and completion queues; requests that were posted and not reported are lost with it.
 public struct QueuePair: ~Copyable, WorkPoster, @unchecked Sendable {
   // The C library guards the queue pair; the struct itself does not change until it is closed.
   private var pointer: UnsafeMutablePointer<ibv_qp>?

@@ -51,7 +51,9 @@ public struct QueuePairAddress: Sendable, Equatable {
   public var packetNumber: UInt32
 
   /// An address as its parts.
-  public init(localID: UInt16, globalIdentifier: GlobalIdentifier, queuePairNumber: UInt32, packetNumber: UInt32) {
+  public init(
+    localID: UInt16, globalIdentifier: GlobalIdentifier, queuePairNumber: UInt32, packetNumber: UInt32
+  ) {
     self.localID = localID
     self.globalIdentifier = globalIdentifier
     self.queuePairNumber = queuePairNumber

@@ -1,10 +1,11 @@
 public import CVerbs
 
-/// A queue pair without ownership, trivially copyable: posting costs no reference counts and allocates nothing. Whoever
-/// uses it keeps the owner (`QueuePair` or `CommunicationIdentifier`) alive meanwhile.
+/// A queue pair without ownership, trivially copyable: posting costs no reference counts and allocates
+/// nothing. Whoever uses it keeps the owner (`QueuePair` or `CommunicationIdentifier`) alive meanwhile.
 ///
-/// Several threads may post at once; the provider's lock orders them. That lock is a spin lock that a signal handler
-/// must not meet half-taken: who posts in a handler blocks the signal wherever else the same thread posts or polls.
+/// Several threads may post at once; the provider's lock orders them. That lock is a spin lock that a signal
+/// handler must not meet half-taken: who posts in a handler blocks the signal wherever else the same thread
+/// posts or polls.
 @frozen
 public struct RawQueuePair: BitwiseCopyable, @unchecked Sendable {
   /// The C structure.
@@ -50,8 +51,8 @@ public struct RawQueuePair: BitwiseCopyable, @unchecked Sendable {
   }
 }
 
-/// A completion queue without ownership, trivially copyable. Whoever uses it keeps the `CompletionQueue` alive. The
-/// lock of the provider is as in `RawQueuePair`.
+/// A completion queue without ownership, trivially copyable. Whoever uses it keeps the `CompletionQueue`
+/// alive. The lock of the provider is as in `RawQueuePair`.
 @frozen
 public struct RawCompletionQueue: BitwiseCopyable, @unchecked Sendable {
   /// The C structure.
@@ -61,7 +62,8 @@ public struct RawCompletionQueue: BitwiseCopyable, @unchecked Sendable {
   @inlinable
   public init(_ pointer: UnsafeMutablePointer<ibv_cq>) { self.pointer = pointer }
 
-  /// Takes up to `capacity` completions and returns how many, or a negative number where the device failed. Never waits.
+  /// Takes up to `capacity` completions and returns how many, or a negative number where the device failed.
+  /// Never waits.
   @inlinable
   public func poll(into completions: UnsafeMutablePointer<WorkCompletion>, capacity: Int) -> Int {
     // A WorkCompletion is exactly one cverbs_completion, so the memory may be seen as either.

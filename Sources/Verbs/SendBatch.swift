@@ -18,8 +18,8 @@ public struct SendBatch: ~Copyable, @unchecked Sendable {
   deinit { slots.deallocate() }
 }
 
-/// A post that the provider refused. Requests before `postedCount` were posted and will complete; the others were not.
-/// Trivially copyable, so throwing it allocates nothing.
+/// A post that the provider refused. Requests before `postedCount` were posted and will complete; the others
+/// were not. Trivially copyable, so throwing it allocates nothing.
 @frozen
 public struct PostError: Error, BitwiseCopyable, Sendable, CustomStringConvertible {
   /// The provider's errno.

@@ -10,18 +10,18 @@ public struct SendFlags: OptionSet, BitwiseCopyable, Sendable {
 
   /// It waits for READs and atomics posted before it.
   @inlinable public static var fence: SendFlags { SendFlags(rawValue: 1) }
-  /// Its end is reported. Slots of the send queue are given back only by a report of theirs or of a later one, so at
-  /// least one request in every queue length has to be signalled.
+  /// Its end is reported. Slots of the send queue are given back only by a report of theirs or of a later
+  /// one, so at least one request in every queue length has to be signalled.
   @inlinable public static var signaled: SendFlags { SendFlags(rawValue: 2) }
   /// It raises the peer's completion event where that waits for solicited ones only.
   @inlinable public static var solicited: SendFlags { SendFlags(rawValue: 4) }
-  /// Its data is copied when it is posted, so the buffer can be anywhere and is free at once. WRITE and SEND only, up
-  /// to the queue pair's inline limit.
+  /// Its data is copied when it is posted, so the buffer can be anywhere and is free at once. WRITE and SEND
+  /// only, up to the queue pair's inline limit.
   @inlinable public static var inline: SendFlags { SendFlags(rawValue: 8) }
 }
 
-/// Work requests gathered in memory of the caller, to be posted by one doorbell. Trivially copyable and free of
-/// reference counts and allocations: for hot paths and signal handlers. `SendBatch` owns such memory.
+/// Work requests gathered in memory of the caller, to be posted by one doorbell. Trivially copyable and free
+/// of reference counts and allocations: for hot paths and signal handlers. `SendBatch` owns such memory.
 ///
 /// The device executes a chain in order. Adding beyond the capacity ends the process.
 @frozen
@@ -89,8 +89,8 @@ public struct SendChain: BitwiseCopyable, @unchecked Sendable {
     cverbs_set_immediate(_append(IBV_WR_SEND_WITH_IMM, id, buffer, flags), immediate)
   }
 
-  /// Adds a compare-and-swap on 8 aligned bytes of the peer; the value before goes to `old`, 8 bytes with local write
-  /// access. Values are in the host's byte order.
+  /// Adds a compare-and-swap on 8 aligned bytes of the peer; the value before goes to `old`, 8 bytes with
+  /// local write access. Values are in the host's byte order.
   @inlinable
   public mutating func compareAndSwap(
     id: UInt64, at: RemoteBuffer, expected: UInt64, desired: UInt64, old: LocalBuffer, flags: SendFlags = []

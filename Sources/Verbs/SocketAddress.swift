@@ -12,7 +12,8 @@ public struct SocketAddress: Sendable, CustomStringConvertible {
     }
   }
 
-  /// Looks a host up; nil is any address of this host, for listening. Port 0 lets the system choose. May block.
+  /// Looks a host up; nil is any address of this host, for listening. Port 0 lets the system choose. May
+  /// block.
   ///
   /// - Throws: `VerbsError` where the name is not known.
   public init(host: String?, port: Int) throws(VerbsError) {
@@ -22,10 +23,12 @@ public struct SocketAddress: Sendable, CustomStringConvertible {
     hints.ai_flags = host == nil ? AI_PASSIVE : 0
     var found: UnsafeMutablePointer<addrinfo>?
     let code =
-      host.map { getaddrinfo($0, String(port), &hints, &found) } ?? getaddrinfo("0.0.0.0", String(port), &hints, &found)
+      host.map { getaddrinfo($0, String(port), &hints, &found) }
+      ?? getaddrinfo("0.0.0.0", String(port), &hints, &found)
     guard code == 0, let first = found, let address = first.pointee.ai_addr else {
       throw VerbsError(
-        "getaddrinfo", on: "host \(host ?? "any"), port \(port)", .notFound(String(cString: gai_strerror(code))))
+        "getaddrinfo", on: "host \(host ?? "any"), port \(port)",
+        .notFound(String(cString: gai_strerror(code))))
     }
     defer { freeaddrinfo(found) }
     self.init(address, byteCount: Int(first.pointee.ai_addrlen))
@@ -42,7 +45,8 @@ public struct SocketAddress: Sendable, CustomStringConvertible {
     let host = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { text in
       let code = withAddress { address in
         getnameinfo(
-          address, socklen_t(MemoryLayout<sockaddr_storage>.size), text.baseAddress, 64, nil, 0, NI_NUMERICHOST)
+          address, socklen_t(MemoryLayout<sockaddr_storage>.size), text.baseAddress, 64, nil, 0,
+          NI_NUMERICHOST)
       }
       return code == 0 ? String(cString: text.baseAddress.unsafelyUnwrapped) : "?"
     }

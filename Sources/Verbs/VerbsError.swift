@@ -1,8 +1,8 @@
 import CVerbs
 import Glibc
 
-/// A call to libibverbs or librdmacm that failed, or an event that says so: which verb, on what, what the system
-/// said, and what usually lies behind it.
+/// A call to libibverbs or librdmacm that failed, or an event that says so: which verb, on what, what the
+/// system said, and what usually lies behind it.
 public struct VerbsError: Error, Sendable, CustomStringConvertible {
   /// What kind of failure.
   public enum Reason: Sendable, Equatable {
@@ -10,7 +10,8 @@ public struct VerbsError: Error, Sendable, CustomStringConvertible {
     case system(code: Int32)
     /// Nothing happened within the given time.
     case timedOut(milliseconds: Int)
-    /// A connection event other than the awaited one came, with its status (an errno, or the reason of a reject).
+    /// A connection event other than the awaited one came, with its status (an errno, or the reason of a
+    /// reject).
     case connection(event: ConnectionEvent.Kind, status: Int32)
     /// The queue pair is in a state from which the transition is not possible.
     case invalidTransition(from: QueuePairState, to: QueuePairState)

@@ -2,8 +2,8 @@ import CFakeProvider
 import Testing
 import Verbs
 
-/// The parent of every suite that uses the fake device: its switches (fail the next call, and so on) belong to the
-/// whole process, so these suites run one after the other.
+/// The parent of every suite that uses the fake device: its switches (fail the next call, and so on) belong
+/// to the whole process, so these suites run one after the other.
 @Suite(.serialized) enum FakeDevice {}
 
 /// Runs a test on the fake devices; afterwards everything is closed, in the right order.
@@ -51,7 +51,8 @@ struct Couple: ~Copyable {
   }
 }
 
-func connect(_ pair: borrowing QueuePair, to peer: borrowing QueuePair, _ settings: ConnectionSettings) throws {
+func connect(_ pair: borrowing QueuePair, to peer: borrowing QueuePair, _ settings: ConnectionSettings) throws
+{
   try pair.initialize(settings, access: .all)
   try pair.becomeReadyToReceive(from: peer.address(settings, packetNumber: 7), settings)
   try pair.becomeReadyToSend(packetNumber: 7, settings)

@@ -2,8 +2,8 @@ import CFakeProvider
 import Testing
 import Verbs
 
-/// As a page-fault handler would post and poll: the compiler refuses this function if anything below allocates, counts
-/// references, or takes a lock of the runtime.
+/// As a page-fault handler would post and poll: the compiler refuses this function if anything below
+/// allocates, counts references, or takes a lock of the runtime.
 @_noLocks
 func readWord(
   _ pair: RawQueuePair, _ queue: RawCompletionQueue, _ memory: UnsafeMutableRawPointer, from: RemoteBuffer,
@@ -40,13 +40,16 @@ extension FakeDevice {
           batch.chain.removeAll()
           batch.chain.write(
             id: 1, from: couple.near.local(offset: 0, byteCount: 8), to: couple.far.remote(), flags: .inline)
-          batch.chain.read(id: 2, from: couple.far.remote(), into: couple.near.local(offset: 0, byteCount: 4096))
+          batch.chain.read(
+            id: 2, from: couple.far.remote(), into: couple.near.local(offset: 0, byteCount: 4096))
           batch.chain.compareAndSwap(
             id: 3, at: couple.far.remote(), expected: UInt64(round), desired: 1,
             old: couple.near.local(offset: 8, byteCount: 8))
           batch.chain.addToLast(.signaled)
           try couple.left.post(batch)
-          if round < 16 { try couple.left.postReceive(id: 4, into: couple.near.local(offset: 0, byteCount: 8)) }
+          if round < 16 {
+            try couple.left.postReceive(id: 4, into: couple.near.local(offset: 0, byteCount: 8))
+          }
           try couple.queue.poll { if $0.status == .success { succeeded += 1 } }
         }
         let allocated = cfake_allocations() - before
@@ -64,7 +67,7 @@ extension FakeDevice {
         cfake_refuse_post_at(0)
         var code: Int32 = 0
         let before = cfake_allocations()
-        do { try couple.left.post(batch) } catch { code = error.code }
+        do throws(PostError) { try couple.left.post(batch) } catch { code = error.code }
         #expect(cfake_allocations() == before)
         #expect(code != 0)
       }
@@ -76,9 +79,11 @@ extension FakeDevice {
         couple.far.bytes.storeBytes(of: 20, as: UInt64.self)
         let memory = UnsafeMutableRawPointer.allocate(byteCount: 2 * SendChain.slotByteCount, alignment: 16)
         defer { memory.deallocate() }
-        let raw = try #require(couple.left.rawQueuePair)
+        let handle = couple.left.rawQueuePair
+        let raw = try #require(handle)
         let status = readWord(
-          raw, couple.queue.raw, memory, from: couple.far.remote(), into: couple.near.local(offset: 0, byteCount: 8))
+          raw, couple.queue.raw, memory, from: couple.far.remote(),
+          into: couple.near.local(offset: 0, byteCount: 8))
         #expect(status == 0)
         #expect(couple.near.bytes.load(as: UInt64.self) == 21)
       }

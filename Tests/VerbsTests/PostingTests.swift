@@ -12,7 +12,8 @@ extension FakeDevice {
         couple.near.bytes.storeBytes(of: 0x1122_3344, as: UInt64.self)
         var batch = SendBatch(capacity: 2)
         batch.chain.write(
-          id: 1, from: couple.near.local(offset: 0, byteCount: 8), to: couple.far.remote(offset: 64), flags: .signaled)
+          id: 1, from: couple.near.local(offset: 0, byteCount: 8), to: couple.far.remote(offset: 64),
+          flags: .signaled)
         batch.chain.read(
           id: 2, from: couple.far.remote(offset: 64), into: couple.near.local(offset: 128, byteCount: 8),
           flags: .signaled)
@@ -37,7 +38,8 @@ extension FakeDevice {
         batch.chain.compareAndSwap(
           id: 2, at: word, expected: 42, desired: 7, old: couple.near.local(offset: 8, byteCount: 8))
         batch.chain.compareAndSwap(
-          id: 3, at: word, expected: 42, desired: 9, old: couple.near.local(offset: 16, byteCount: 8), flags: .signaled)
+          id: 3, at: word, expected: 42, desired: 9, old: couple.near.local(offset: 16, byteCount: 8),
+          flags: .signaled)
         try couple.left.post(batch)
         #expect(try couple.completions().map(\.operation) == [.compareAndSwap])
         let old = (0..<3).map { couple.near.bytes.load(fromByteOffset: 8 * $0, as: UInt64.self) }
@@ -68,11 +70,12 @@ extension FakeDevice {
         let couple = try Couple(capacity: QueuePairCapacity(inlineByteCount: 32))
         var word: UInt64 = 99
         var batch = SendBatch(capacity: 1)
-        withUnsafeBytes(of: &word) { bytes in
+        try withUnsafeBytes(of: &word) { bytes in
+          let source = try #require(bytes.baseAddress)
           batch.chain.write(
-            id: 1, from: LocalBuffer(bytes.baseAddress!, byteCount: 8), to: couple.far.remote(),
+            id: 1, from: LocalBuffer(source, byteCount: 8), to: couple.far.remote(),
             flags: [.inline, .signaled])
-          _ = Result { try couple.left.post(batch) }
+          try couple.left.post(batch)
         }
         #expect(try couple.completions().first?.status == .success)
         #expect(couple.far.bytes.load(as: UInt64.self) == 99)
@@ -108,7 +111,8 @@ extension FakeDevice {
         try couple.right.postReceive(id: 70, into: couple.far.local(offset: 0, byteCount: 0))
         var batch = SendBatch(capacity: 1)
         batch.chain.write(
-          id: 7, from: couple.near.local(offset: 0, byteCount: 8), to: couple.far.remote(offset: 8), immediate: 3)
+          id: 7, from: couple.near.local(offset: 0, byteCount: 8), to: couple.far.remote(offset: 8),
+          immediate: 3)
         try couple.left.post(batch)
         let receive = try #require(try couple.completions().first)
         #expect(receive.operation == .receiveOfWrite && receive.immediate == 3)
@@ -138,7 +142,8 @@ extension FakeDevice {
         let queue = try CompletionQueue(context, capacity: 4)
         let pair = try QueuePair(try ProtectionDomain(context), send: queue, receive: queue)
         var batch = SendBatch(capacity: 1)
-        batch.chain.send(id: 1, LocalBuffer(UnsafeRawPointer(bitPattern: 8)!, byteCount: 0))
+        var nothing = 0
+        withUnsafePointer(to: &nothing) { batch.chain.send(id: 1, LocalBuffer($0, byteCount: 0)) }
         let error = #expect(throws: PostError.self) { try pair.post(batch) }
         #expect(error?.code == EINVAL && error?.postedCount == 0)
       }
@@ -155,8 +160,10 @@ extension FakeDevice {
         let completions = try couple.completions()
         #expect(completions.map(\.status) == [.remoteAccessError, .flushed])
         let error = try #require(completions.first?.error)
-        #expect(error.description.contains("remote key is wrong") && error.description.contains("vendor code 77"))
-        #expect(try couple.left.attributes().state == .error)
+        #expect(
+          error.description.contains("remote key is wrong") && error.description.contains("vendor code 77"))
+        let state = try couple.left.attributes().state
+        #expect(state == .error)
       }
     }
 
