@@ -8,6 +8,13 @@ public struct SendFlags: OptionSet, BitwiseCopyable, Sendable {
   /// Any flags, known or not.
   @inlinable public init(rawValue: UInt32) { self.rawValue = rawValue }
 
+  /// No flags. (A set literal is made by way of an array, which allocates in debug builds; this and `|` do not.)
+  @inlinable public static var none: SendFlags { SendFlags(rawValue: 0) }
+  /// Both sets of flags, without a set literal.
+  @inlinable public static func | (left: SendFlags, right: SendFlags) -> SendFlags {
+    SendFlags(rawValue: left.rawValue | right.rawValue)
+  }
+
   /// It waits for READs and atomics posted before it.
   @inlinable public static var fence: SendFlags { SendFlags(rawValue: 1) }
   /// Its end is reported. Slots of the send queue are given back only by a report of theirs or of a later
@@ -55,14 +62,14 @@ public struct SendChain: BitwiseCopyable, @unchecked Sendable {
 
   /// Adds a READ of the peer's memory into a local buffer, which needs local write access.
   @inlinable
-  public mutating func read(id: UInt64, from: RemoteBuffer, into: LocalBuffer, flags: SendFlags = []) {
+  public mutating func read(id: UInt64, from: RemoteBuffer, into: LocalBuffer, flags: SendFlags = .none) {
     let slot = _append(IBV_WR_RDMA_READ, id, into, flags)
     cverbs_set_remote(slot, from.address, from.key)
   }
 
   /// Adds a WRITE of a local buffer to the peer's memory.
   @inlinable
-  public mutating func write(id: UInt64, from: LocalBuffer, to: RemoteBuffer, flags: SendFlags = []) {
+  public mutating func write(id: UInt64, from: LocalBuffer, to: RemoteBuffer, flags: SendFlags = .none) {
     let slot = _append(IBV_WR_RDMA_WRITE, id, from, flags)
     cverbs_set_remote(slot, to.address, to.key)
   }
@@ -70,7 +77,7 @@ public struct SendChain: BitwiseCopyable, @unchecked Sendable {
   /// Adds a WRITE that also takes one of the peer's receives and gives it four bytes.
   @inlinable
   public mutating func write(
-    id: UInt64, from: LocalBuffer, to: RemoteBuffer, immediate: UInt32, flags: SendFlags = []
+    id: UInt64, from: LocalBuffer, to: RemoteBuffer, immediate: UInt32, flags: SendFlags = .none
   ) {
     let slot = _append(IBV_WR_RDMA_WRITE_WITH_IMM, id, from, flags)
     cverbs_set_remote(slot, to.address, to.key)
@@ -79,13 +86,13 @@ public struct SendChain: BitwiseCopyable, @unchecked Sendable {
 
   /// Adds a SEND, which takes one of the peer's receives.
   @inlinable
-  public mutating func send(id: UInt64, _ buffer: LocalBuffer, flags: SendFlags = []) {
+  public mutating func send(id: UInt64, _ buffer: LocalBuffer, flags: SendFlags = .none) {
     _ = _append(IBV_WR_SEND, id, buffer, flags)
   }
 
   /// Adds a SEND that carries four bytes more.
   @inlinable
-  public mutating func send(id: UInt64, _ buffer: LocalBuffer, immediate: UInt32, flags: SendFlags = []) {
+  public mutating func send(id: UInt64, _ buffer: LocalBuffer, immediate: UInt32, flags: SendFlags = .none) {
     cverbs_set_immediate(_append(IBV_WR_SEND_WITH_IMM, id, buffer, flags), immediate)
   }
 
@@ -93,7 +100,7 @@ public struct SendChain: BitwiseCopyable, @unchecked Sendable {
   /// local write access. Values are in the host's byte order.
   @inlinable
   public mutating func compareAndSwap(
-    id: UInt64, at: RemoteBuffer, expected: UInt64, desired: UInt64, old: LocalBuffer, flags: SendFlags = []
+    id: UInt64, at: RemoteBuffer, expected: UInt64, desired: UInt64, old: LocalBuffer, flags: SendFlags = .none
   ) {
     let slot = _append(IBV_WR_ATOMIC_CMP_AND_SWP, id, old, flags)
     cverbs_set_atomic(slot, at.address, at.key, expected, desired)
@@ -102,7 +109,7 @@ public struct SendChain: BitwiseCopyable, @unchecked Sendable {
   /// Adds a fetch-and-add on 8 aligned bytes of the peer; the value before goes to `old`.
   @inlinable
   public mutating func fetchAdd(
-    id: UInt64, at: RemoteBuffer, addend: UInt64, old: LocalBuffer, flags: SendFlags = []
+    id: UInt64, at: RemoteBuffer, addend: UInt64, old: LocalBuffer, flags: SendFlags = .none
   ) {
     let slot = _append(IBV_WR_ATOMIC_FETCH_AND_ADD, id, old, flags)
     cverbs_set_atomic(slot, at.address, at.key, addend, 0)

@@ -139,10 +139,8 @@ extension FakeDevice {
           return
         }
         try refused.reject(privateData: [1, 2, 3])
-        let event = try clientChannel.next(timeoutMilliseconds: 1000)
-        let kind = event?.kind
-        let data = event?.privateData
-        #expect(kind == .rejected && data == [1, 2, 3])
+        let event = try clientChannel.expect(.rejected, after: "rdma_connect", timeoutMilliseconds: 1000)
+        #expect(event.privateData == [1, 2, 3])
       }
     }
 
@@ -155,12 +153,9 @@ extension FakeDevice {
         let client = try resolved(clientChannel, try listener.localAddress())
         try client.connect()
         _ = try channel.expect(.connectRequest, after: "rdma_listen", timeoutMilliseconds: 1000)
-        let event = try clientChannel.next(timeoutMilliseconds: 1000)
-        let kind = event?.kind
-        #expect(kind == .rejected)
+        let event = try clientChannel.expect(.rejected, after: "rdma_connect", timeoutMilliseconds: 1000)
         let id = client.id
-        let eventID = event?.identifier
-        #expect(eventID == id)
+        #expect(event.identifier == id)
       }
     }
 
@@ -191,8 +186,12 @@ extension FakeDevice {
           )
         }
         let batch = SendBatch(capacity: 1)
-        let error = #expect(throws: PostError.self) { try client.post(batch) }
-        #expect(error?.code == ENOTCONN)
+        do throws(PostError) {
+          try client.post(batch)
+          Issue.record("posted without a queue pair")
+        } catch {
+          #expect(error.code == ENOTCONN)
+        }
       }
     }
 

@@ -30,17 +30,23 @@ struct Couple: ~Copyable {
     capacity: QueuePairCapacity = QueuePairCapacity(), farAccess: MemoryAccess = .all, channel: Bool = false
   ) throws {
     let context = try Device.named("fake0").open()
-    domain = try ProtectionDomain(context)
+    let domain = try ProtectionDomain(context)
     let completionChannel = channel ? try CompletionChannel(context) : nil
-    queue = try CompletionQueue(context, capacity: 64, channel: completionChannel)
-    left = try QueuePair(domain, send: queue, receive: queue, capacity: capacity)
-    right = try QueuePair(domain, send: queue, receive: queue, capacity: capacity)
-    near = try MemoryRegion(domain, allocating: 8192, access: .all)
-    far = try MemoryRegion(domain, allocating: 8192, access: farAccess)
+    let queue = try CompletionQueue(context, capacity: 64, channel: completionChannel)
+    let left = try QueuePair(domain, send: queue, receive: queue, capacity: capacity)
+    let right = try QueuePair(domain, send: queue, receive: queue, capacity: capacity)
+    let near = try MemoryRegion(domain, allocating: 8192, access: .all)
+    let far = try MemoryRegion(domain, allocating: 8192, access: farAccess)
     var settings = ConnectionSettings()
     settings.gidIndex = 1
     try connect(left, to: right, settings)
     try connect(right, to: left, settings)
+    self.domain = domain
+    self.queue = queue
+    self.left = left
+    self.right = right
+    self.near = near
+    self.far = far
   }
 
   /// What one poll brings.
