@@ -1,4 +1,5 @@
 import CFakeProvider
+import Glibc
 import Testing
 import Verbs
 import VerbsHotPath
@@ -19,8 +20,10 @@ extension FakeDevice {
         let couple = try Couple()
         var batch = SendBatch(capacity: 4)
         var succeeded = 0
-        let before = cfake_allocations()
-        for round in 0..<100 {
+        var before = 0
+        for round in 0...100 {
+          // In the first round the runtime looks up types once for the life of the process.
+          if round == 1 { before = cfake_allocations() }
           batch.chain.removeAll()
           batch.chain.write(
             id: 1, from: couple.near.local(offset: 0, byteCount: 8), to: couple.far.remote(), flags: .inline)
@@ -37,7 +40,7 @@ extension FakeDevice {
           try couple.queue.poll { if $0.status == .success { succeeded += 1 } }
         }
         let allocated = cfake_allocations() - before
-        #expect(succeeded == 100)
+        #expect(succeeded == 101)
         #expect(allocated == 0)
       }
     }
@@ -48,12 +51,19 @@ extension FakeDevice {
         let couple = try Couple()
         var batch = SendBatch(capacity: 1)
         batch.chain.read(id: 2, from: couple.far.remote(), into: couple.near.local(offset: 0, byteCount: 8))
-        cfake_refuse_post_at(0)
-        var code: Int32 = 0
-        let before = cfake_allocations()
-        do throws(PostError) { try couple.left.post(batch) } catch { code = error.code }
-        #expect(cfake_allocations() == before)
-        #expect(code != 0)
+        let handle = couple.left.rawQueuePair
+        let raw = try #require(handle)
+        var refused = 0
+        var before = 0
+        for round in 0...10 {
+          if round == 1 { before = cfake_allocations() }
+          cfake_refuse_post_at(0)
+          // Not by `post`: the testing library hooks into throwing and boxes what is thrown.
+          refused += Int(raw.post(batch.chain).code)
+        }
+        let allocated = cfake_allocations() - before
+        #expect(allocated == 0)
+        #expect(refused == 11 * Int(ENOMEM))
       }
     }
 
