@@ -19,7 +19,7 @@ public struct SendBatch: ~Copyable, @unchecked Sendable {
 }
 
 /// A post that the provider refused. Requests before `postedCount` were posted and will complete; the others
-/// were not. Trivially copyable, so throwing it allocates nothing.
+/// were not. Trivially copyable. `RawQueuePair.post` answers with the same without throwing.
 @frozen
 public struct PostError: Error, BitwiseCopyable, Sendable, CustomStringConvertible {
   /// The provider's errno.

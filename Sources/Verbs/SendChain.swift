@@ -8,7 +8,8 @@ public struct SendFlags: OptionSet, BitwiseCopyable, Sendable {
   /// Any flags, known or not.
   @inlinable public init(rawValue: UInt32) { self.rawValue = rawValue }
 
-  /// No flags. (A set literal is made by way of an array, which allocates in debug builds; this and `|` do not.)
+  /// No flags. (A set literal is made by way of an array, which allocates in debug builds; this and `|` do
+  /// not.)
   @inlinable public static var none: SendFlags { SendFlags(rawValue: 0) }
   /// Both sets of flags, without a set literal.
   @inlinable public static func | (left: SendFlags, right: SendFlags) -> SendFlags {
@@ -100,7 +101,8 @@ public struct SendChain: BitwiseCopyable, @unchecked Sendable {
   /// local write access. Values are in the host's byte order.
   @inlinable
   public mutating func compareAndSwap(
-    id: UInt64, at: RemoteBuffer, expected: UInt64, desired: UInt64, old: LocalBuffer, flags: SendFlags = .none
+    id: UInt64, at: RemoteBuffer, expected: UInt64, desired: UInt64, old: LocalBuffer,
+    flags: SendFlags = .none
   ) {
     let slot = _append(IBV_WR_ATOMIC_CMP_AND_SWP, id, old, flags)
     cverbs_set_atomic(slot, at.address, at.key, expected, desired)

@@ -38,18 +38,18 @@ extension FakeDevice {
     }
 
     @Test func closingReportsWhatTheSystemSaid() throws {
-      cfake_enable(1)
-      defer { cfake_enable(0) }
-      let domain = try ProtectionDomain(try Device.named("fake0").open())
-      let region = try MemoryRegion(domain, allocating: 4096, access: .all)
-      cfake_fail_next("ibv_dereg_mr", EBUSY)
-      do throws(VerbsError) {
-        try region.close()
-        Issue.record("closing a busy region succeeded")
-      } catch {
-        #expect(error.code == EBUSY && error.verb == "ibv_dereg_mr")
-        #expect(error.description.contains("4096 bytes at 0x"))
-        #expect(error.description.contains("still open"))
+      try onFake {
+        let domain = try ProtectionDomain(try Device.named("fake0").open())
+        let region = try MemoryRegion(domain, allocating: 4096, access: .all)
+        cfake_fail_next("ibv_dereg_mr", EBUSY)
+        do throws(VerbsError) {
+          try region.close()
+          Issue.record("closing a busy region succeeded")
+        } catch {
+          #expect(error.code == EBUSY && error.verb == "ibv_dereg_mr")
+          #expect(error.description.contains("4096 bytes at 0x"))
+          #expect(error.description.contains("still open"))
+        }
       }
     }
 
