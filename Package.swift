@@ -13,6 +13,7 @@ let package = Package(
   name: "Merino",
   products: [
     .library(name: "Merino", targets: ["Merino"]),
+    .library(name: "Verbs", targets: ["Verbs"]),
     .library(name: "MerinoC", type: .dynamic, targets: ["MerinoC"]),
     .executable(name: "merino", targets: ["MerinoTool"]),
     .executable(name: "merino-fetch-lat", targets: ["MerinoFetchLatency"]),
@@ -29,6 +30,11 @@ let package = Package(
     // One-sided operations, and who provides them.
     .target(name: "Fabric", dependencies: ["Platform"]),
     .target(name: "HostFabric", dependencies: ["Fabric", "Platform"]),
+
+    // RDMA by itself: Swift types over libibverbs and librdmacm, which know nothing of shared memory.
+    .systemLibrary(
+      name: "CVerbs", pkgConfig: "librdmacm", providers: [.apt(["libibverbs-dev", "librdmacm-dev"])]),
+    .target(name: "Verbs", dependencies: ["CVerbs"]),
 
     // The protocol.
     .target(name: "Coherence", dependencies: ["Fabric", "Platform"]),
@@ -67,6 +73,8 @@ let package = Package(
     .executableTarget(
       name: "JacobiExample", dependencies: ["Merino"], path: "Examples/Swift"),
 
+    .executableTarget(name: "VerbsPing", dependencies: ["Verbs"], path: "Examples/Verbs"),
+
     // Simulation: the same engine, N nodes in one process, scheduled from a seed.
     .target(name: "CCoroutine", path: "Sources/Simulation/CCoroutine"),
     .target(
@@ -102,6 +110,9 @@ let package = Package(
       name: "MerinoStress", dependencies: ["Merino", "Platform", argumentParser], path: "Tests/Stress"),
     .executableTarget(name: "ApiProbe", dependencies: ["Merino"], path: "Tests/ApiProbe"),
     .testTarget(name: "MerinoTests", dependencies: ["ApiProbe", "Fabric", "Merino", "Node"]),
+    .target(name: "CFakeProvider", path: "Tests/CFakeProvider"),
+    .target(name: "VerbsHotPath", dependencies: ["Verbs"], path: "Tests/VerbsHotPath"),
+    .testTarget(name: "VerbsTests", dependencies: ["CFakeProvider", "Verbs", "VerbsHotPath"]),
     .testTarget(name: "HeapTests", dependencies: ["Heap"]),
     .testTarget(name: "BenchmarkSupportTests", dependencies: ["BenchmarkSupport"]),
     .testTarget(name: "ArchitectureTests"),

@@ -9,6 +9,7 @@ enum Layers {
     "Platform": ["CPlatform"],
     "Fabric": machine,
     "HostFabric": protocolBelow,
+    "Verbs": [],
     "Coherence": protocolBelow,
     "AddressSpace": protocolBelow.union(["Coherence"]),
     "FaultHandler": protocolBelow.union(["AddressSpace", "Coherence"]),

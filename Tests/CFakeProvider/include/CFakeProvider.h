@@ -1,0 +1,32 @@
+// An RDMA device made of memory, for tests on machines that have none. The functions of libibverbs and librdmacm are
+// defined again in the test program and win over the libraries'; calls that concern no fake object go on to the
+// library, so a real device can be tested in the same program.
+#ifndef CFAKEPROVIDER_H
+#define CFAKEPROVIDER_H
+
+#include <stdint.h>
+
+/// While on, the calling thread sees the fake devices "fake0" (active, atomics), "fake1" (port down) and "fake2" (no
+/// atomics) in place of the host's.
+void cfake_enable(int on);
+/// Lets the next call of this verb that concerns the fake fail with this errno.
+void cfake_fail_next(const char *verb, int code);
+/// Lets posting refuse the request of this index in its chain with ENOMEM, once.
+void cfake_refuse_post_at(int index);
+/// Lets the next executed request end with this status.
+void cfake_complete_next_with(int status);
+/// Fake objects that are alive.
+int cfake_live(void);
+/// Objects that were closed before something made from them. A correct library leaves it at 0.
+int cfake_order_violations(void);
+/// Doorbells: calls of post_send so far.
+int cfake_doorbells(void);
+/// Raises an asynchronous event on the fake contexts: a port's, or of the queue pair of that number.
+void cfake_raise_async(int type, int port, uint32_t pair_number);
+
+/// Allocations of the calling thread so far; always 0 under a sanitizer, which has an allocator of its own.
+long cfake_allocations(void);
+/// Whether allocations are counted.
+int cfake_counts_allocations(void);
+
+#endif
