@@ -27,7 +27,7 @@ enum Advice {
     case (_, EACCES), (_, EPERM):
       permissions(verb)
     case ("ibv_get_device_list", ENOSYS), ("rdma_create_event_channel", ENODEV),
-      ("ibv_get_device_list", ENODEV):
+      ("ibv_get_device_list", ENODEV), ("rdma_get_devices", ENODEV):
       "no RDMA device is known to the kernel: load the driver's modules (ib_uverbs, rdma_ucm and the device's), or "
         + "make a Soft-RoCE device with \"rdma link add rxe0 type rxe netdev eth0\""
     case ("rdma_create_event_channel", ENOENT): "load the kernel module rdma_ucm"

@@ -57,6 +57,36 @@ struct CoarseningTests {
     #expect(fixture.protection.coarseningCount > 1)
   }
 
+  /// Long runs: a window of 512 pages has one boundary at most. Wider windows are lowered, not everything.
+  @Test func onlyAPartIsLowered() throws {
+    let pages = 1 << 20
+    let fixture = try Fixture(pages: pages, budget: 256)
+    let view = try fixture.space.attach(0..<pages * pageBytes, limit: .readWrite)
+    var fewest = Int.max
+    for page in stride(from: 0, to: pages - 700, by: 1400) {
+      fixture.raise(page..<page + 700, .read, view)
+      if fixture.protection.coarseningCount > 0 { fewest = min(fewest, fixture.protection.boundaryCount) }
+    }
+    #expect(fixture.protection.coarseningCount > 1)
+    #expect(fixture.protection.boundaryCount <= 256)
+    #expect(fewest >= 128)
+  }
+
+  /// Nothing can be lowered but what is around the page being raised: then that is, and the page after it.
+  @Test func whenOnlyTheOwnSurroundingsAreLeft() throws {
+    let fixture = try Fixture(pages: 32768, budget: 64)
+    let view = try fixture.space.attach(0..<32768 * pageBytes, limit: .readWrite)
+    let starts = (0..<34).map { 300 + $0 * 900 }
+    // The middle last, with boundaries on both sides of it.
+    for start in starts.sorted(by: { abs($0 - 15150) > abs($1 - 15150) }) {
+      fixture.raise(start..<start + 600, .readWrite, view)
+      #expect(fixture.protection.boundaryCount <= 64)
+      #expect(kernelPermissions(view.address + UInt(start * pageBytes)) == "rw-")
+    }
+    #expect(fixture.protection.coarseningCount > 0)
+    #expect(fixture.protection.boundaryCount == kernelMappings(view) - 1)
+  }
+
   private func kernelPermissions(_ address: UInt) -> String {
     ProcessMap.regions(overlapping: address..<address + 1).first.map { String($0.permissions.prefix(3)) }
       ?? ""

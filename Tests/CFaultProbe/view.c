@@ -124,6 +124,7 @@ static int alternate_stack(const struct probe_views *v, const struct probe_callb
 static const struct probe_callbacks *late_joined;
 static void late_handler(int signal, siginfo_t *info, void *context) {
   if (late_joined->forward(signal, info, context)) return;
+  handler_mask = current_mask();
   info_handler(signal, info, context);
 }
 
@@ -135,6 +136,8 @@ static int late(const struct probe_views *v, const struct probe_callbacks *j) {
   CHECK(v->frames[0] == 1 && handler_calls == 0 && j->faults_served() == 1 && current_mask() == 0);
   CHECK(ESCAPES(peek((char *)0x10)));
   CHECK(handler_calls == 1);
+  // What is not ours goes on in the application's handler, with the mask that this has.
+  CHECK(handler_mask == (uint64_t)1 << (SIGSEGV - 1));
   CHECK(ESCAPES(raise(SIGSEGV)));
   CHECK(handler_calls == 2 && handler_code <= 0);
   return 0;

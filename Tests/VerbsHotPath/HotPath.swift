@@ -14,6 +14,10 @@ public func readWord(
   let outcome = pair.post(chain)
   if outcome.code != 0 || outcome.postedCount != 2 { return UInt32.max }
   var completion = WorkCompletion()
-  while queue.poll(into: &completion, capacity: 1) == 0 {}
+  var polls = 0
+  while queue.poll(into: &completion, capacity: 1) == 0 {
+    polls += 1
+    if polls == 1_000_000 { return UInt32.max }
+  }
   return completion.status.rawValue
 }
