@@ -19,7 +19,7 @@ public struct Barrier: Sendable, Equatable {
     let runtime = try Runtime.current()
     let id = try runtime.objects.resolve(handle, as: .barrier)
     try attempting("wait in a barrier") { () throws(EngineError) in
-      var monitor = Monitor(runtime.engine, id)
+      var monitor = Monitor(runtime.engine, id, handle: handle)
       // Taking the lock orders this thread after all who arrived before.
       try monitor.enter()
       monitor.words[Self.arrived] += 1

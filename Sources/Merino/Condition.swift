@@ -35,7 +35,7 @@ public struct Condition: Sendable, Equatable {
         .notOwner, "could not wait for a condition: the calling thread does not hold the lock.")
     }
     return try attempting("wait for a condition") { () throws(EngineError) in
-      var monitor = Monitor(engine, id)
+      var monitor = Monitor(engine, id, handle: handle)
       try monitor.enter()
       let waiter = try monitor.enqueue(mode: 0)
       try monitor.leave()
@@ -69,7 +69,7 @@ public struct Condition: Sendable, Equatable {
     let runtime = try Runtime.current()
     let id = try runtime.objects.resolve(handle, as: .condition)
     try attempting("signal a condition") { () throws(EngineError) in
-      var monitor = Monitor(runtime.engine, id)
+      var monitor = Monitor(runtime.engine, id, handle: handle)
       try monitor.enter()
       var names: [UInt64] = []
       while monitor.hasWaiters && (all || names.isEmpty) { names.append(try monitor.dequeue()) }

@@ -55,7 +55,7 @@ public struct Event: Sendable, Equatable {
     let runtime = try Runtime.current()
     let id = try runtime.objects.resolve(handle, as: .event)
     try attempting(attempt) { () throws(EngineError) in
-      var monitor = Monitor(runtime.engine, id)
+      var monitor = Monitor(runtime.engine, id, handle: handle)
       try monitor.enter()
       try body(&monitor)
     }

@@ -9,21 +9,30 @@ import Node
 struct Monitor {
   let engine: NodeEngine
   let id: Int
+  let handle: UInt64
   /// Valid while the lock is held.
   var words: [UInt64] = []
 
   static let first = 4
   static let last = 5
 
-  init(_ engine: NodeEngine, _ id: Int) {
+  init(_ engine: NodeEngine, _ id: Int, handle: UInt64) {
     self.engine = engine
     self.id = id
+    self.handle = handle
   }
 
+  /// Takes the lock and reads the words. Throws `.invalidObject` where the object has been destroyed since
+  /// its handle was looked up: destroying takes this lock, so under it the info word tells for sure. (A
+  /// thread that went on would wait in a queue that nobody serves any more.)
   mutating func enter() throws(EngineError) {
     try engine.acquireLock(id)
     let place = engine.stateWords(ofLock: id)
-    words = try engine.readControl(place.node, place.offset, count: 6)
+    words = try engine.readControl(place.node, place.offset, count: 7)
+    if words.removeLast() != handle {
+      try engine.releaseLock(id)
+      throw .invalidObject
+    }
   }
 
   /// Stores the words and gives the lock back.
@@ -35,9 +44,16 @@ struct Monitor {
 
   var hasWaiters: Bool { words[Self.first] != 0 }
 
-  /// Puts a new waiter at the end of the queue.
+  /// Puts a new waiter at the end of the queue. Where all slots are in use it throws, with the lock given back.
   mutating func enqueue(mode: UInt64) throws(EngineError) -> (slot: Int, name: UInt64) {
-    let waiter = try engine.takeWaitSlot()
+    let waiter: (slot: Int, name: UInt64)
+    do throws(EngineError) {
+      waiter = try engine.takeWaitSlot()
+    } catch {
+      // Nothing has changed; the object stays usable.
+      try engine.releaseLock(id)
+      throw error
+    }
     let place = engine.slotLocation(waiter.name, word: 2)
     try engine.writeControl(place.node, place.offset, [mode])
     if words[Self.last] == 0 {

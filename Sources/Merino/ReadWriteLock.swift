@@ -35,7 +35,7 @@ public struct ReadWriteLock: Sendable, Equatable {
         .deadlock, "could not \(what): the calling thread holds it already, so waiting would never end.")
     }
     try attempting(what) { () throws(EngineError) in
-      var monitor = Monitor(runtime.engine, id)
+      var monitor = Monitor(runtime.engine, id, handle: handle)
       try monitor.enter()
       let isFree = monitor.words[Self.writers] == 0 && !monitor.hasWaiters
       if isFree && (mode == Self.reading || monitor.words[Self.readers] == 0) {
@@ -64,7 +64,7 @@ public struct ReadWriteLock: Sendable, Equatable {
     }
     runtime.holders.set(id, 0)
     try attempting("release a reader-writer lock") { () throws(EngineError) in
-      var monitor = Monitor(runtime.engine, id)
+      var monitor = Monitor(runtime.engine, id, handle: handle)
       try monitor.enter()
       monitor.words[mode == Self.reading ? Self.readers : Self.writers] -= 1
       let granted = try Self.admit(&monitor)
