@@ -1,25 +1,38 @@
-"""check-fetch-report.py FILE.json [REFETCH SEQUENTIAL]: the report of merino-fetch-lat is whole, no fetch is faster
-than its floor (which then would be none), and the ratios to the floor are at most the limits.
+"""check-fetch-report.py FILE.json...: the reports of merino-fetch-lat are whole; prints the medians of their ratios.
+With --limits REFETCH SEQUENTIAL first: fails where a median is above its limit, or below 0.9 (then the floor is none).
 """
 
 import json
+import statistics
 import sys
 
-with open(sys.argv[1], encoding="utf-8") as file:
-    report = json.load(file)
-refetch_limit, sequential_limit = (float(text) for text in sys.argv[2:4] or ("1.3", "0.4"))
+arguments = sys.argv[1:]
+limits = None
+if arguments[:1] == ["--limits"]:
+    limits = {"refetch": float(arguments[1]), "sequential": float(arguments[2])}
+    arguments = arguments[3:]
 
-ratios = {one["name"]: one["ratio"] for one in report["series"]}
-ratios["sequential"] = report["sequential_ratio"]
+ratios = {"first touch": [], "refetch": [], "sequential": []}
+for path in arguments:
+    with open(path, encoding="utf-8") as file:
+        report = json.load(file)
+    for one in report["series"]:
+        assert one["fetch"]["n_iterations"] == one["floor"]["n_iterations"] > 0, f"{path}: {one['name']} has no samples"
+        assert one["fetch"]["t_typical"] > 0 and one["floor"]["t_typical"] > 0, f"{path}: {one['name']} took no time"
+        ratios[one["name"]].append(one["ratio"])
+    ratios["sequential"].append(report["sequential_ratio"])
+
 faults = []
-for name in ("first touch", "refetch"):
-    # A few percent below 1 are the noise of a busy machine.
-    if ratios[name] < 0.9:
-        faults.append(f"{name} is {ratios[name]:.2f} x the floor: the floor is measured wrongly")
-for name, limit in (("refetch", refetch_limit), ("sequential", sequential_limit)):
-    if ratios[name] > limit:
-        faults.append(f"{name} is {ratios[name]:.2f} x the floor, and must be at most {limit}")
-print(", ".join(f"{name} {ratio:.2f} x the floor" for name, ratio in ratios.items()))
+for name, values in ratios.items():
+    assert len(values) == len(arguments) and min(values) > 0, f"{name} is missing"
+    median = statistics.median(values)
+    print(f"{name}: {median:.2f} x the floor")
+    if limits is None:
+        continue
+    if name != "sequential" and median < 0.9:
+        faults.append(f"{name} is faster than its floor: the floor is measured wrongly")
+    if name in limits and median > limits[name]:
+        faults.append(f"{name} must be at most {limits[name]} x the floor")
 for fault in faults:
     print(fault)
 sys.exit(1 if faults else 0)

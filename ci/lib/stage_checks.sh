@@ -89,12 +89,17 @@ XML
   check "a failed test is counted" grep -q '^failed 1 ' <(python3 ci/lib/count-xunit.py "$1/reports" 1)
   check "a run that ends early is a failure" grep -q '^failed 1 ' <(python3 ci/lib/count-xunit.py "$1/none" 139)
   check "a run without tests is a failure" grep -q '^failed 1 ' <(python3 ci/lib/count-xunit.py "$1/none" 0)
-  echo '{"series": [{"name": "first touch", "ratio": 1.1}, {"name": "refetch", "ratio": 1.5}],' \
-    '"sequential_ratio": 0.1}' >"$1/slow.json"
-  check_fails "a slow refetch is found" 'refetch is 1.50' python3 ci/lib/check-fetch-report.py "$1/slow.json" 1.3 0.4
+  local side='{"n_iterations": 3, "t_typical": 1}'
+  echo '{"series": [{"name": "first touch", "ratio": 1.1, "fetch": '"$side"', "floor": '"$side"'},' \
+    '{"name": "refetch", "ratio": 1.5, "fetch": '"$side"', "floor": '"$side"'}], "sequential_ratio": 0.1}' >"$1/slow.json"
+  check "a whole report passes" python3 ci/lib/check-fetch-report.py "$1/slow.json"
+  check_fails "a slow refetch is found" 'refetch must be at most 1.3' \
+    python3 ci/lib/check-fetch-report.py --limits 1.3 0.4 "$1/slow.json"
   sed 's/1.5/0.5/' "$1/slow.json" >"$1/floor.json"
   check_fails "a floor that is none is found" 'measured wrongly' \
-    python3 ci/lib/check-fetch-report.py "$1/floor.json" 1.3 0.4
+    python3 ci/lib/check-fetch-report.py --limits 1.3 0.4 "$1/floor.json"
+  sed 's/"n_iterations": 3/"n_iterations": 0/' "$1/slow.json" >"$1/samples.json"
+  check_fails "a report without samples is found" 'no samples' python3 ci/lib/check-fetch-report.py "$1/samples.json"
   echo "$PWD/Sources/A/B.swift:1:2: warning: variable was never used" >"$1/log"
   check_fails "check-warnings finds a warning" 'never used' ci/check-warnings "$1/log"
 }
