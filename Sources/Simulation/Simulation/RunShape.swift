@@ -47,8 +47,9 @@ struct RunShape {
   }
 
   init(_ random: inout Random) {
-    let nodeCount = random.pick([1, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 4, 4, 4])
-    let mostThreads = random.within(1...3)
+    let nodeCount = random.pick([1, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 4, 4, 4, random.within(5...8)])
+    // No more threads in all than a vector clock has entries.
+    let mostThreads = random.within(1...(nodeCount > 4 ? 2 : 3))
     threadsOfNode = (0..<nodeCount).map { _ in random.within(1...mostThreads) }
     viewLimits = random.pick([[.readWrite], [.readWrite], [.readWrite, .readWrite], [.readWrite, .read]])
     features = Features(rawValue: 0)
@@ -72,7 +73,7 @@ struct RunShape {
     c.chunkShift = random.within(1...3)
     c.logEntryCount = random.pick([2, 4, 8, 16, 64])
     c.lockCount = lockCount
-    c.lockSlotCount = 16
+    c.lockSlotCount = random.pick([1, 2, 16, 16, 16, 16])
     c.epochEntryCount = random.pick([1, 2, 4, 8, 64])
     c.moveCount = random.pick([1, 2, 8, 64])
     c.workspaceCount = random.pick([1, 2, 4, 8])
@@ -105,7 +106,7 @@ struct RunShape {
 
   /// A few bytes of one or two pages, and threads that do nothing but get in each other's way there.
   private mutating func focus(_ random: inout Random) {
-    threadsOfNode = threadsOfNode.map { _ in random.pick([1, 2, 2, 3]) }
+    threadsOfNode = threadsOfNode.map { _ in threadsOfNode.count > 4 ? 1 : random.pick([1, 2, 2, 3]) }
     features = random.pick([
       .locks, [.locks, .fences], [.locks, .tokens, .fences], [.tokens, .slots, .fences], [.locks, .atomics],
       [.locks, .leaderBarriers],

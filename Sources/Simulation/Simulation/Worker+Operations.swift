@@ -140,6 +140,9 @@ extension Worker {
       }
     } catch .busy where kind == 1 || kind == 2 {
       return false
+    } catch .slotsExhausted where program.run.configuration.lockSlotCount < 16 {
+      // A node that has too few slots for its threads; nothing is lost.
+      return false
     } catch {
       throw error
     }
@@ -198,7 +201,15 @@ extension Worker {
   /// Asks for the token and waits on a slot for a while; whoever has it may grant it there.
   private func awaitToken(_ id: Int) throws(EngineError) {
     if program.tokens[id].waiter != nil { return }
-    let (slot, name) = try engine.takeWaitSlot()
+    let slot: Int
+    let name: UInt64
+    do throws(EngineError) {
+      (slot, name) = try engine.takeWaitSlot()
+    } catch .slotsExhausted where program.run.configuration.lockSlotCount < 16 {
+      return
+    } catch {
+      throw error
+    }
     program.tokens[id].waiter = (thread, name)
     scheduler.note("waiting on a slot for token", id)
     var isGranted = try engine.awaitGrant(slot, withinNanoseconds: UInt64(random.below(200_000)))
