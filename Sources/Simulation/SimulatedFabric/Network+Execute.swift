@@ -24,6 +24,11 @@ extension Network {
     if now.executed == now.submitted, now.completed == now.submitted { deactivate(index) }
   }
 
+  /// Whether operations on this connection fail, their target being dead.
+  private func isLost(_ index: Int) -> Bool {
+    scheduler.deadNode == connections[index].target && scheduler.death?.failsOperations == true
+  }
+
   private func isWrite(_ index: Int, _ operation: Int) -> Bool {
     connections[index][operation].pointee.kind == .write
   }
@@ -32,6 +37,7 @@ extension Network {
     let number = connections[index].completed
     connections[index].completed += 1
     if let flight = connections[index][number].pointee.flight {
+      if isLost(index) { flight.failure.store(1 << 16 | UInt64(connections[index].target + 1)) }
       ends[connections[index].source].completions.append(flight)
     }
     scheduler.idlePauses = 0

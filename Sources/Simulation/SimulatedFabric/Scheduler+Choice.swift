@@ -108,6 +108,7 @@ extension Scheduler {
   /// Nothing is in flight: if everybody only waits, time flies, and after long enough it is a deadlock.
   private func rest() {
     for index in 0..<threadCount where threads[index].stalledUntil > steps && !threads[index].isFinished {
+      if threads[index].stalledUntil == .max { continue }
       return
     }
     idlePauses += 1
@@ -142,6 +143,7 @@ extension Scheduler {
       bias.stepsLeft -= 1
       if bias.stepsLeft < 0 { beginPhase() }
       if let disturb { disturb() }
+      if let death { live(death) }
       let chosen = bias.order == .weighted ? chooseByWeight(mayStay) : chooseByPriority(mayStay)
       if chosen >= threadCount {
         network.unsafelyUnwrapped.step(connection: chosen - threadCount)
@@ -182,8 +184,12 @@ extension Scheduler {
   /// Everybody who could go on has no weight in this phase.
   private func chooseAmongStarved() -> Int {
     let active = network?.activeCount ?? 0
-    var left = random.below(unfinishedCount + active)
-    for index in 0..<threadCount where !threads[index].isFinished {
+    var runnable = 0
+    for index in 0..<threadCount where !threads[index].isFinished && threads[index].stalledUntil != .max {
+      runnable += 1
+    }
+    var left = random.below(runnable + active)
+    for index in 0..<threadCount where !threads[index].isFinished && threads[index].stalledUntil != .max {
       left -= 1
       if left < 0 { return index }
     }
@@ -223,6 +229,7 @@ extension Scheduler {
     unfinishedCount -= 1
     if !threads[current].isDaemon { liveCount -= 1 }
     if liveCount == 0 { isStopping = true }
+    if deadNode >= 0, liveCount == deadLiveCount { bury() }
     if unfinishedCount == 0 { leave(to: ccoroutine_host(stacks.pool)) }
     reschedule(mayStay: false)
     preconditionFailure("a finished thread was entered again")

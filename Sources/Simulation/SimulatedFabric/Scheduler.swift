@@ -36,6 +36,13 @@ public final class Scheduler {
   /// Anything that the environment does on its own at a scheduling point that ends a run of steps.
   public var disturb: (() -> Void)?
 
+  /// A node that is to die in this run.
+  public var death: PlannedDeath?
+  /// The node that has died, -1 while all are there.
+  public internal(set) var deadNode = -1
+  /// The same, from when the others know of it on.
+  public internal(set) var lostPeer: Int32 = -1
+
   /// Why the run ended early, once it has.
   public internal(set) var failure: String?
 

@@ -62,6 +62,7 @@ final class Program {
     nodes = Array(repeating: NodeBarrier(), count: run.configuration.nodeCount)
     detached = Array(repeating: 0, count: plan.segments.count)
     retired = Array(repeating: 0, count: plan.segments.count)
+    scheduler.death = run.death
     cluster.network.inspectFrameWrite = { [unowned oracle] in oracle.inspectWrite(from: $0, to: $1, $2, $3) }
     for node in cluster.nodes { define(segmentsOf: 0, on: node) }
   }

@@ -9,6 +9,7 @@ struct RunShape {
   var viewLimits: [Access]
   var threadsOfNode: [Int]
   var disturbEverySteps: Int
+  var death: PlannedDeath?
   var lockCount: Int
   var tokenCount: Int
   /// Phases between barriers of all threads.
@@ -81,6 +82,11 @@ struct RunShape {
     c.readAheadLimit = random.pick([0, 2, 8])
     c.localPassLimit = random.within(0...3)
     configuration = c
+    if nodeCount > 1, random.chance(1, in: 12) {
+      death = PlannedDeath(
+        node: random.below(nodeCount), step: random.below(random.pick([500, 4000, 20_000])),
+        delaySteps: random.below(500), failsOperations: random.chance(1, in: 2))
+    }
     switch random.below(6) {
     case 0, 1: focus(&random)
     case 2: favourHome(&random)
@@ -133,6 +139,6 @@ extension RunShape: CustomStringConvertible {
       + "\(network.inlineLimit), registers \(network.registersInPlace ? "in place" : "by service"), views \(viewLimits), "
       + "\(lockCount) locks, \(segmentCount) segments, \(cellCount) cells, \(phaseCount) phases of up to "
       + "\(operationLimit) operations, features \(String(features.rawValue, radix: 2)), disturbed every "
-      + "\(disturbEverySteps)"
+      + "\(disturbEverySteps)\(death.map { ", \($0)" } ?? "")"
   }
 }

@@ -50,5 +50,5 @@ public struct SimulatedExecution: Execution, @unchecked Sendable {
     scheduler._withUnsafeGuaranteedRef { UInt32(truncatingIfNeeded: $0.current + 1) }
   }
   public func nowNanoseconds() -> UInt64 { scheduler._withUnsafeGuaranteedRef { $0.nowNanoseconds } }
-  public var lostPeer: Int32 { -1 }
+  public var lostPeer: Int32 { scheduler._withUnsafeGuaranteedRef { $0.lostPeer } }
 }

@@ -75,7 +75,9 @@ extension Worker {
     checkPinned(address, .read, view)
     let value = try node.load(address, view: view)
     scheduler.log("loads \(value) from byte \(address) in view \(view)")
-    if let complaint = oracle.loaded(thread, address, value) { scheduler.fail(complaint) }
+    if let complaint = oracle.loaded(thread, address, value), scheduler.deadNode < 0 {
+      scheduler.fail(complaint)
+    }
   }
 
   func store(_ address: Int) throws(EngineError) {

@@ -1,4 +1,5 @@
 import Coherence
+import Fabric
 import SimulatedFabric
 
 /// An application thread of a run: random operations within what the plan allows, and the barriers.
@@ -52,13 +53,23 @@ final class Worker {
         try work()
         try unpin(keepingSome: phase + 1 < program.run.phaseCount)
         try fullBarrier()
-        if plan.isQuietAfter[phase] { rest() }
+        if plan.isQuietAfter[phase] { try rest() }
       }
       try readEverything()
       scheduler.note("its end")
     } catch {
+      if case .fabric = error, scheduler.deadNode >= 0 {
+        return scheduler.note("the end of a job that lost a node")
+      }
       scheduler.fail("Thread \(thread) got the error \(error).")
     }
+  }
+
+  /// A step of a wait for other threads outside the engine.
+  private func pause() throws(EngineError) {
+    let lost = scheduler.lostPeer
+    if lost >= 0 { throw .fabric(FabricFailure(reason: .peerLost, peer: lost)) }
+    scheduler.pause()
   }
 
   private func offerPlacements() throws(EngineError) {
@@ -99,7 +110,7 @@ final class Worker {
       program.nodes[node.id].generation += 1
     } else {
       scheduler.note("wait for its node at barrier", phase)
-      while program.nodes[node.id].generation == generation { scheduler.pause() }
+      while program.nodes[node.id].generation == generation { try pause() }
     }
     oracle.join(thread, program.barrierClocks[phase])
   }
@@ -114,7 +125,7 @@ final class Worker {
   }
 
   /// Everybody waits while the last to come checks the invariants.
-  private func rest() {
+  private func rest() throws(EngineError) {
     let generation = program.restGeneration
     program.restingCount += 1
     scheduler.note("rest after phase", phase)
@@ -123,7 +134,7 @@ final class Worker {
       program.checkInvariants()
       program.restGeneration += 1
     }
-    while program.restGeneration == generation { scheduler.pause() }
+    while program.restGeneration == generation { try pause() }
   }
 
   // MARK: Lives of segments
@@ -138,7 +149,7 @@ final class Worker {
       program.detached[index] += 1
       guard program.detached[index] == program.run.configuration.nodeCount else { continue }
       // What the segment table's lock does.
-      while program.isRetiring { scheduler.pause() }
+      while program.isRetiring { try pause() }
       program.isRetiring = true
       scheduler.note("retiring segment", index)
       guard let position = try engine.retire(pages) else {
