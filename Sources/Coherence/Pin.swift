@@ -28,6 +28,12 @@ extension Engine {
     let writable = old.state == .dirty || old.state == .homeDirty || old.state == .homeExclusive
     let readable = old.state == .clean || old.state == .homeTracked || writable
     guard !old.isLocked, access == .readWrite ? writable : readable else { return false }
+    // An exclusive page that is pinned for writing becomes one of the dirty list. Not between a round's look
+    // at that list and its look at exclusive pages: it would be in neither, and what was written before
+    // the round without a notice.
+    let leavesExclusive = access == .readWrite && old.state == .homeExclusive
+    if leavesExclusive { try takeCommitLock() }
+    defer { if leavesExclusive { dropCommitLock() } }
     var word = old
     word.isPinned = true
     word.isLocked = true

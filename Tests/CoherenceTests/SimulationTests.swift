@@ -33,7 +33,6 @@ import Testing
       .diffCoversUnchangedByte,
       .unlockBeforeFlush, .overflowNoticeLost, .keepDirtyOnNotice, .freeWithoutReset, .claimZeroesWishedFrame,
       .twinWithoutRegistration,
-      .chunkRegisteredTwice,
     ])
   func aBrokenRuleIsFound(_ mutation: Mutation) {
     #expect(firstFailure(0..<200, mutation) != nil)
