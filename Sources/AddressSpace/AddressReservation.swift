@@ -23,8 +23,10 @@ public struct AddressReservation: ~Copyable, Sendable {
   /// - from 0x7fff_ffff_f000 down: libraries and stacks;
   /// - AddressSanitizer's shadow: up to 0x1000_7fff_8000 on x86_64, 0x2010_0000_0000 on aarch64.
   ///
-  /// The last two are for special processes: ThreadSanitizer admits application memory in few places,
-  /// 0x5510_0000_0000 being one; with 39 bits of addresses only the last exists.
+  /// The last two are for special processes. ThreadSanitizer admits application memory in few places,
+  /// 0x5510_0000_0000 being one; but trying the others first ends a program built with it (seen as root, where
+  /// its interceptor maps at address 0), so such a program has to be given that base. With 39 bits of addresses
+  /// only the last exists.
   public static func candidates(byteCount: Int) -> [UInt] {
     let bases: [UInt] = [
       0x2400_0000_0000, 0x3600_0000_0000, 0x4600_0000_0000, 0x6200_0000_0000, 0x1400_0000_0000,
@@ -82,7 +84,7 @@ public struct AddressReservation: ~Copyable, Sendable {
       return .addressInUse("could not \(attempt): \(ProcessMap.occupants(of: range)) is there.")
     }
     if UInt(bitPattern: address) == range.lowerBound { return nil }
-    // Kernels before 4.17 and ThreadSanitizer take the address for a hint and give another one.
+    // Kernels before 4.17 take the address for a hint and give another one.
     munmap(address, range.count)
     return .addressInUse(
       "could not \(attempt): the system maps elsewhere; \(ProcessMap.occupants(of: range)) is there.")
