@@ -1,0 +1,1 @@
+import sys; sys.exit("the agent is not written yet")
