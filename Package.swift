@@ -35,7 +35,7 @@ let package = Package(
     .systemLibrary(
       name: "CVerbs", pkgConfig: "librdmacm", providers: [.apt(["libibverbs-dev", "librdmacm-dev"])]),
     .target(name: "Verbs", dependencies: ["CVerbs"]),
-    .target(name: "VerbsFabric", dependencies: ["CVerbs", "Fabric", "Platform", "Verbs"]),
+    .target(name: "VerbsFabric", dependencies: ["Fabric", "Platform", "Verbs"]),
 
     // The protocol.
     .target(name: "Coherence", dependencies: ["Fabric", "Platform"]),
@@ -48,7 +48,8 @@ let package = Package(
     .target(name: "Bootstrap", dependencies: ["CBootstrap", "Platform"]),
     .target(name: "Heap"),
     .target(
-      name: "Node", dependencies: ["AddressSpace", "Coherence", "Fabric", "HostFabric", "Platform", "VerbsFabric"]),
+      name: "Node",
+      dependencies: ["AddressSpace", "Coherence", "Fabric", "HostFabric", "Platform", "VerbsFabric"]),
 
     // What people import.
     .target(

@@ -88,7 +88,8 @@ public struct FabricTable: BitwiseCopyable, @unchecked Sendable {
   /// Before the fabric is used.
   func setPair(_ pair: RawQueuePair, connection number: Int) {
     (connections + number * VerbsConnection.byteCount)
-      .storeBytes(of: pair, toByteOffset: 128, as: RawQueuePair?.self)
+      .storeBytes(
+        of: UnsafeMutableRawPointer(pair.pointer), toByteOffset: 128, as: UnsafeMutableRawPointer.self)
   }
 
   /// Before the fabric is used.

@@ -32,14 +32,16 @@ public struct VerbsConnection: BitwiseCopyable, @unchecked Sendable {
   @inlinable var failure: AtomicWord { AtomicWord(base + 72) }
 
   @inlinable
-  var pair: RawQueuePair? {
-    // Written once, when the fabric is made, from the pointer of a queue pair that lives until `close`.
-    base.load(fromByteOffset: 128, as: RawQueuePair?.self)
+  var pair: RawQueuePair {
+    // Written once, when the fabric is made, with the pointer of a queue pair that lives until `close`. Not loaded as
+    // a typed pointer: a debug build would make that type's metadata at run time.
+    RawQueuePair(address: base.load(fromByteOffset: 128, as: UnsafeMutableRawPointer.self))
   }
   @inlinable
   var slots: UnsafeMutablePointer<SendChain.Slot> {
     // As above: memory of `batchCapacity` slots.
-    base.load(fromByteOffset: 136, as: UnsafeMutablePointer<SendChain.Slot>.self)
+    base.load(fromByteOffset: 136, as: UnsafeMutableRawPointer.self)
+      .assumingMemoryBound(to: SendChain.Slot.self)
   }
   /// The record of a request; `mask` is the send queue's length - 1.
   @inlinable

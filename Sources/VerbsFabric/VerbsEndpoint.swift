@@ -119,7 +119,11 @@ public final class VerbsEndpoint: @unchecked Sendable {
         controlKey: UInt32(truncatingIfNeeded: words[2])
       )
     }
-    for (number, pair) in wiring.pairs.enumerated() { table.setPair(pair, connection: number) }
+    let pairs = wiring.pairs
+    guard pairs.count == nodeCount * settings.laneCount, keys.count == nodeCount else {
+      throw .refused("could not use the fabric: \(pairs.count) connections are up, and not all.")
+    }
+    for (number, pair) in pairs.enumerated() { table.setPair(pair, connection: number) }
     return VerbsFabric(
       FabricParts(
         node: node, nodeCount: nodeCount, laneCount: settings.laneCount,

@@ -50,11 +50,7 @@ extension VerbsFabric {
     batch.chain.addToLast(.signaled)
     // Before the post: pairs with the poller, which sees it through the completion.
     connection.record(first &+ count &- 1, table.queueMask).store(flight)
-    guard let pair = connection.pair else {
-      batch.status = Refusal.localProtection
-      return
-    }
-    let outcome = pair.post(batch.chain)
+    let outcome = connection.pair.post(batch.chain)
     connection.posted.storeRelaxed(first &+ UInt64(outcome.postedCount))
     if outcome.code != 0 {
       connection.record(first &+ count &- 1, table.queueMask).store(0)
