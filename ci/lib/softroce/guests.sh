@@ -40,7 +40,7 @@ write_guest_files() {
   write_enter >"$folder/softroce/enter.sh"
   {
     if [ "$guests" -gt 1 ]; then
-      echo "/bin/sh /run/softroce/enter.sh /run/softroce/agent --wait $(quoted ${hosts//,/ }) || exit 125"
+      echo "/bin/sh /run/softroce/enter.sh /run/softroce/agent --wait ${hosts//,/ } || exit 125"
     fi
     echo "exec /bin/sh /run/softroce/enter.sh $(quoted "${command[@]}")"
   } >"$folder/softroce/command.sh"
