@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154,SC2034,SC2054
 # The host's side of the guests: writes what each of them reads, starts QEMU, passes output and exit code on.
 
 # quoted WORD...: the words as a POSIX shell reads them back.
@@ -30,9 +31,9 @@ write_guest_files() {
   cp "$softroce_lib/guest-init.sh" "$folder/init"
   {
     echo "index=$index guests=$guests mtu=$mtu"
-    echo "netem=$(quoted "$netem") modules=$([ -z "$netem" ] || echo sch_netem)"
+    echo "netem=$(quoted "$netem") modules=$(quoted "${modules[*]}")"
     echo "out=$(quoted "$out") keep=$(quoted "$(hidden_folders)")"
-  } | sed 's/ modules=$/ modules=/' >"$folder/softroce.conf"
+  } >"$folder/softroce.conf"
   {
     echo "#!$(python3 -c 'import sys; print(sys.executable)') -IS"
     cat "$softroce_lib/agent.py"

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154,SC2034,SC2054
 # Installs packages that ci/softroce needs, and only what is missing.
 
 # as_root COMMAND ARGS...: directly as root, else through sudo.
