@@ -39,6 +39,8 @@ softroce_left_nothing() {
 softroce_one_guest() {
   local scratch=$1
   mkdir "$scratch/result"
+  check "softroce: compiling torn-words" \
+    gcc -O2 -Wall -Wextra -Werror -o "$scratch/result/torn-words" ci/fixtures/torn-words.c -libverbs -lpthread
   check "softroce: the exit code of a command in a guest" \
     softroce_run "$scratch" one 7 --timeout 120 --module dummy --out "$scratch/result" -- bash -c '
       echo "to stdout"; echo "to stderr" >&2
@@ -49,13 +51,14 @@ softroce_one_guest() {
       ib_read_lat -x 1 -F -s 4096 -n 200 >/dev/null 2>&1 &
       until grep -q ":4853 .* 0A " /proc/net/tcp /proc/net/tcp6; do sleep 0.1; done
       ib_read_lat -x 1 -F -s 4096 -n 200 $SOFTROCE_ADDRESS 2>/dev/null | grep "^ 4096" | sed "s/^/read/"; wait
+      cp "$SOFTROCE_OUT/torn-words" /tmp; /tmp/torn-words rxe0 3 && echo "no word torn"
       touch "$SOFTROCE_OUT/written" 2>&1; touch "$PWD/not-written" 2>/dev/null || echo "read-only"
       MERINO_SOFTROCE=native ci/softroce -- sh -c "echo native \$SOFTROCE_DEVICE; ibv_devinfo -d \$SOFTROCE_DEVICE |
         grep -c PORT_ACTIVE; exit 9"
       echo "native status $?"; echo "left: $(ls /sys/class/infiniband)"
       exit 7'
   local want
-  for want in "to stdout" " state: PORT_ACTIVE (4)" " active_mtu: 4096 (5)" "5" "read-only" "native rxe1" \
+  for want in "to stdout" " state: PORT_ACTIVE (4)" " active_mtu: 4096 (5)" "5" "read-only" "no word torn" "native rxe1" \
     "native status 9" "left: rxe0"; do
     check "softroce: in a guest: $want" grep -Fxq -- "$want" "$scratch/one.out"
   done
