@@ -1,4 +1,5 @@
 #!/bin/sh
+# shellcheck disable=SC2086,SC2154,SC1091,SC2114  # words of softroce.conf are split on purpose
 # The first process of a guest, under busybox in the initramfs: loads the modules, mounts the host's files, brings
 # up rxe0, runs the command (guest 1) or the agent (the others), reports the exit code and powers off.
 # softroce.conf, from ci/lib/softroce/guests.sh, sets every variable below that is not set here.
@@ -29,6 +30,11 @@ load() {
     insmod "/modules/$file" $parameters 2>/dev/null || grep -q "^$(echo "${file%.ko}" | tr - _) " /proc/modules ||
       fail "the module $file cannot be loaded"
   done <"/modules/$1.order"
+}
+
+# A program of the host. By env: busybox would take its own applet of the same name, and its tc knows no netem.
+host() {
+  chroot $root /usr/bin/env PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"
 }
 
 mount_9p() {
@@ -87,9 +93,9 @@ bring_up_network() {
   if [ -n "$netem" ]; then
     load sch_netem
     # Without quotes: the words of netem's own syntax.
-    chroot $root tc qdisc add dev eth0 root netem $netem || fail "tc does not take 'netem $netem'"
+    host tc qdisc add dev eth0 root netem $netem || fail "tc does not take 'netem $netem'"
   fi
-  chroot $root rdma link add rxe0 type rxe netdev eth0 || fail "rdma link add rxe0 failed; the kernel said: $(dmesg | grep rxe)"
+  host rdma link add rxe0 type rxe netdev eth0 || fail "rdma link add rxe0 failed; the kernel said: $(dmesg | grep rxe)"
 }
 
 # Until the port is active and has the GID of its IPv4 address, which librdmacm asks for.

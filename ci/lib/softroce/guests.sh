@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154,SC2034,SC2054
 # The host's side of the guests: writes what each of them reads, starts QEMU, passes output and exit code on.
 
 # quoted WORD...: the words as a POSIX shell reads them back.
@@ -30,9 +31,9 @@ write_guest_files() {
   cp "$softroce_lib/guest-init.sh" "$folder/init"
   {
     echo "index=$index guests=$guests mtu=$mtu"
-    echo "netem=$(quoted "$netem") modules=$([ -z "$netem" ] || echo sch_netem)"
+    echo "netem=$(quoted "$netem") modules=$(quoted "${modules[*]}")"
     echo "out=$(quoted "$out") keep=$(quoted "$(hidden_folders)")"
-  } | sed 's/ modules=$/ modules=/' >"$folder/softroce.conf"
+  } >"$folder/softroce.conf"
   {
     echo "#!$(python3 -c 'import sys; print(sys.executable)') -IS"
     cat "$softroce_lib/agent.py"
@@ -40,7 +41,7 @@ write_guest_files() {
   write_enter >"$folder/softroce/enter.sh"
   {
     if [ "$guests" -gt 1 ]; then
-      echo "/bin/sh /run/softroce/enter.sh /run/softroce/agent --wait $(quoted ${hosts//,/ }) || exit 125"
+      echo "/bin/sh /run/softroce/enter.sh /run/softroce/agent --wait ${hosts//,/ } || exit 125"
     fi
     echo "exec /bin/sh /run/softroce/enter.sh $(quoted "${command[@]}")"
   } >"$folder/softroce/command.sh"
@@ -74,11 +75,13 @@ write_enter() {
   fi
 }
 
-# The folders that the guest's empty /tmp, /run and /var/tmp would hide: the repository, the current folder, the command's own.
+# The folders that the guest's empty /tmp, /run and /var/tmp would hide: the repository, the current folder, the
+# command's own.
 hidden_folders() {
   local folder program
   program=$(command -v -- "${command[0]}" || true)
-  for folder in "$(git rev-parse --show-toplevel 2>/dev/null || true)" "$PWD" "$(dirname "$(realpath -m -- "$program")")"; do
+  for folder in "$(git rev-parse --show-toplevel 2>/dev/null || true)" "$PWD" \
+    "$(dirname "$(realpath -m -- "$program")")"; do
     case $folder/ in
       /tmp/?* | /run/?* | /var/tmp/?* | /dev/shm/?*) echo "$folder" ;;
     esac
@@ -103,11 +106,13 @@ start_guest() {
       -chardev "file,id=err,path=$run/err" -device virtserialport,nr=2,chardev=err
       -chardev "file,id=status,path=$run/status" -device virtserialport,nr=3,chardev=status)
   fi
+  local kernel="console=ttyS0 quiet panic=-1 rdinit=/init mitigations=off tsc=reliable cryptomgr.notests"
+  kernel+=" audit=0 apparmor=0 rcupdate.rcu_expedited=1"
   setpriv --pdeathsig TERM timeout -k 5 "$timeout_seconds" setpriv --pdeathsig KILL \
     qemu-system-x86_64 "${accelerator[@]}" -nodefaults -no-user-config -no-reboot -display none \
     -smp "$cpus" -m "$memory" -serial "file:$run/console$index" \
     -kernel "$guest_image/kernel" -initrd "$run/initrd$index" \
-    -append "console=ttyS0 quiet panic=-1 rdinit=/init mitigations=off tsc=reliable cryptomgr.notests audit=0 apparmor=0 rcupdate.rcu_expedited=1" \
+    -append "$kernel" \
     -netdev "$(netdev_of "$index")" \
     -device "virtio-net-pci,netdev=net,mac=52:54:00:77:00:0$index,host_mtu=$mtu,romfile=" \
     -fsdev local,id=root,path=/,readonly=on,security_model=none,multidevs=remap \

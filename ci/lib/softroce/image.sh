@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154,SC2034,SC2054
 # The guests' kernel, modules and busybox, made once and kept in the cache.
 
 # Modules of the guest. crc32 comes first: without that algorithm `rdma link add` fails with "No such file or
@@ -60,7 +61,7 @@ fetch_kernel() {
   done
   mkdir "$work/debs" "$work/tree"
   # apt-get warns that its own user cannot write there and does the work itself.
-  (cd "$work/debs" && apt-get download -qq "${parts[@]}" 2>&1 | grep -v 'unsandboxed' || true)
+  (cd "$work/debs" && apt-get download -qq "${parts[@]}" 2> >(grep -v unsandboxed >&2))
   for part in "$work"/debs/*.deb; do dpkg-deb -x "$part" "$work/tree"; done
   # A merged /usr within the package, on newer systems.
   if [ ! -e "$work/tree/lib" ]; then ln -s usr/lib "$work/tree/lib"; fi
