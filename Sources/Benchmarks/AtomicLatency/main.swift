@@ -51,12 +51,10 @@ struct AtomicLatency: ParsableCommand {
       return [adds, swaps, try Clock.times(count: count) { _ in _ = try cluster.atomicLoad(word) }]
     }
     try job.alone { _ = try steps(job.options.warmUpCount) }
-    try job.blocks { _ in
-      try job.alone {
-        for (index, samples) in try steps(count).enumerated() { times[index] += samples }
-        guard let end = job.floor.end else { return }
-        for index in operations.indices { plain[index] += try end.times(operations[index], count: count).total }
-      }
+    try job.blocksAlone { _ in
+      for (index, samples) in try steps(count).enumerated() { times[index] += samples }
+      guard let end = job.floor.end else { return }
+      for index in operations.indices { plain[index] += try end.times(operations[index], count: count).total }
     }
     guard job.isMeasuring else { return [] }
     let counted = try cluster.atomicLoad(word)

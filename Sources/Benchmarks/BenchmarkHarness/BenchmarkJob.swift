@@ -77,6 +77,19 @@ public final class BenchmarkJob {
     }
   }
 
+  /// As `blocks`, on node 1 alone: no barrier between the first block and the end of the last.
+  public func blocksAlone(_ body: (Int) throws -> Void) throws {
+    try alone {
+      let began = Clock.now()
+      let limit = UInt64(options.durationSeconds ?? 0) * 1_000_000_000
+      var block = 0
+      while block < Self.blockCount || Clock.now() - began < limit {
+        try body(block)
+        block += 1
+      }
+    }
+  }
+
   /// Runs `body` on node 1 alone while the others wait without using the processors.
   public func alone(_ body: () throws -> Void) throws {
     try cluster.barrier()

@@ -44,27 +44,23 @@ struct Measurement {
     pages = try HomePages(job, pageByteCount: unit, pageCount: longest)
   }
 
-  /// Node 1 has copies of all pages, and has released each once.
-  func warmUp() throws {
+  /// Node 0 is home of all pages, and node 1 has copies.
+  mutating func warmUp() throws {
     try job.atHome { pages.write(from: 0, count: pages.pageCount, round: 1) }
     try job.alone { pages.touch(from: 0, count: pages.pageCount) }
   }
 
-  mutating func block() throws {
-    // Home again: at the barriers around the last block the pages moved to their only writer.
-    for round in 1...2 { try job.atHome { pages.write(from: 0, count: pages.pageCount, round: round) } }
-    try job.alone {
-      pages.touch(from: 0, count: pages.pageCount)
-      for index in kinds.indices {
-        // The first release of a block is not counted: it makes the device and the kernel's tables warm.
-        _ = try release(kinds[index])
-        for _ in 0..<sampleCount {
-          let before = job.cluster.statistics.diffsSent
-          samples[index].releases.append(try release(kinds[index]))
-          samples[index].diffs += Int(job.cluster.statistics.diffsSent - before)
-        }
-        try measureFloor(index)
+  /// Node 1 alone.
+  mutating func block(_ block: Int) throws {
+    for index in kinds.indices {
+      // Not counted: it gives twins their memory.
+      if block == 0 { _ = try release(kinds[index]) }
+      for _ in 0..<sampleCount {
+        let before = job.cluster.statistics.diffsSent
+        samples[index].releases.append(try release(kinds[index]))
+        samples[index].diffs += Int(job.cluster.statistics.diffsSent - before)
       }
+      try measureFloor(index)
     }
   }
 

@@ -66,7 +66,7 @@ struct ReleaseLatency: ParsableCommand {
     try BenchmarkJob.run("merino-release-lat", common, messageByteCount: unit) { job in
       var measurement = try Measurement(job, unit, kinds)
       try measurement.warmUp()
-      try job.blocks { _ in try measurement.block() }
+      try job.blocksAlone { try measurement.block($0) }
       return job.isMeasuring ? try measurement.series() : []
     }
   }
