@@ -88,6 +88,14 @@ class Bench:
         self.scale = 5 if quick else 1
         self.port = 18515
         self.gid = gid_index(device) if device else None
+        self.seconds = {}
+
+    def timed(self, name, body):
+        """Runs `body` and notes how long it took."""
+        began = time.monotonic()
+        result = body()
+        self.seconds[name] = round(time.monotonic() - began, 1)
+        return result
 
     def perftest(self, program, arguments, column):
         """The value of a column, from a server and a client on this machine."""
@@ -128,30 +136,26 @@ class Bench:
     def round(self, number):
         """perftest's values and the benchmarks' reports; what is compared runs in turn, in both orders."""
         count = lambda full: str(max(full // self.scale, 5))
-        latency = lambda program, size: lambda: (
-            f"{program} -s {size}",
-            self.perftest(program, ["-s", str(size), "-n", count(1000)], "t_typical[usec]"))
-        atomic = lambda: (
-            "ib_atomic_lat", self.perftest("ib_atomic_lat", ["-n", count(1000)], "t_typical[usec]"))
-        bandwidth = lambda: (
-            "ib_read_bw -s 4096",
-            self.perftest("ib_read_bw", ["-s", "4096", "-n", count(2000)], "BW average[MB/sec]"))
+        latency, bandwidth = "t_typical[usec]", "BW average[MB/sec]"
         groups = [
-            ([latency("ib_read_lat", 4096), latency("ib_read_lat", 8)], [("merino-fetch-lat", ["-n", "1000"])]),
-            ([atomic], [("merino-lock-lat", ["-n", count(500)]), ("merino-atomic-lat", ["-n", count(500)])]),
-            ([latency("ib_write_lat", 64)], [("merino-barrier-lat", ["-n", count(1000)])]),
-            ([bandwidth], [("merino-fetch-bw", ["-n", "2560"])]),
+            ([("ib_read_lat -s 4096", 1000, latency), ("ib_read_lat -s 8", 1000, latency)],
+             [("merino-fetch-lat", ["-n", "1000"])]),
+            ([("ib_atomic_lat", 1000, latency)],
+             [("merino-lock-lat", ["-n", count(500)]), ("merino-atomic-lat", ["-n", count(500)])]),
+            ([("ib_write_lat -s 64", 1000, latency)], [("merino-barrier-lat", ["-n", count(500)])]),
+            ([("ib_read_bw -s 4096", 1000, bandwidth)], [("merino-fetch-bw", ["-n", "1280"])]),
             ([], [("merino-release-lat", ["-n", "5", "--pages", "1000", "--patterns", "contiguous,scattered"])]),
         ]
         values, reports = {}, {}
         for plain, merino in groups:
             def ours():
                 for name, arguments in merino:
-                    reports[name] = self.merino(name, arguments)
+                    reports[name] = self.timed(name, lambda: self.merino(name, arguments))
             if number % 2 == 1:
                 ours()
-            if self.device:
-                values.update(one() for one in plain)
+            for name, full, column in plain if self.device else []:
+                command = name.split() + ["-n", count(full)]
+                values[name] = self.timed(name, lambda: self.perftest(command[0], command[1:], column))
             if number % 2 == 0:
                 ours()
         return values, reports

@@ -17,7 +17,8 @@ public struct CommonOptions: ParsableArguments, Sendable {
   var size: Int?
 
   @Option(
-    name: [.customShort("n"), .customLong("iters")], help: "Samples of each series; each benchmark has a default."
+    name: [.customShort("n"), .customLong("iters")],
+    help: "Samples of each series; each benchmark has a default."
   )
   var iterationCount: Int?
 
@@ -54,7 +55,8 @@ public struct CommonOptions: ParsableArguments, Sendable {
       throw ValidationError("The duration (-D) lies between 1 and 3600 seconds, not \(durationSeconds).")
     }
     if let iterationCount, !(5...10_000_000).contains(iterationCount) {
-      throw ValidationError("The number of iterations (-n) lies between 5 and 10,000,000, not \(iterationCount).")
+      throw ValidationError(
+        "The number of iterations (-n) lies between 5 and 10,000,000, not \(iterationCount).")
     }
   }
 

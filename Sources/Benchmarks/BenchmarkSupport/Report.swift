@@ -39,7 +39,8 @@ public struct Report: Sendable {
   /// The report as text: for each series perftest's header with its row, the rows of the floor's parts and the ratio.
   public func text(_ listing: Listing = .none) -> String {
     var lines = [
-      "\(benchmark): \(nodeCount) nodes over the fabric \(fabric); floors from \(floorSource): \(floorNote)", "",
+      "\(benchmark): \(nodeCount) nodes over the fabric \(fabric); floors from \(floorSource): \(floorNote)",
+      "",
     ]
     for one in series {
       switch one {

@@ -14,7 +14,9 @@ struct FetchFloors {
     if isFirst {
       firstFaults += try FaultFloor.measure(
         order: order, pageByteCount: unit, frames: job.floor.isVerbs ? .unmapped : .empty)
-      if let end = job.floor.end { smallReads += try end.times(.read(byteCount: 8), count: order.count).total }
+      if let end = job.floor.end {
+        smallReads += try end.times(.read(byteCount: 8), count: order.count).total
+      }
       return
     }
     faults += try FaultFloor.measure(order: order, pageByteCount: unit, frames: .resident)

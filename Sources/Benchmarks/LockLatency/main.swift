@@ -8,7 +8,8 @@ import VerbsFloor
 struct LockLatency: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "merino-lock-lat",
-    abstract: "Latency of taking and releasing a free lock, and of handing a lock over with a shared counter.",
+    abstract:
+      "Latency of taking and releasing a free lock, and of handing a lock over with a shared counter.",
     discussion: """
       Start it as a job of two nodes: merino run -n 2 -- merino-lock-lat
       -s is the coherence unit of the counter's page in bytes (4096), -n the samples (1000). See

@@ -62,7 +62,8 @@ struct ReleaseLatency: ParsableCommand {
   func run() throws {
     let unit = try common.unitByteCount()
     let counts = try pageCounts()
-    let kinds = try chosenPatterns().flatMap { pattern in counts.map { Kind(pattern: pattern, pageCount: $0) } }
+    let kinds = try chosenPatterns().flatMap { pattern in counts.map { Kind(pattern: pattern, pageCount: $0) }
+    }
     try BenchmarkJob.run("merino-release-lat", common, messageByteCount: unit) { job in
       var measurement = try Measurement(job, unit, kinds)
       try measurement.warmUp()
