@@ -110,6 +110,16 @@ class Arithmetic(unittest.TestCase):
         self.assertEqual(row["perftest"], ("ib_read_lat -s 4096", 200.0))
         self.assertEqual(row["floor"], [("ib_read_lat -s 4096", 200.0), ("page fault", 100)])
 
+    def test_a_figure_that_only_some_rounds_have_is_the_median_of_those(self):
+        some = reports()
+        del some["merino-atomic-lat"]
+        some["merino-release-lat"]["series"].pop()
+        rows = compare.summary([compare.figures(PERFTEST, some), compare.figures(PERFTEST, reports())])
+        found = {one["name"]: one["ratios"] for one in rows}
+        self.assertEqual(len(found["release"]), 2)
+        self.assertEqual(len(found["release scattered"]), 1)
+        self.assertEqual(len(found["atomic load"]), 1)
+
     def test_the_lines_come_in_order_and_say_what_is_missing(self):
         lines = compare.ratio_lines(compare.summary([compare.figures(PERFTEST, reports())]))
         self.assertEqual([line.split()[1] for line in lines], compare.NAMES)

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import time
 
-SECONDS = 60
+SECONDS = 120
 DEVICES = "/sys/class/infiniband"
 
 
@@ -39,9 +39,13 @@ def gid_index(device):
 
 def start(command, environment=None):
     """Starts a program in a process group of its own, its output in a pipe."""
-    return subprocess.Popen(
-        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        start_new_session=True)
+    try:
+        return subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            start_new_session=True)
+    except OSError as error:
+        cure = "run make before" if command[0].startswith("/") else "install the package perftest"
+        raise Failed(f"{command[0]} cannot be started ({error.strerror}): {cure}") from None
 
 
 def finish(process, command):
@@ -137,16 +141,19 @@ class Bench:
         """perftest's values and the benchmarks' reports; what is compared runs in turn, in both orders."""
         count = lambda full: str(max(full // self.scale, 5))
         latency, bandwidth = "t_typical[usec]", "BW average[MB/sec]"
+        # Beside the figures, and long: in every second round.
+        patterns = "contiguous,scattered" if number % 2 == 0 else "contiguous"
+        atomics = [("merino-atomic-lat", ["-n", count(500)])] if number % 2 == 0 else []
         groups = [
             ([("ib_read_lat -s 4096", 1000, latency), ("ib_read_lat -s 8", 1000, latency)],
              [("merino-fetch-lat", ["-n", "1000"])]),
             ([("ib_atomic_lat", 1000, latency)],
-             [("merino-lock-lat", ["-n", count(500)]), ("merino-atomic-lat", ["-n", count(500)])]),
-            ([("ib_write_lat -s 64", 1000, latency)], [("merino-barrier-lat", ["-n", count(500)])]),
+             [("merino-lock-lat", ["-n", count(500)])] + atomics),
+            ([("ib_write_lat -s 64", 500, latency)], [("merino-barrier-lat", ["-n", count(500)])]),
             ([("ib_read_bw -s 4096", 1000, bandwidth)], [("merino-fetch-bw", ["-n", "1280"])]),
-            ([], [("merino-release-lat", ["-n", "5", "--pages", "1000", "--patterns", "contiguous,scattered"])]),
+            ([], [("merino-release-lat", ["-n", "5", "--pages", "1000", "--patterns", patterns])]),
         ]
-        values, reports = {}, {}
+        values, reports, self.seconds = {}, {}, {}
         for plain, merino in groups:
             def ours():
                 for name, arguments in merino:
