@@ -163,15 +163,22 @@ def text(value, digits=2):
     return "-" if value is None else f"{value:.{digits}f}"
 
 
+def spread(one):
+    """The smallest and the largest ratio of the rounds: far apart, the machine was busy with something else."""
+    ratios = [ratio for ratio in one["ratios"] if ratio is not None]
+    return f"{min(ratios):.2f}-{max(ratios):.2f}" if ratios else "-"
+
+
 def table(rows):
     """The table of medians, as lines; under each figure the parts of its floor."""
-    line = "{:<26}{:>26}{:>12}{:>12}{:>10}{:>12}"
-    lines = [line.format("figure", "perftest", "floor", "Merino", "/ floor", "/ perftest")]
+    line = "{:<26}{:>27}{:>11}{:>11}{:>9}{:>15}{:>12}"
+    lines = [line.format("figure", "perftest", "floor", "Merino", "/ floor", "from-to", "/ perftest")]
     for one in rows:
         bare = f"{one['perftest'][0]} {text(one['perftest'][1])}" if one["perftest"] else "-"
         floor = sum(value for _, value in one["floor"]) if one["floor"] else None
         lines.append(line.format(
-            f"{one['name']} [{one['unit']}]", bare, text(floor), text(one["merino"]), text(one["ratio"]), text(one["bare"])))
+            f"{one['name']} [{one['unit']}]", bare, text(floor), text(one["merino"]), text(one["ratio"]), spread(one),
+            text(one["bare"])))
         if len(one["floor"]) > 1:
             lines += [f"    floor: {text(value):>10}  {what}" for what, value in one["floor"]]
     return lines

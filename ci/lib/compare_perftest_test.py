@@ -107,6 +107,7 @@ class Arithmetic(unittest.TestCase):
         row = compare.summary(rounds)[0]
         self.assertAlmostEqual(row["ratio"], 1.2)
         self.assertEqual(row["merino"], 480)
+        self.assertEqual(compare.spread(row), "1.20-4.50")
         self.assertEqual(row["perftest"], ("ib_read_lat -s 4096", 200.0))
         self.assertEqual(row["floor"], [("ib_read_lat -s 4096", 200.0), ("page fault", 100)])
 
