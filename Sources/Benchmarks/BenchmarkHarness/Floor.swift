@@ -44,7 +44,12 @@ public struct Floor {
       return Floor(end: end, isVerbs: true, note: "plain operations on \(name), by Verbs.")
     }
     let reason = first.isEmpty ? "node 1: \(second)" : "node 0: \(first)"
-    guard choice == .auto else { throw ValidationError("There is no floor of verbs; \(reason)") }
+    guard choice == .auto else {
+      // One node says it: sentences of several would be printed into each other.
+      try cluster.finalize()
+      guard cluster.node == 0 else { throw ExitCode.success }
+      throw ValidationError("There is no floor of verbs; \(reason)")
+    }
     return Floor(end: nil, isVerbs: false, note: "copies and page faults in plain C; no verbs, \(reason)")
   }
 
