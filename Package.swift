@@ -9,6 +9,14 @@ let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package
 // of the system. Only the simulator's targets are compiled so; no product that others import depends on them.
 let onCoroutines: [SwiftSetting] = [.unsafeFlags(["-enforce-exclusivity=unchecked"])]
 
+/// A benchmark's program, from its folder below Sources/Benchmarks.
+func benchmark(_ folder: String) -> Target {
+  .executableTarget(
+    name: "Merino" + folder,
+    dependencies: ["BenchmarkHarness", "BenchmarkSupport", "Merino", "VerbsFloor", argumentParser],
+    path: "Sources/Benchmarks/" + folder, exclude: ["README.md"])
+}
+
 let package = Package(
   name: "Merino",
   products: [
@@ -17,6 +25,12 @@ let package = Package(
     .library(name: "MerinoC", type: .dynamic, targets: ["MerinoC"]),
     .executable(name: "merino", targets: ["MerinoTool"]),
     .executable(name: "merino-fetch-lat", targets: ["MerinoFetchLatency"]),
+    .executable(name: "merino-fetch-bw", targets: ["MerinoFetchBandwidth"]),
+    .executable(name: "merino-write-lat", targets: ["MerinoWriteLatency"]),
+    .executable(name: "merino-release-lat", targets: ["MerinoReleaseLatency"]),
+    .executable(name: "merino-lock-lat", targets: ["MerinoLockLatency"]),
+    .executable(name: "merino-barrier-lat", targets: ["MerinoBarrierLatency"]),
+    .executable(name: "merino-atomic-lat", targets: ["MerinoAtomicLatency"]),
     .executable(name: "merino-simulate", targets: ["MerinoSimulate"]),
   ],
   dependencies: [
@@ -64,13 +78,25 @@ let package = Package(
     // Tools.
     .executableTarget(
       name: "MerinoTool", dependencies: ["Merino", "Bootstrap", "CBootstrap", argumentParser]),
+
+    // Benchmarks: what Merino's steps and the plain operations below them take.
     .target(name: "CFaultFloor", path: "Sources/Benchmarks/CFaultFloor"),
     .target(
       name: "BenchmarkSupport", dependencies: ["CFaultFloor"],
       path: "Sources/Benchmarks/BenchmarkSupport"),
-    .executableTarget(
-      name: "MerinoFetchLatency", dependencies: ["Merino", "BenchmarkSupport", argumentParser],
-      path: "Sources/Benchmarks/FetchLatency"),
+    .target(
+      name: "VerbsFloor", dependencies: ["BenchmarkSupport", "Verbs"],
+      path: "Sources/Benchmarks/VerbsFloor"),
+    .target(
+      name: "BenchmarkHarness", dependencies: ["BenchmarkSupport", "Merino", "VerbsFloor", argumentParser],
+      path: "Sources/Benchmarks/BenchmarkHarness"),
+    benchmark("FetchLatency"),
+    benchmark("FetchBandwidth"),
+    benchmark("WriteLatency"),
+    benchmark("ReleaseLatency"),
+    benchmark("LockLatency"),
+    benchmark("BarrierLatency"),
+    benchmark("AtomicLatency"),
 
     .executableTarget(
       name: "JacobiExample", dependencies: ["Merino"], path: "Examples/Swift"),
@@ -117,6 +143,7 @@ let package = Package(
     .testTarget(name: "VerbsTests", dependencies: ["CFakeProvider", "Verbs", "VerbsHotPath"]),
     .testTarget(name: "HeapTests", dependencies: ["Heap"]),
     .testTarget(name: "BenchmarkSupportTests", dependencies: ["BenchmarkSupport"]),
+    .testTarget(name: "VerbsFloorTests", dependencies: ["CFakeProvider", "VerbsFloor"]),
     .testTarget(name: "ArchitectureTests"),
   ],
   swiftLanguageModes: [.v6]

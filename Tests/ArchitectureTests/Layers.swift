@@ -24,11 +24,21 @@ enum Layers {
     "MerinoC": machine.union(["CMerino", "FaultHandler", "Merino"]),
   ]
 
+  static let benchmark: Set<String> = ["BenchmarkHarness", "BenchmarkSupport", "Merino", "VerbsFloor"]
+
   /// Command-line tools and the simulation; the library knows none of them. The key is the folder's name.
   static let tools: [String: Set<String>] = [
     "MerinoTool": machine.union(["Bootstrap", "CBootstrap", "Merino"]),
     "BenchmarkSupport": ["CFaultFloor"],
-    "FetchLatency": machine.union(["BenchmarkSupport", "Merino"]),
+    "VerbsFloor": ["BenchmarkSupport", "Verbs"],
+    "BenchmarkHarness": ["BenchmarkSupport", "Merino", "VerbsFloor"],
+    "FetchLatency": benchmark,
+    "FetchBandwidth": benchmark,
+    "WriteLatency": benchmark,
+    "ReleaseLatency": benchmark,
+    "LockLatency": benchmark,
+    "BarrierLatency": benchmark,
+    "AtomicLatency": benchmark,
     "SimulatedFabric": protocolBelow.union(["CCoroutine"]),
     "Simulation": protocolBelow.union(["Coherence", "SimulatedFabric", "Heap"]),
     "MerinoSimulate": protocolBelow.union(["Coherence", "Simulation", "SimulatedFabric"]),

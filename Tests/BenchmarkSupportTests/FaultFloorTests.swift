@@ -14,6 +14,44 @@ import Testing
     #expect(times.allSatisfy { $0 > 250 })
   }
 
+  @Test(arguments: [FaultFloor.Access.read, .write, .upgrade], [true, false])
+  func everyKindTakesItsFault(access: FaultFloor.Access, copies: Bool) throws {
+    let order = PageOrder.random(count: 50, seed: 9)
+    let times = try FaultFloor.measure(
+      order: order, pageByteCount: 4096, frames: .resident, access: access, copies: copies)
+    #expect(times.allSatisfy { $0 > 250 })
+  }
+
+  @Test func unmappedFramesTakeTheirFault() throws {
+    let times = try FaultFloor.measure(order: [1, 0, 2], pageByteCount: 8192, frames: .unmapped)
+    #expect(times.allSatisfy { $0 > 250 })
+  }
+
+  @Test func anUpgradeNeedsMemoryThatWasReadable() {
+    #expect(throws: FaultFloor.Failure.self) {
+      try FaultFloor.measure(order: [0], pageByteCount: 4096, frames: .empty, access: .upgrade)
+    }
+  }
+
+  @Test func thePartsOfAFaultAreAllThere() throws {
+    let parts = try FaultFloor.parts(order: PageOrder.random(count: 20, seed: 2), pageByteCount: 4096)
+    for part in [parts.trap, parts.copy, parts.protect, parts.resume] {
+      #expect(part.count == 20)
+      // Differences of a clock that does not go back: none is a wrapped negative.
+      #expect(part.allSatisfy { $0 < 1_000_000_000 })
+    }
+    #expect(parts.trap.allSatisfy { $0 > 0 })
+  }
+
+  @Test(arguments: [1, 2]) func aReleaseIsMeasuredByRounds(stride: Int) throws {
+    let floor = try ReleaseFloor.measure(pageCount: 10, pageByteCount: 4096, stride: stride, rounds: 4)
+    #expect(floor.protect.count == 4 && floor.protect.allSatisfy { $0 > 0 })
+    #expect(floor.compare.count == 4 && floor.compare.allSatisfy { $0 > 0 })
+    #expect(throws: FaultFloor.Failure.self) {
+      try ReleaseFloor.measure(pageCount: 10, pageByteCount: 100, stride: stride, rounds: 4)
+    }
+  }
+
   @Test func theFormerHandlerIsBack() throws {
     // An action that no one else installs, so that one left behind by a measurement is told from it.
     var own = sigaction()

@@ -7,6 +7,7 @@ stage_checks() {
   checks_library "$work"
   checks_documents "$work"
   checks_counting "$work"
+  checks_benchmarks "$work"
   rm -rf "$work"
 }
 
@@ -89,17 +90,37 @@ XML
   check "a failed test is counted" grep -q '^failed 1 ' <(python3 ci/lib/count-xunit.py "$1/reports" 1)
   check "a run that ends early is a failure" grep -q '^failed 1 ' <(python3 ci/lib/count-xunit.py "$1/none" 139)
   check "a run without tests is a failure" grep -q '^failed 1 ' <(python3 ci/lib/count-xunit.py "$1/none" 0)
-  local side='{"n_iterations": 3, "t_typical": 1}'
-  echo '{"series": [{"name": "first touch", "ratio": 1.1, "fetch": '"$side"', "floor": '"$side"'},' \
-    '{"name": "refetch", "ratio": 1.5, "fetch": '"$side"', "floor": '"$side"'}], "sequential_ratio": 0.1}' >"$1/slow.json"
-  check "a whole report passes" python3 ci/lib/check-fetch-report.py "$1/slow.json"
-  check_fails "a slow refetch is found" 'refetch must be at most 1.3' \
-    python3 ci/lib/check-fetch-report.py --limits 1.3 0.4 "$1/slow.json"
-  sed 's/1.5/0.5/' "$1/slow.json" >"$1/floor.json"
-  check_fails "a floor that is none is found" 'measured wrongly' \
-    python3 ci/lib/check-fetch-report.py --limits 1.3 0.4 "$1/floor.json"
-  sed 's/"n_iterations": 3/"n_iterations": 0/' "$1/slow.json" >"$1/samples.json"
-  check_fails "a report without samples is found" 'no samples' python3 ci/lib/check-fetch-report.py "$1/samples.json"
   echo "$PWD/Sources/A/B.swift:1:2: warning: variable was never used" >"$1/log"
   check_fails "check-warnings finds a warning" 'never used' ci/check-warnings "$1/log"
+}
+
+# A report of merino-fetch-lat: slow, and otherwise whole.
+benchmark_report() {
+  local table='"MsgSize": 4096, "n_iterations": 3, "t_min": 1, "t_max": 1, "t_typical": 1, "t_median": 1, "t_avg": 1,
+    "t_stdev": 0, "percentile_99": 1, "percentile_99.9": 1'
+  local floor='"floor_usec": 1, "floor": [{"name": "fault", "count": 1, "latency": {'$table'}}], "latency": {'$table'}'
+  echo '{"benchmark": "merino-fetch-lat", "fabric": "host", "nodes": 2, "floor_source": "host", "floor_note": "x",
+    "series": [{"name": "first fetch", "figure_usec": 1.1, "ratio": 1.1, '"$floor"'},
+    {"name": "refetch", "figure_usec": 1.5, "ratio": 1.5, '"$floor"', "facts": {"sequential_usec_per_page": 0.1}}]}'
+}
+
+checks_benchmarks() {
+  local check_report=(python3 ci/lib/check-benchmark-report.py)
+  benchmark_report >"$1/slow.json"
+  check "a whole report passes" "${check_report[@]}" "$1/slow.json"
+  check_fails "a slow refetch is found" 'refetch must be at most 1.3' \
+    "${check_report[@]}" --limits 1.3 0.4 "$1/slow.json"
+  sed 's/1\.5/0.5/g' "$1/slow.json" >"$1/floor.json"
+  check_fails "a floor that is none is found" 'measured wrongly' \
+    "${check_report[@]}" --limits 1.3 0.4 "$1/floor.json"
+  sed 's/"n_iterations": 3/"n_iterations": 0/' "$1/slow.json" >"$1/samples.json"
+  check_fails "a report without samples is found" 'no samples' "${check_report[@]}" "$1/samples.json"
+  sed 's/"floor_usec": 1/"floor_usec": 2/' "$1/slow.json" >"$1/sum.json"
+  check_fails "a floor that is not the sum of its parts is found" 'not the sum' "${check_report[@]}" "$1/sum.json"
+  sed 's/first fetch/fetch/' "$1/slow.json" >"$1/names.json"
+  check_fails "a report without a series is found" 'the series are fetch' "${check_report[@]}" "$1/names.json"
+  check "the arithmetic of compare-perftest" python3 ci/lib/compare_perftest_test.py
+  check_fails "compare-perftest refuses an option that is none" '--round is no option' ci/compare-perftest --round 1
+  check_fails "compare-perftest refuses no rounds" 'takes a number from 1' ci/compare-perftest --rounds 0
+  check_fails "compare-perftest refuses a fabric that is none" 'takes verbs or host' ci/compare-perftest --fabric tcp
 }

@@ -11,7 +11,8 @@ stage_release() {
   fi
   check "the release build has no warnings" ci/check-warnings "$log"
   rm -f "$log"
-  for file in bin/merino bin/merino-fetch-lat bin/merino-simulate lib/libmerino.so lib/libmerino.so.0 include/merino.h; do
+  for file in bin/merino bin/merino-{fetch,write,release,lock,barrier,atomic}-lat bin/merino-fetch-bw \
+    bin/merino-simulate lib/libmerino.so lib/libmerino.so.0 include/merino.h; do
     check "out/$file is staged" test -s "out/$file"
   done
   check "the library exports only merino_* and stands alone" ci/check-library out/lib/libmerino.so

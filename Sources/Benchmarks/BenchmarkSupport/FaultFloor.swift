@@ -8,6 +8,50 @@ public enum FaultFloor {
     case empty
     /// As when a page is fetched again.
     case resident
+    /// As at the first fetch into memory that a device has registered: it is there, and not in the page tables
+    /// of the application's view.
+    case unmapped
+
+    var raw: cfaultfloor_frames_t {
+      switch self {
+      case .empty: CFAULTFLOOR_FRAMES_EMPTY
+      case .resident: CFAULTFLOOR_FRAMES_RESIDENT
+      case .unmapped: CFAULTFLOOR_FRAMES_UNMAPPED
+      }
+    }
+  }
+
+  /// What faults.
+  public enum Access: Sendable {
+    /// Loads of pages without access.
+    case read
+    /// Stores to pages without access.
+    case write
+    /// Stores to readable pages.
+    case upgrade
+
+    var raw: cfaultfloor_access_t {
+      switch self {
+      case .read: CFAULTFLOOR_ACCESS_READ
+      case .write: CFAULTFLOOR_ACCESS_WRITE
+      case .upgrade: CFAULTFLOOR_ACCESS_UPGRADE
+      }
+    }
+  }
+
+  /// Where the time of faults goes, in nanoseconds, an entry a fault.
+  public struct Parts: Sendable {
+    /// From before the access to the handler's first line.
+    public var trap: [UInt64] = []
+    /// The copy of the page.
+    public var copy: [UInt64] = []
+    /// The mprotect.
+    public var protect: [UInt64] = []
+    /// From the handler's last line to after the access.
+    public var resume: [UInt64] = []
+
+    /// No faults yet.
+    public init() {}
   }
 
   /// Why the floor could not be measured.
@@ -28,18 +72,64 @@ public enum FaultFloor {
   /// - Parameters:
   ///   - order: a permutation of the page numbers.
   ///   - pageByteCount: a multiple of the system's page size.
+  ///   - copies: whether the handler copies the page.
   /// - Throws: `Failure`. Not to be called by two threads at once: it takes over SIGSEGV meanwhile.
   public static func measure(
-    order: [UInt32], pageByteCount: Int, frames: Frames
+    order: [UInt32], pageByteCount: Int, frames: Frames, access: Access = .read, copies: Bool = true
   ) throws(Failure) -> [UInt64] {
-    var nanoseconds = [UInt64](repeating: 0, count: order.count)
+    let kind = cfaultfloor_kind_t(
+      frames: frames.raw, access: access.raw, copies: copies ? 1 : 0, stamps: 0)
+    return try times(order, pageByteCount, kind).map(\.total)
+  }
+
+  /// The parts of such faults with resident frames. The looks at the clock in the handler are part of them.
+  ///
+  /// - Throws: as `measure`.
+  public static func parts(order: [UInt32], pageByteCount: Int) throws(Failure) -> Parts {
+    let kind = cfaultfloor_kind_t(
+      frames: Frames.resident.raw, access: Access.read.raw, copies: 1, stamps: 1)
+    var parts = Parts()
+    for time in try times(order, pageByteCount, kind) {
+      parts.trap.append(time.trap)
+      parts.copy.append(time.copy)
+      parts.protect.append(time.protect)
+      parts.resume.append(time.resume)
+    }
+    return parts
+  }
+
+  private static func times(
+    _ order: [UInt32], _ pageByteCount: Int, _ kind: cfaultfloor_kind_t
+  ) throws(Failure) -> [cfaultfloor_times_t] {
+    var times = [cfaultfloor_times_t](repeating: cfaultfloor_times_t(), count: order.count)
     var failedCall: UnsafePointer<CChar>?
-    let kind = frames == .empty ? CFAULTFLOOR_FRAMES_EMPTY : CFAULTFLOOR_FRAMES_RESIDENT
-    let status = cfaultfloor_measure(
-      order, order.count, pageByteCount, kind, &nanoseconds, &failedCall)
+    var kind = kind
+    let status = cfaultfloor_measure(order, order.count, pageByteCount, &kind, &times, &failedCall)
     guard status == 0 else {
       throw Failure(call: failedCall.map { String(cString: $0) } ?? "", code: status)
     }
-    return nanoseconds
+    return times
+  }
+}
+
+/// The least that the local part of a release can cost here, in plain C.
+public enum ReleaseFloor {
+  /// Nanoseconds of making `pageCount` written pages read-only, and of comparing each with a copy that it equals:
+  /// an entry a round.
+  ///
+  /// - Parameter stride: 1 for contiguous pages and one mprotect; else every stride-th page with one each.
+  /// - Throws: `FaultFloor.Failure`.
+  public static func measure(
+    pageCount: Int, pageByteCount: Int, stride: Int, rounds: Int
+  ) throws(FaultFloor.Failure) -> (protect: [UInt64], compare: [UInt64]) {
+    var protect = [UInt64](repeating: 0, count: rounds)
+    var compare = protect
+    var failedCall: UnsafePointer<CChar>?
+    let status = cfaultfloor_release(
+      pageCount, pageByteCount, stride, rounds, &protect, &compare, &failedCall)
+    guard status == 0 else {
+      throw FaultFloor.Failure(call: failedCall.map { String(cString: $0) } ?? "", code: status)
+    }
+    return (protect, compare)
   }
 }

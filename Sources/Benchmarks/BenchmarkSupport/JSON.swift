@@ -45,7 +45,8 @@ public indirect enum JSON: Equatable, Sendable, CustomStringConvertible {
 }
 
 extension LatencyStatistics {
-  /// The fields as perftest's JSON report names them; times in microseconds.
+  /// The fields as perftest's JSON report names them, and `t_median`, the median of all samples; times in
+  /// microseconds.
   public func json(byteCount: Int) -> JSON {
     .object([
       ("MsgSize", .integer(byteCount)),
@@ -53,6 +54,7 @@ extension LatencyStatistics {
       ("t_min", .number(minimum / 1000)),
       ("t_max", .number(maximum / 1000)),
       ("t_typical", .number(typical / 1000)),
+      ("t_median", .number(median / 1000)),
       ("t_avg", .number(average / 1000)),
       ("t_stdev", .number(standardDeviation / 1000)),
       ("percentile_99", .number(percentile99 / 1000)),

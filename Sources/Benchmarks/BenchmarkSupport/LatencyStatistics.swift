@@ -13,8 +13,10 @@ public struct LatencyStatistics: Equatable, Sendable {
   public let minimum: Double
   /// perftest's maximum: the second largest sample.
   public let maximum: Double
-  /// The median, perftest's "t_typical".
+  /// The median of what perftest keeps, its "t_typical".
   public let typical: Double
+  /// The median of all samples: what ratios are made of, since two samples less matter where there are few.
+  public let median: Double
   /// The mean.
   public let average: Double
   /// The standard deviation of the population.
@@ -40,6 +42,7 @@ public struct LatencyStatistics: Equatable, Sendable {
     minimum = Double(sorted[0])
     maximum = Double(sorted[measured])
     typical = Self.median(body)
+    median = Self.median(sorted[...])
     average = mean
     standardDeviation = (squares / Double(measured)).squareRoot()
     percentile99 = Double(sorted[Self.index(ofThousandth: 990, of: measured)])

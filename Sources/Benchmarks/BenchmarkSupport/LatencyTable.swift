@@ -16,6 +16,11 @@ public enum LatencyTable {
         statistics.minimum, statistics.maximum, statistics.typical, statistics.average,
         statistics.standardDeviation, statistics.percentile99, statistics.percentile999,
       ].map { fixed($0 / 1000, decimals: 2) }
+    return line(values, below: columns)
+  }
+
+  /// Values, each beginning below its column's name.
+  static func line(_ values: [String], below columns: [String]) -> String {
     let cells = zip(columns, values).map { column, value in
       value + String(repeating: " ", count: max(0, column.utf8.count - value.utf8.count))
     }

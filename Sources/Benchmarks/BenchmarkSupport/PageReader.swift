@@ -1,5 +1,3 @@
-import Glibc
-
 /// Reads one byte of each of a run of pages, and times it. What a reader does while others measure: it knows
 /// nothing of how the pages get here.
 public struct PageReader {
@@ -34,11 +32,11 @@ public struct PageReader {
   public func times(order: [UInt32], round: Int) throws(WrongContents) -> [UInt64] {
     var times = [UInt64](repeating: 0, count: order.count)
     for (index, page) in order.enumerated() {
-      let began = Self.now()
+      let began = Clock.now()
       // In bounds: the caller's pages. Between two calls that the compiler cannot look into, so it stays
       // where it is.
       let byte = base.load(fromByteOffset: Int(page) * pageByteCount, as: UInt8.self)
-      times[index] = Self.now() - began
+      times[index] = Clock.now() - began
       try check(Int(page), byte, round)
     }
     return times
@@ -46,21 +44,15 @@ public struct PageReader {
 
   /// Mean nanoseconds a page of reading `count` pages from the first on.
   public func sequentialNanosecondsPerPage(count: Int, round: Int) throws(WrongContents) -> Double {
-    let began = Self.now()
+    let began = Clock.now()
     for page in 0..<count {
       try check(page, base.load(fromByteOffset: page * pageByteCount, as: UInt8.self), round)
     }
-    return Double(Self.now() - began) / Double(max(count, 1))
+    return Double(Clock.now() - began) / Double(max(count, 1))
   }
 
   private func check(_ page: Int, _ found: UInt8, _ round: Int) throws(WrongContents) {
     let expected = Self.contents(page: page, round: round)
     guard found == expected else { throw WrongContents(page: page, found: found, expected: expected) }
-  }
-
-  private static func now() -> UInt64 {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
   }
 }
