@@ -1,8 +1,10 @@
 import Bootstrap
+import CPlatform
 import Fabric
 import Glibc
 import HostFabric
 import Node
+import Platform
 import VerbsFabric
 
 /// The fabric of a node, with what has to be closed when the node leaves.
@@ -27,6 +29,14 @@ enum Connecting {
     let port: PortChoice?
     let settings: VerbsSettings
     let timeoutMilliseconds: Int
+    /// Nodes of the job on this machine.
+    let localNodeCount: Int
+
+    /// Steps that a wait spins: none where a device of software or other nodes need the processor meanwhile.
+    var spinCount: UInt32 {
+      if case .verbs = choice, port?.isSoftware == true { return 0 }
+      return localNodeCount > cplatform_processor_count() ? 0 : Backoff.spins
+    }
   }
 
   static func connect(

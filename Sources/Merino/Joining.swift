@@ -38,7 +38,8 @@ enum Joining {
     let chosen = try FabricChoice.decide(offers, method: settings.method)
     let plan = Connecting.Plan(
       job: job, choice: chosen.choice, port: port, settings: settings,
-      timeoutMilliseconds: timeoutMilliseconds)
+      timeoutMilliseconds: timeoutMilliseconds,
+      localNodeCount: offers.count { $0.machine == offer.machine })
     let configuration = agreement.configuration
     let layout = Agreement.layout(configuration)
     log(.info, sentence(agreement, layout, chosen, port))
@@ -47,7 +48,7 @@ enum Joining {
     do throws(MerinoError) {
       let connected = try Connecting.connect(plan, memory, log)
       do throws(MerinoError) {
-        return try run(job, agreement, reservation, memory, connected, log)
+        return try run(plan, agreement, reservation, memory, connected, log)
       } catch {
         connected.close()
         throw error
@@ -61,9 +62,11 @@ enum Joining {
 
   /// The node over its memory and its fabric; nothing of it is left where this fails.
   private static func run(
-    _ job: Job, _ agreement: Agreement, _ reservation: consuming AddressReservation, _ memory: NodeFiles,
+    _ plan: Connecting.Plan, _ agreement: Agreement, _ reservation: consuming AddressReservation,
+    _ memory: NodeFiles,
     _ connected: ConnectedFabric, _ log: Logger
   ) throws(MerinoError) -> Runtime {
+    let job = plan.job
     let configuration = agreement.configuration
     let layout = Agreement.layout(configuration)
     let space: SharedAddressSpace
@@ -76,7 +79,9 @@ enum Joining {
     let service = try ServiceThread(job: job, endpoint: connected.endpoint, log: log)
     let engine = NodeEngine(
       fabric: connected.fabric, protection: space.protection,
-      execution: NodeExecution(lostPeerWord: job.lostPeerWord, wakeDescriptor: service.wakeDescriptor),
+      execution: NodeExecution(
+        lostPeerWord: job.lostPeerWord, wakeDescriptor: service.wakeDescriptor,
+        spinCount: plan.spinCount),
       configuration: configuration, layout: layout, localMemory: memory.localMemory)
     let runtime = Runtime(
       job: job, engine: engine, space: space, memory: memory, connected: connected, service: service, log: log

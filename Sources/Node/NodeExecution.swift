@@ -15,15 +15,19 @@ public struct NodeExecution: Execution {
   @usableFromInline let lostPeerWord: AtomicWord
   /// An eventfd on which the service thread sleeps, open until the process's end as a node.
   @usableFromInline let wakeDescriptor: Int32
+  /// Steps of a wait that spin before it yields.
+  @usableFromInline let spinCount: UInt32
 
-  /// `lostPeerWord`: as `Bootstrap.Job` keeps it.
+  /// `lostPeerWord`: as `Bootstrap.Job` keeps it. `spinCount`: 0 where what is waited for needs this
+  /// processor, as a device that is software does, or nodes that have none of their own.
   @inlinable
-  public init(lostPeerWord: AtomicWord, wakeDescriptor: Int32) {
+  public init(lostPeerWord: AtomicWord, wakeDescriptor: Int32, spinCount: UInt32) {
+    self.spinCount = spinCount
     self.lostPeerWord = lostPeerWord
     self.wakeDescriptor = wakeDescriptor
   }
 
-  @inlinable public func pause(_ backoff: inout Backoff) { backoff.wait() }
+  @inlinable public func pause(_ backoff: inout Backoff) { backoff.wait(spins: spinCount) }
   @inlinable public func interleave(_ site: Int) {}
   @inlinable public func enterCritical() -> UInt64 { cplatform_block_signals() }
   @inlinable public func leaveCritical(_ saved: UInt64) { cplatform_restore_signals(saved) }

@@ -8,15 +8,20 @@ public struct Backoff: BitwiseCopyable, Sendable {
 
   @inlinable public init() {}
 
-  @inlinable static var spins: UInt32 { 64 }
+  /// Steps that spin where nothing better is known: a few microseconds, the time of an operation on a fast network.
+  @inlinable public static var spins: UInt32 { 64 }
   @inlinable static var yields: UInt32 { 400 }
   @inlinable static var longestSleepNanoseconds: UInt64 { 1_000_000 }
 
   /// One step of the wait.
   @inlinable
-  public mutating func wait() {
+  public mutating func wait() { wait(spins: Self.spins) }
+
+  /// One step of a wait that spins for the first `spins` of them.
+  @inlinable
+  public mutating func wait(spins: UInt32) {
     steps &+= 1
-    if steps <= Self.spins {
+    if steps <= spins {
       cplatform_relax()
     } else if steps <= Self.yields {
       cplatform_yield()

@@ -14,6 +14,12 @@ public struct PortChoice: Sendable {
   /// A sentence for the log: what was chosen, and what was passed over and why.
   public let reason: String
 
+  /// Whether the device is software (Soft-RoCE, Soft-iWARP), which works on the processors of those who wait for it.
+  public var isSoftware: Bool {
+    // The vendor numbers of rxe (none in older kernels) and siw: no manufacturer has them.
+    [0, 0xFF_FFFF, 0x62_6D74].contains(selection.attributes.vendorID)
+  }
+
   /// "rxe0:1"
   public var name: String { "\(selection.context.deviceName):\(selection.port)" }
 

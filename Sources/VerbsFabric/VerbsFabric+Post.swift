@@ -65,7 +65,8 @@ extension VerbsFabric {
     var backoff = Backoff()
     while end &- connection.ended.load() > table.queueMask &+ 1, connection.failure.load() == 0 {
       poll()
-      backoff.wait()
+      // What this waits for takes longer than a spin, and a device that is software may need the processor.
+      backoff.wait(spins: 0)
     }
   }
 

@@ -143,6 +143,16 @@ static inline uint64_t cplatform_lockable_byte_count(void) {
   return getrlimit(RLIMIT_MEMLOCK, &limit) == 0 ? (uint64_t)limit.rlim_cur : 0;
 }
 
+/// Processors that this process may run on, at least 1.
+static inline int cplatform_processor_count(void) {
+  unsigned long mask[128];
+  // The kernel answers with the bytes that it has filled.
+  long bytes = syscall(SYS_sched_getaffinity, 0, sizeof mask, mask);
+  int count = 0;
+  for (long word = 0; word < bytes / (long)sizeof mask[0]; word++) count += __builtin_popcountl(mask[word]);
+  return count > 0 ? count : 1;
+}
+
 /// A descriptor to wake a thread in poll(2): readable once something was written. -1 with errno.
 static inline int cplatform_event_descriptor(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
 
