@@ -60,8 +60,14 @@ let package = Package(
     .target(name: "MerinoC", dependencies: ["CMerino", "Merino"]),
 
     // Tools.
+    .target(name: "CDoctor"),
+    .target(
+      name: "Doctor",
+      dependencies: [
+        "AddressSpace", "BenchmarkSupport", "Bootstrap", "CDoctor", "HostFabric", "Merino", "Verbs",
+      ]),
     .executableTarget(
-      name: "MerinoTool", dependencies: ["Merino", "Bootstrap", "CBootstrap", argumentParser]),
+      name: "MerinoTool", dependencies: ["Merino", "Bootstrap", "CBootstrap", "Doctor", argumentParser]),
     .target(name: "CFaultFloor", path: "Sources/Benchmarks/CFaultFloor"),
     .target(
       name: "BenchmarkSupport", dependencies: ["CFaultFloor"],
@@ -113,6 +119,7 @@ let package = Package(
     .target(name: "CFakeProvider", path: "Tests/CFakeProvider"),
     .target(name: "VerbsHotPath", dependencies: ["Verbs"], path: "Tests/VerbsHotPath"),
     .testTarget(name: "VerbsTests", dependencies: ["CFakeProvider", "Verbs", "VerbsHotPath"]),
+    .testTarget(name: "DoctorTests", dependencies: ["Doctor", "Verbs"]),
     .testTarget(name: "HeapTests", dependencies: ["Heap"]),
     .testTarget(name: "BenchmarkSupportTests", dependencies: ["BenchmarkSupport"]),
     .testTarget(name: "ArchitectureTests"),
