@@ -63,8 +63,9 @@ extension Examination {
     let limit = host.limit(.openFiles)
     // As the launcher and an exchange of descriptors count them, with room for what is open anyway.
     let wanted = UInt64(nodesHere * 6 + 64)
+    let most = limit.hard == ResourceLimit.unlimited ? "any number of" : "up to \(limit.hard)"
     let found =
-      "a process may open \(limit.soft) files, and may raise that to \(limit.hard); \(wanted) are needed for "
+      "a process may open \(most) files (Merino raises its limit); \(wanted) are needed for "
       + "\(countText(nodesHere, "node")) here"
     if limit.hard >= wanted { return .pass(name, found) }
     return .fail(
