@@ -121,6 +121,8 @@ import Testing
   @Test func peersThatHaveNoAddressesFail() {
     let report = report(.fake(root), ExaminationRequest(nodeCount: 64, capacityByteCount: 4 << 40))
     #expect(report.states("limits.addresses") == [.fail])
+    let alone = Doctor.Examination(.fake(root), ExaminationRequest(nodeCount: 1, capacityByteCount: 60 << 40))
+    #expect(alone.report().states("limits.addresses") == [.fail])
   }
 
   @Test func theReportIsJSON() throws {

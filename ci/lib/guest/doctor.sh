@@ -74,8 +74,24 @@ with_unreadable_files() {
   chmod "$before" /dev/infiniband/rdma_cm
 }
 
+# eventually COMMAND...: the kernel brings addresses and link states to the device a little later.
+eventually() {
+  local deadline=$((SECONDS + 20))
+  until "$@"; do
+    [ "$SECONDS" -lt "$deadline" ] || { echo "FAIL doctor: the device does not follow its interface: $*"; exit 1; }
+    sleep 0.1
+  done
+}
+port_is() { grep -q "$1" "/sys/class/infiniband/$device/ports/1/state"; }
+# The IPv4 address as the last 32 bits of a GID.
+has_gid() { cat "/sys/class/infiniband/$device/ports/1/gids/"* 2>/dev/null | grep -qx "0000:.*:ffff:$gid"; }
+has_no_gid() { ! has_gid; }
+
 with_a_wrong_interface() {
-  local mtu prefix
+  local mtu prefix gid
+  # shellcheck disable=SC2046,SC2183 # four numbers for four fields
+  gid=$(printf '%02x%02x:%02x%02x' $(tr . ' ' <<<"$address"))
+  has_gid || { echo "FAIL doctor: no GID of $device is $address"; exit 1; }
   mtu=$(cat "/sys/class/net/$interface/mtu")
   prefix=$(ip -o -4 addr show dev "$interface" | awk '{ print $4; exit }')
   ip link set "$interface" mtu 1500
@@ -83,13 +99,18 @@ with_a_wrong_interface() {
     "${unlimited[@]}" "$merino" doctor
   ip link set "$interface" mtu "$mtu"
   ip addr del "$prefix" dev "$interface"
+  eventually has_no_gid
   doctor "an interface without an address" 1 rdma.addresses fail "ip addr add .* dev $interface" \
     "${unlimited[@]}" "$merino" doctor --fabric verbs
   ip link set "$interface" down
+  eventually port_is DOWN
   doctor "an interface that is down" 1 rdma.port_state fail "ip link set $interface up" \
     "${unlimited[@]}" "$merino" doctor --fabric verbs
   ip link set "$interface" up
   ip addr add "$prefix" dev "$interface"
+  eventually port_is ACTIVE
+  eventually has_gid
+  doctor "the interface is as before" 0 rdma.choice pass " $device port 1" "${unlimited[@]}" "$merino" doctor
 }
 
 with_the_device
