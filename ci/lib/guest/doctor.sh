@@ -84,7 +84,7 @@ eventually() {
 }
 port_is() { grep -q "$1" "/sys/class/infiniband/$device/ports/1/state"; }
 # The IPv4 address as the last 32 bits of a GID.
-has_gid() { cat "/sys/class/infiniband/$device/ports/1/gids/"* 2>/dev/null | grep -qx "0000:.*:ffff:$gid"; }
+has_gid() { grep -qsx "0000:.*:ffff:$gid" "/sys/class/infiniband/$device/ports/1/gids/"*; }
 has_no_gid() { ! has_gid; }
 
 with_a_wrong_interface() {
