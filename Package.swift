@@ -35,6 +35,7 @@ let package = Package(
     .systemLibrary(
       name: "CVerbs", pkgConfig: "librdmacm", providers: [.apt(["libibverbs-dev", "librdmacm-dev"])]),
     .target(name: "Verbs", dependencies: ["CVerbs"]),
+    .target(name: "VerbsFabric", dependencies: ["Fabric", "Platform", "Verbs"]),
 
     // The protocol.
     .target(name: "Coherence", dependencies: ["Fabric", "Platform"]),
@@ -47,14 +48,15 @@ let package = Package(
     .target(name: "Bootstrap", dependencies: ["CBootstrap", "Platform"]),
     .target(name: "Heap"),
     .target(
-      name: "Node", dependencies: ["AddressSpace", "Coherence", "Fabric", "HostFabric", "Platform"]),
+      name: "Node",
+      dependencies: ["AddressSpace", "Coherence", "Fabric", "HostFabric", "Platform", "VerbsFabric"]),
 
     // What people import.
     .target(
       name: "Merino",
       dependencies: [
         "AddressSpace", "Bootstrap", "Coherence", "Fabric", "FaultHandler", "Heap", "HostFabric", "Node",
-        "Platform",
+        "Platform", "VerbsFabric",
       ]),
     .target(name: "CMerino"),
     .target(name: "MerinoC", dependencies: ["CMerino", "Merino"]),

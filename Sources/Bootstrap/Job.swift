@@ -38,6 +38,11 @@ public final class Job: Sendable {
     return Job(try LauncherLink(environment, timeoutMilliseconds: joinTimeoutMilliseconds))
   }
 
+  /// How long joining may take: what `MERINO_JOIN_TIMEOUT` (seconds) says, else 60 s.
+  public static func joinTimeoutMilliseconds() throws(BootstrapError) -> Int {
+    try JobEnvironment.joinTimeoutMilliseconds()
+  }
+
   /// This node, `0 ..< nodeCount`.
   public var node: Int { link.node }
   public var nodeCount: Int { link.nodeCount }

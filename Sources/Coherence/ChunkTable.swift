@@ -22,7 +22,10 @@ extension Engine {
     }
     let request = AtomicWord(local.chunkRequests + chunk &* 8)
     execution.interleave(#line)
-    if request.compareExchange(0, 1) { local.chunkRequestCount.fetchAdd(1) }
+    if request.compareExchange(0, 1) {
+      local.chunkRequestCount.fetchAdd(1)
+      execution.wakeService()
+    }
     var backoff = Backoff()
     while ownKey(chunk).load() == 0 {
       let state = request.load()

@@ -41,7 +41,6 @@ extension Engine {
       var backoff = Backoff()
       // Acquire: pairs with the WRITE of the flag behind the message.
       while AtomicWord(inbox).load() != number {
-        fabric.poll()
         try checkPeers()
         execution.pause(&backoff)
       }

@@ -42,6 +42,8 @@ public protocol Execution: BitwiseCopyable, Sendable {
   /// Blocks all signals of this thread; returns what `leaveCritical` wants back.
   func enterCritical() -> UInt64
   func leaveCritical(_ saved: UInt64)
+  /// Has `Engine.serveChunkRequests` called soon, by a thread of this node that is in no signal handler.
+  func wakeService()
   /// Never zero, and of one thread of this node at a time.
   var threadID: UInt32 { get }
   func nowNanoseconds() -> UInt64

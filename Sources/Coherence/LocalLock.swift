@@ -32,7 +32,6 @@ extension Engine {
     var backoff = Backoff()
     // Acquire: pairs with the release of whoever served before.
     while lock.serving.load() != ticket {
-      fabric.poll()
       try checkPeers()
       execution.pause(&backoff)
     }

@@ -133,7 +133,6 @@ extension Engine {
     var backoff = Backoff()
     // Acquire: pairs with the predecessor's WRITE of the grant behind the clock.
     while granted.load() == 0 {
-      fabric.poll()
       try checkPeers()
       execution.pause(&backoff)
     }
@@ -192,7 +191,6 @@ extension Engine {
     var backoff = Backoff()
     // Acquire: pairs with the successor's WRITE. It comes: the tail names somebody else.
     while next.load() == 0 {
-      fabric.poll()
       try checkPeers()
       execution.pause(&backoff)
     }

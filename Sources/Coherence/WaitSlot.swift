@@ -29,7 +29,6 @@ extension Engine {
     // Acquire: pairs with the granter's WRITE of the flag behind its clock.
     while granted.load() == 0 {
       if let limit, execution.nowNanoseconds() - start >= limit { return false }
-      fabric.poll()
       try checkPeers()
       execution.pause(&backoff)
     }

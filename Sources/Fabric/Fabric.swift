@@ -72,9 +72,10 @@ public struct Flight: BitwiseCopyable, @unchecked Sendable {
 ///
 /// **Connections.** Between two nodes there are `laneCount` connections; a node also has them to
 /// itself (loopback). Operations of one connection are executed at the target in the order in
-/// which they were posted; nothing is promised between connections, except that a WRITE completed
-/// for its poster may still be on its way into the target's memory until a later READ or atomic of
-/// the same connection has completed.
+/// which they were posted, with one freedom: what a READ returns may be newer than WRITEs and atomics posted
+/// behind it, up to the next READ of the connection (InfiniBand executes a READ again whose answer was lost).
+/// Nothing is promised between connections. A WRITE completed for its poster may still be on its way into the
+/// target's memory until a later READ or atomic of the same connection has completed.
 ///
 /// **Local memory.** Buffers of READ, of atomics and of WRITEs longer than `inlineLimit` lie in
 /// this node's control memory or in its frames (registered chunks). A WRITE up to `inlineLimit` is
@@ -121,7 +122,8 @@ public protocol Fabric: BitwiseCopyable, Sendable {
   /// Posts what the batch gathered; `flight` is pending until all of it has completed.
   func submit(_ batch: Batch, _ flight: Flight)
 
-  /// One look for completions of this node's operations; never blocks.
+  /// One look for completions of this node's operations; never blocks. This thread has its signals blocked.
+  /// Who waits for a word that another node will WRITE need not poll.
   func poll()
 
   /// Where a chunk of this node's frames can be registered at once and in a signal handler: its

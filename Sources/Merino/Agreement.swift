@@ -8,6 +8,8 @@ struct Announcement {
   /// The addresses that a process of an x86-64 or AArch64 system has: 47 bits, some of them taken.
   static let largestCapacity = 1 << 46
   static let lockRange = 128...16_777_216
+  /// Bytes of its form for the wire.
+  static let byteCount = 64
 
   var version = protocolVersion
   var pageByteCount: UInt64
@@ -52,7 +54,7 @@ struct Announcement {
 
   init(_ bytes: [UInt8]) {
     var words = [UInt64](repeating: 0, count: 8)
-    for (index, byte) in bytes.prefix(64).enumerated() {
+    for (index, byte) in bytes.prefix(Self.byteCount).enumerated() {
       words[index / 8] |= UInt64(byte) << UInt64(index % 8 * 8)
     }
     version = words[0]

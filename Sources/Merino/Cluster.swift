@@ -31,8 +31,8 @@ public final class Cluster: Sendable {
   /// Bytes of the global address space.
   public var capacityByteCount: Int { runtime.engine.configuration.capacityByteCount }
 
-  /// The fabric that the nodes talk over: "host".
-  public var fabricName: String { "host" }
+  /// The fabric that the nodes talk over: "host" or "verbs".
+  public var fabricName: String { runtime.engine.fabric.name }
 
   /// Waits for all nodes of the job; one call on each node. What any node wrote before is seen by
   /// every node after.

@@ -1,130 +1,55 @@
 import AddressSpace
 import Bootstrap
-import CPlatform
 import Coherence
-import Fabric
-import Glibc
-import HostFabric
 import Node
-import Platform
-
-/// The files of this node's memory that peers map, and its private state.
-final class NodeFiles: Sendable {
-  let control: Int32
-  let frames: Int32
-  nonisolated(unsafe) let controlMemory: UnsafeMutableRawPointer
-  nonisolated(unsafe) let frameMemory: UnsafeMutableRawPointer
-  nonisolated(unsafe) let localMemory: UnsafeMutableRawPointer
-  let controlByteCount: Int
-  let frameByteCount: Int
-  let localByteCount: Int
-
-  init(_ configuration: Configuration, _ layout: ControlLayout) throws(MerinoError) {
-    controlByteCount = layout.byteCount
-    frameByteCount = configuration.capacityByteCount
-    localByteCount = NodeEngine.localByteCount(configuration)
-    do throws(SystemError) {
-      let controlFile = try SharedMemoryFile(named: "merino-control", byteCount: controlByteCount)
-      let frameFile = try SharedMemoryFile(named: "merino-frames", byteCount: frameByteCount)
-      let mapped = try Self.map(controlFile, frameFile, localByteCount)
-      controlMemory = mapped.control
-      frameMemory = mapped.frames
-      localMemory = mapped.local
-      control = dup(controlFile.descriptor)
-      frames = dup(frameFile.descriptor)
-      try controlFile.close()
-      try frameFile.close()
-    } catch {
-      let isMemory = error.code == ENOMEM
-      throw MerinoError(
-        isMemory ? .outOfMemory : .system,
-        error.description + (isMemory ? " MERINO_CAPACITY sets how much is mapped." : ""))
-    }
-    _ = fcntl(control, F_SETFD, FD_CLOEXEC)
-    _ = fcntl(frames, F_SETFD, FD_CLOEXEC)
-  }
-
-  /// The three mappings, or none.
-  private static func map(
-    _ controlFile: borrowing SharedMemoryFile, _ frameFile: borrowing SharedMemoryFile, _ localByteCount: Int
-  ) throws(SystemError) -> (
-    control: UnsafeMutableRawPointer, frames: UnsafeMutableRawPointer, local: UnsafeMutableRawPointer
-  ) {
-    let control = try controlFile.mapSystemView()
-    do throws(SystemError) {
-      let frames = try frameFile.mapSystemView()
-      do throws(SystemError) {
-        return (control, frames, try mapPrivate(localByteCount))
-      } catch {
-        frameFile.unmapSystemView(frames)
-        throw error
-      }
-    } catch {
-      controlFile.unmapSystemView(control)
-      throw error
-    }
-  }
-
-  private static func mapPrivate(_ byteCount: Int) throws(SystemError) -> UnsafeMutableRawPointer {
-    let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
-    guard let memory = mmap(nil, byteCount, PROT_READ | PROT_WRITE, flags, -1, 0), memory != MAP_FAILED else {
-      throw SystemError(
-        attempt: "map \(byteCount) bytes for the state of the pages", call: "mmap",
-        advice: "set MERINO_CAPACITY to less on all nodes, or allow overcommit (vm.overcommit_memory)")
-    }
-    return memory
-  }
-
-  /// After it nothing of the library may touch shared memory any more.
-  func unmap() {
-    munmap(controlMemory, controlByteCount)
-    munmap(frameMemory, frameByteCount)
-    munmap(localMemory, localByteCount)
-    close(control)
-    close(frames)
-  }
-}
+import VerbsFabric
 
 /// How a process becomes a node.
 enum Joining {
   static func join(_ options: ClusterOptions) throws(MerinoError) -> Runtime {
     let log = Logger(options)
-    try checkFabric(options)
+    let request = try FabricRequest(options)
+    let settings = try VerbsSettings.fromEnvironment()
     let mine = try Announcement(options)
+    let timeoutMilliseconds = try bootstrapping { () throws(BootstrapError) in
+      if let given = options.joinTimeoutMilliseconds { return given }
+      return try Job.joinTimeoutMilliseconds()
+    }
     let job = try bootstrapping { () throws(BootstrapError) in
       try Job.join(joinTimeoutMilliseconds: options.joinTimeoutMilliseconds)
     }
     do throws(MerinoError) {
-      return try join(job, mine, log)
+      let found = try FabricOffer.make(request, settings, nodeCount: job.nodeCount)
+      return try join(job, mine, found.offer, found.port, settings, timeoutMilliseconds, log)
     } catch {
       log(.error, error.description)
       throw error
     }
   }
 
-  private static func checkFabric(_ options: ClusterOptions) throws(MerinoError) {
-    let name = options.fabric ?? EnvironmentSettings.string("MERINO_FABRIC") ?? "host"
-    guard name == "host" || name == "auto" else {
-      throw MerinoError(
-        .notSupported, "could not join: there is no fabric \"\(name)\" in this version; it has \"host\".")
-    }
-  }
-
-  private static func join(_ job: Job, _ mine: Announcement, _ log: Logger) throws(MerinoError) -> Runtime {
-    let announcements = try bootstrapping { () throws(BootstrapError) in try job.exchange(mine.bytes) }
-      .map { Announcement($0) }
-    let agreement = try Agreement(announcements)
+  private static func join(
+    _ job: Job, _ mine: Announcement, _ offer: FabricOffer, _ port: PortChoice?, _ settings: VerbsSettings,
+    _ timeoutMilliseconds: Int, _ log: Logger
+  ) throws(MerinoError) -> Runtime {
+    let all = try bootstrapping { () throws(BootstrapError) in try job.exchange(mine.bytes + offer.bytes) }
+    let agreement = try Agreement(all.map { Announcement($0) })
+    var offers: [FabricOffer] = []
+    for bytes in all { offers.append(try Self.offer(in: bytes)) }
+    let chosen = try FabricChoice.decide(offers, method: settings.method)
+    let plan = Connecting.Plan(
+      job: job, choice: chosen.choice, port: port, settings: settings,
+      timeoutMilliseconds: timeoutMilliseconds)
     let configuration = agreement.configuration
     let layout = Agreement.layout(configuration)
-    logChoice(agreement, layout, log)
+    log(.info, sentence(agreement, layout, chosen, port))
     let reservation = try reserve(job, configuration.capacityByteCount)
     let memory = try NodeFiles(configuration, layout)
     do throws(MerinoError) {
-      let fabric = try connect(job, memory, configuration)
+      let connected = try Connecting.connect(plan, memory, log)
       do throws(MerinoError) {
-        return try run(job, agreement, reservation, memory, fabric, log)
+        return try run(job, agreement, reservation, memory, connected, log)
       } catch {
-        fabric.close()
+        connected.close()
         throw error
       }
     } catch {
@@ -137,7 +62,7 @@ enum Joining {
   /// The node over its memory and its fabric; nothing of it is left where this fails.
   private static func run(
     _ job: Job, _ agreement: Agreement, _ reservation: consuming AddressReservation, _ memory: NodeFiles,
-    _ fabric: HostFabric, _ log: Logger
+    _ connected: ConnectedFabric, _ log: Logger
   ) throws(MerinoError) -> Runtime {
     let configuration = agreement.configuration
     let layout = Agreement.layout(configuration)
@@ -148,11 +73,14 @@ enum Joining {
     } catch {
       throw MerinoError(error)
     }
+    let service = try ServiceThread(job: job, endpoint: connected.endpoint, log: log)
     let engine = NodeEngine(
-      fabric: fabric, protection: space.protection,
-      execution: NodeExecution(lostPeerWord: job.lostPeerWord), configuration: configuration, layout: layout,
-      localMemory: memory.localMemory)
-    let runtime = try Runtime(job: job, engine: engine, space: space, memory: memory, log: log)
+      fabric: connected.fabric, protection: space.protection,
+      execution: NodeExecution(lostPeerWord: job.lostPeerWord, wakeDescriptor: service.wakeDescriptor),
+      configuration: configuration, layout: layout, localMemory: memory.localMemory)
+    let runtime = Runtime(
+      job: job, engine: engine, space: space, memory: memory, connected: connected, service: service, log: log
+    )
     do throws(MerinoError) {
       try runtime.start()
       // Everybody serves faults, and node 0 has the table of segments, before anybody goes on.
@@ -166,16 +94,27 @@ enum Joining {
     return runtime
   }
 
-  private static func logChoice(_ agreement: Agreement, _ layout: ControlLayout, _ log: Logger) {
+  private static func offer(in bytes: [UInt8]) throws(MerinoError) -> FabricOffer {
+    guard let offer = FabricOffer(Array(bytes.dropFirst(Announcement.byteCount))) else {
+      throw MerinoError(.mismatch, "could not join: a node runs another version of Merino than this one.")
+    }
+    return offer
+  }
+
+  private static func sentence(
+    _ agreement: Agreement, _ layout: ControlLayout, _ chosen: (choice: FabricChoice, why: String),
+    _ port: PortChoice?
+  ) -> String {
     let c = agreement.configuration
-    let why =
+    let limit =
       agreement.capacityLimitedBy.map {
         ", the most whose control memory fits the limit of locked memory of \($0) bytes (ulimit -l)"
       } ?? ""
-    log(
-      .info,
-      "fabric host, \(c.nodeCount) nodes, capacity \(c.capacityByteCount) bytes\(why), control memory "
-        + "\(layout.byteCount) bytes a node")
+    var fabric = "host"
+    if case .verbs = chosen.choice { fabric = "verbs over \(port?.reason ?? "")" }
+    return
+      "fabric \(fabric) (\(chosen.why)), \(c.nodeCount) nodes, capacity \(c.capacityByteCount) bytes\(limit), "
+      + "control memory \(layout.byteCount) bytes a node"
   }
 
   /// Reserves the first range that is free on all nodes.
@@ -210,33 +149,7 @@ enum Joining {
         + "MERINO_CAPACITY to less.")
   }
 
-  private static func connect(
-    _ job: Job, _ memory: NodeFiles, _ configuration: Configuration
-  ) throws(MerinoError) -> HostFabric {
-    let all = try bootstrapping { () throws(BootstrapError) in
-      try job.exchangeDescriptors([memory.control, memory.frames])
-    }
-    defer { for pair in all { for descriptor in pair { close(descriptor) } } }
-    let members = all.map {
-      HostMember(
-        control: $0[0], controlByteCount: memory.controlByteCount, frames: $0[1],
-        framesByteCount: memory.frameByteCount)
-    }
-    let own = NodeMemory(
-      control: memory.controlMemory, controlByteCount: memory.controlByteCount, frames: memory.frameMemory,
-      framesByteCount: memory.frameByteCount, chunkByteCount: Agreement.chunkByteCount)
-    do throws(HostFabricError) {
-      return try HostFabric(node: job.node, memory: own, members: members)
-    } catch {
-      throw MerinoError(.system, error.description)
-    }
-  }
-
   private static func bootstrapping<T>(_ body: () throws(BootstrapError) -> T) throws(MerinoError) -> T {
-    do throws(BootstrapError) {
-      return try body()
-    } catch {
-      throw MerinoError(error)
-    }
+    try Connecting.bootstrapping(body)
   }
 }

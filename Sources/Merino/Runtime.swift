@@ -5,7 +5,6 @@ import Coherence
 import Fabric
 import FaultHandler
 import Glibc
-import HostFabric
 import Node
 import Platform
 import Synchronization
@@ -22,6 +21,7 @@ final class Runtime: Sendable {
   let pins = Pins()
   let log: Logger
   let memory: NodeFiles
+  private let connected: ConnectedFabric
   private let service: ServiceThread
   private let collectives: Mutex<Collectives>
   /// Views that the program attached: by their address, the segment and its generation.
@@ -42,9 +42,12 @@ final class Runtime: Sendable {
   private static let stage = Mutex<Stage>(.notJoined)
 
   init(
-    job: Job, engine: NodeEngine, space: SharedAddressSpace, memory: NodeFiles, log: Logger
-  ) throws(MerinoError) {
+    job: Job, engine: NodeEngine, space: SharedAddressSpace, memory: NodeFiles, connected: ConnectedFabric,
+    service: ServiceThread, log: Logger
+  ) {
     self.job = job
+    self.connected = connected
+    self.service = service
     self.engine = engine
     self.space = space
     self.memory = memory
@@ -53,7 +56,6 @@ final class Runtime: Sendable {
     segments = SegmentTable(engine: engine, offset: engine.layout.upper, objects: objects)
     let offset = engine.layout.upper + (SegmentTable.byteCount(engine.configuration) + 63) & ~63
     collectives = Mutex(Collectives(engine: engine, offset: offset))
-    service = try ServiceThread(job: job, engine: engine, log: log)
     heap = GlobalHeap(engine: engine, base: space.base)
   }
 
@@ -105,7 +107,7 @@ final class Runtime: Sendable {
     } catch {
       throw MerinoError(.system, error.description)
     }
-    if job.nodeCount > 1 { try service.start() }
+    try service.start(engine)
   }
 
   func exchange(
@@ -263,10 +265,10 @@ final class Runtime: Sendable {
     } catch {
       failure = MerinoError(error)
     }
-    if job.nodeCount > 1 { service.stop() }
+    service.stop()
     do throws(BootstrapError) { try job.leave() } catch { failure = failure ?? MerinoError(error) }
     space.close()
-    engine.fabric.close()
+    connected.close()
     memory.unmap()
     if let failure { throw failure }
   }
@@ -274,7 +276,7 @@ final class Runtime: Sendable {
   /// Takes back what `start` began, where joining failed behind it.
   func abandon() {
     FaultHandler.uninstall()
-    if job.nodeCount > 1 { service.stop() }
+    service.stop()
     space.close()
   }
 

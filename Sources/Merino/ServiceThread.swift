@@ -4,20 +4,23 @@ import Coherence
 import Glibc
 import Node
 import Synchronization
+import VerbsFabric
 
 /// The thread that does for this node what cannot be done in a signal handler or has to be noticed while
 /// nobody calls: registering chunks, and the loss of a node. Sleeps in poll(2) otherwise.
 final class ServiceThread: Sendable {
   private let job: Job
-  private let engine: NodeEngine
-  private let wakeDescriptor: Int32
+  private let endpoint: VerbsEndpoint?
+  /// Written to by whoever needs this thread, signal handlers included.
+  let wakeDescriptor: Int32
+  private let engine = Mutex<NodeEngine?>(nil)
   private let isStopping = Atomic<Bool>(false)
   private let thread = Mutex<pthread_t?>(nil)
   private let log: Logger
 
-  init(job: Job, engine: NodeEngine, log: Logger) throws(MerinoError) {
+  init(job: Job, endpoint: VerbsEndpoint?, log: Logger) throws(MerinoError) {
     self.job = job
-    self.engine = engine
+    self.endpoint = endpoint
     self.log = log
     wakeDescriptor = cplatform_event_descriptor()
     guard wakeDescriptor >= 0 else {
@@ -27,8 +30,11 @@ final class ServiceThread: Sendable {
 
   deinit { close(wakeDescriptor) }
 
-  /// Starts the thread, with all signals blocked: they are the program's threads' to take.
-  func start() throws(MerinoError) {
+  /// Starts the thread, with all signals blocked: they are the program's threads' to take. A job of one node
+  /// without a device has no work for it.
+  func start(_ engine: NodeEngine) throws(MerinoError) {
+    if job.nodeCount == 1 && endpoint == nil { return }
+    self.engine.withLock { $0 = engine }
     let saved = cplatform_block_signals()
     defer { cplatform_restore_signals(saved) }
     var id = pthread_t()
@@ -54,30 +60,42 @@ final class ServiceThread: Sendable {
   /// Ends the thread and waits for its end.
   func stop() {
     isStopping.store(true, ordering: .releasing)
-    var one: UInt64 = 1
-    _ = write(wakeDescriptor, &one, 8)
+    cplatform_wake(wakeDescriptor)
     if let id = thread.withLock({ $0 }) { pthread_join(id, nil) }
   }
 
   private func run() {
+    guard let engine = engine.withLock({ $0 }) else { return }
     var event = job.eventDescriptor
+    let device = endpoint?.eventDescriptors ?? []
     while !isStopping.load(ordering: .acquiring) {
+      // Before the look at the requests: one that comes behind the look wakes again.
+      cplatform_take_wakes(wakeDescriptor)
       _ = engine.serveChunkRequests()
-      var descriptors = [
-        pollfd(fd: wakeDescriptor, events: Int16(POLLIN), revents: 0),
-        pollfd(fd: event, events: Int16(POLLIN), revents: 0),
-      ]
+      var descriptors = ([wakeDescriptor, event] + device).map {
+        pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
+      }
       // A negative descriptor is passed over by poll.
-      let ready = poll(&descriptors, 2, -1)
-      guard ready > 0, descriptors[1].revents != 0 else { continue }
-      while let happened = job.handleEvent() {
-        switch happened {
-        case .peerLost(let node, let how): log(.error, "node \(node) is gone: \(how)")
-        case .launcherGone:
-          log(.error, "the launcher is gone")
-          event = -1
-        }
+      let ready = poll(&descriptors, nfds_t(descriptors.count), -1)
+      guard ready > 0 else { continue }
+      if descriptors[1].revents != 0 { event = handleJobEvents(event) }
+      if descriptors[2...].contains(where: { $0.revents != 0 }) {
+        for happened in endpoint?.takeEvents() ?? [] { log(.warning, happened) }
       }
     }
+  }
+
+  /// The descriptor to poll from now on.
+  private func handleJobEvents(_ descriptor: Int32) -> Int32 {
+    var descriptor = descriptor
+    while let happened = job.handleEvent() {
+      switch happened {
+      case .peerLost(let node, let how): log(.error, "node \(node) is gone: \(how)")
+      case .launcherGone:
+        log(.error, "the launcher is gone")
+        descriptor = -1
+      }
+    }
+    return descriptor
   }
 }

@@ -50,7 +50,7 @@ struct RunCommand: ParsableCommand {
     _ = try plan()
   }
 
-  private static let fabrics = ["host"]
+  private static let fabrics = ["auto", "host", "verbs"]
 
   func run() throws {
     Glibc.exit(Guardian.run(try plan()))

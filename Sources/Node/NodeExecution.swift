@@ -1,7 +1,6 @@
 import AddressSpace
 import CPlatform
 import Coherence
-import HostFabric
 import Platform
 
 /// How the engine's code runs in a real process.
@@ -14,15 +13,21 @@ public struct NodeExecution: Execution {
   /// 0 while all nodes are there, else the lost one + 1, the launcher being `FabricFailure.launcher`
   /// (`Bootstrap.Job`). Never goes away.
   @usableFromInline let lostPeerWord: AtomicWord
+  /// An eventfd on which the service thread sleeps, open until the process's end as a node.
+  @usableFromInline let wakeDescriptor: Int32
 
   /// `lostPeerWord`: as `Bootstrap.Job` keeps it.
   @inlinable
-  public init(lostPeerWord: AtomicWord) { self.lostPeerWord = lostPeerWord }
+  public init(lostPeerWord: AtomicWord, wakeDescriptor: Int32) {
+    self.lostPeerWord = lostPeerWord
+    self.wakeDescriptor = wakeDescriptor
+  }
 
   @inlinable public func pause(_ backoff: inout Backoff) { backoff.wait() }
   @inlinable public func interleave(_ site: Int) {}
   @inlinable public func enterCritical() -> UInt64 { cplatform_block_signals() }
   @inlinable public func leaveCritical(_ saved: UInt64) { cplatform_restore_signals(saved) }
+  @inlinable public func wakeService() { cplatform_wake(wakeDescriptor) }
   @inlinable public var threadID: UInt32 { cplatform_thread_id() }
   @inlinable public func nowNanoseconds() -> UInt64 { cplatform_now_nanoseconds() }
   @inlinable public var lostPeer: Int32 { Int32(truncatingIfNeeded: lostPeerWord.load() &- 1) }
@@ -31,7 +36,7 @@ public struct NodeExecution: Execution {
 /// What the engine runs over in production.
 public enum NodeEnvironment: Environment {
   /// One-sided communication.
-  public typealias F = HostFabric
+  public typealias F = NodeFabric
   /// mprotect on the views.
   public typealias P = ViewProtection
   /// Threads and signals of a process.

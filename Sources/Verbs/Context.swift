@@ -70,6 +70,9 @@ public final class Context: @unchecked Sendable {
     return entries
   }
 
+  /// Readable when an asynchronous event is there: for poll(2) and event loops. Not to be closed or read.
+  public var asyncDescriptor: Int32 { pointer.pointee.async_fd }
+
   /// Waits for an asynchronous event of the device; nil where none came in time. A negative time waits for
   /// ever. One thread at a time.
   public func nextAsyncEvent(timeoutMilliseconds: Int) throws(VerbsError) -> AsyncEvent? {

@@ -15,6 +15,13 @@ public struct RawQueuePair: BitwiseCopyable, @unchecked Sendable {
   @inlinable
   public init(_ pointer: UnsafeMutablePointer<ibv_qp>) { self.pointer = pointer }
 
+  /// The same, from the pointer without its type: for handles that are kept in raw memory.
+  @inlinable
+  public init(address: UnsafeMutableRawPointer) {
+    // The caller's pointer is that of a queue pair.
+    pointer = address.assumingMemoryBound(to: ibv_qp.self)
+  }
+
   /// The number by which peers address it.
   @inlinable public var number: UInt32 { pointer.pointee.qp_num }
 

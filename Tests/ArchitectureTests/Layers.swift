@@ -10,14 +10,16 @@ enum Layers {
     "Fabric": machine,
     "HostFabric": protocolBelow,
     "Verbs": [],
+    "VerbsFabric": protocolBelow.union(["Verbs"]),
     "Coherence": protocolBelow,
     "AddressSpace": protocolBelow.union(["Coherence"]),
     "FaultHandler": protocolBelow.union(["AddressSpace", "Coherence"]),
     "Bootstrap": machine,
     "Heap": machine,
-    "Node": protocolBelow.union(["AddressSpace", "Coherence", "HostFabric"]),
+    "Node": protocolBelow.union(["AddressSpace", "Coherence", "HostFabric", "VerbsFabric"]),
     "Merino": protocolBelow.union([
       "AddressSpace", "Bootstrap", "Coherence", "FaultHandler", "Heap", "HostFabric", "Node",
+      "VerbsFabric",
     ]),
     "MerinoC": machine.union(["CMerino", "FaultHandler", "Merino"]),
   ]

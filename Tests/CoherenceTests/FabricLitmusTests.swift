@@ -54,7 +54,9 @@ final class BareCluster {
   func wait(_ node: Int) {
     let flight = Flight(control(node, 0))
     while true {
+      let saved = scheduler.enterCritical()
       network.fabric(of: node).poll()
+      scheduler.leaveCritical(saved)
       if flight.pending.load() == 0 { return }
       scheduler.pause()
     }
@@ -203,6 +205,43 @@ func seeds(
       let winner = AtomicWord(cluster.control(2, 128)).load()
       let olds = (0...2).map { AtomicWord(cluster.control($0, 64)).load() }
       return !(0...2).allSatisfy { olds[$0] == (winner == UInt64($0 + 1) ? 0 : winner) }
+    }
+    #expect(wrong == 0)
+  }
+
+  @Test func aReadMaySeeAWritePostedBehindIt() throws {
+    let newer = try seeds(500, NetworkShape(nodeCount: 2)) { cluster in
+      cluster.scheduler.spawn("node 0", node: 0) {
+        AtomicWord(cluster.control(0, 64)).store(7)
+        cluster.transfer(0, 1) { fabric, batch, there in
+          fabric.read(&batch, from: there.advanced(by: 128), into: cluster.control(0, 72), byteCount: 8)
+          fabric.write(&batch, from: cluster.control(0, 64), byteCount: 8, to: there.advanced(by: 128))
+        }
+      }
+      try cluster.scheduler.run()
+      return AtomicWord(cluster.control(0, 72)).load() == 7
+    }
+    #expect(newer > 5)
+    #expect(newer < 400)
+  }
+
+  /// The interval log's rule: the owner raises the floor before it overwrites, the reader READs entry, then floor.
+  @Test func aReadIsNeverOlderThanTheReadBeforeIt() throws {
+    let wrong = try seeds(2000, NetworkShape(nodeCount: 2)) { cluster in
+      cluster.scheduler.spawn("reader", node: 0) {
+        cluster.transfer(0, 1) { fabric, batch, there in
+          fabric.read(&batch, from: there.advanced(by: 128), into: cluster.control(0, 64), byteCount: 8)
+          fabric.read(&batch, from: there.advanced(by: 192), into: cluster.control(0, 72), byteCount: 8)
+        }
+      }
+      cluster.scheduler.spawn("owner", node: 1) {
+        cluster.scheduler.point()
+        AtomicWord(cluster.control(1, 192)).store(1)
+        cluster.scheduler.point()
+        AtomicWord(cluster.control(1, 128)).store(1)
+      }
+      try cluster.scheduler.run()
+      return AtomicWord(cluster.control(0, 64)).load() == 1 && AtomicWord(cluster.control(0, 72)).load() == 0
     }
     #expect(wrong == 0)
   }

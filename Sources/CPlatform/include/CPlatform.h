@@ -146,6 +146,23 @@ static inline uint64_t cplatform_lockable_byte_count(void) {
 /// A descriptor to wake a thread in poll(2): readable once something was written. -1 with errno.
 static inline int cplatform_event_descriptor(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
 
+/// Makes an event descriptor readable; async-signal-safe, errno stays.
+MERINO_NO_LOCKS static inline void cplatform_wake(int descriptor) {
+  uint64_t one = 1;
+  int saved = errno;
+  // It fails only where the counter is full, and then the descriptor is readable already.
+  ssize_t written = write(descriptor, &one, sizeof one);
+  (void)written;
+  errno = saved;
+}
+
+/// Makes an event descriptor unreadable until it is woken again.
+static inline void cplatform_take_wakes(int descriptor) {
+  uint64_t count;
+  ssize_t taken = read(descriptor, &count, sizeof count);
+  (void)taken;
+}
+
 /// The last words of a process: to standard error, and its end without exit handlers.
 __attribute__((noreturn)) MERINO_NO_LOCKS static inline void cplatform_write_and_exit(
     const void *text, size_t bytes, int code) {

@@ -11,7 +11,9 @@ extension Network {
     let canComplete = each.completed < each.captured
     let canPlace = each.executed < each.captured
     let canCapture = each.captured < each.submitted && (isWrite(index, each.captured) || !canPlace)
-    if canComplete, !canPlace && !canCapture || scheduler.random.below(8) < completesFirst {
+    if each.completed < each.executed, scheduler.random.below(64) < losesAnswers {
+      answerAgain(index)
+    } else if canComplete, !canPlace && !canCapture || scheduler.random.below(8) < completesFirst {
       complete(index)
     } else if canPlace, !canCapture || scheduler.random.chance(1, in: 2) {
       place(index)
@@ -101,6 +103,17 @@ extension Network {
     }
     connections[index].captured += 1
     connections[index].executed += 1
+  }
+
+  /// An answer was lost: the READs that have not completed are executed once more, in order. WRITEs are not done
+  /// twice, and an atomic's answer is a repeated one.
+  private func answerAgain(_ index: Int) {
+    for number in connections[index].completed..<connections[index].executed {
+      let operation = connections[index][number].pointee
+      guard operation.kind == .read, let target = reach(index, operation) else { continue }
+      operation.local.copyMemory(from: target, byteCount: operation.byteCount)
+      scheduler.log("    network reads \(name(index)) #\(number) again")
+    }
   }
 
   /// One or both steps of an atomic; true after the second.

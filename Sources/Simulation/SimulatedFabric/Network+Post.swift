@@ -98,6 +98,9 @@ extension Network {
 
   /// Counts completed operations down; some or all of those that there are.
   func poll(_ node: NodeID) {
+    if scheduler.current >= 0, !scheduler.isCritical {
+      scheduler.fail("A thread polled outside a critical section.")
+    }
     scheduler.point(isWaiting: true)
     let end = ends[node]
     let count = end.completions.count - end.firstCompletion

@@ -25,6 +25,8 @@ public struct NetworkShape: Sendable {
 /// - A WRITE's source is read some time after the post (longer than the inline limit), it completes for its poster
 ///   some time after that, and it is placed at the target before or after its completion, but before any
 ///   later READ or atomic of its connection is executed.
+/// - A READ that has been executed and not completed may be executed again, its answer being lost, and with it
+///   the READs behind it: it may see WRITEs and atomics that were posted later.
 /// - Transfers are torn, except within an aligned word of 8 bytes.
 /// - Atomics read and write in two steps. Other atomics of the same target keep out; stores and WRITEs do not.
 /// - A completion is seen when some thread of the node polls.
@@ -40,6 +42,8 @@ public final class Network {
   var activeWeight = 0
   /// In this phase: of 8 choices between completing and placing, how many complete first.
   var completesFirst = 4
+  /// In this phase: of 64 steps that could, how many lose an answer.
+  var losesAnswers = 0
   /// Looks at each WRITE into frames: source, target, global byte address, the bytes. A sentence is a
   /// failure of the run.
   public var inspectFrameWrite: ((NodeID, NodeID, Int, UnsafeRawBufferPointer) -> String?)?
@@ -93,6 +97,7 @@ public final class Network {
     let common = random.pick([1, 4, 16, 64])
     let evenly = random.chance(1, in: 3)
     completesFirst = random.pick([0, 4, 8])
+    losesAnswers = random.pick([0, 0, 4, 24])
     activeWeight = 0
     for index in 0..<connectionCount {
       connections[index].priority = random.below(1 << 20)

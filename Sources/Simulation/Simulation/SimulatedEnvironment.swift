@@ -46,6 +46,8 @@ public struct SimulatedExecution: Execution, @unchecked Sendable {
   public func leaveCritical(_ saved: UInt64) {
     scheduler._withUnsafeGuaranteedRef { $0.leaveCritical(saved) }
   }
+  /// Nothing: the simulated service thread looks whenever it is its turn.
+  public func wakeService() {}
   public var threadID: UInt32 {
     scheduler._withUnsafeGuaranteedRef { UInt32(truncatingIfNeeded: $0.current + 1) }
   }

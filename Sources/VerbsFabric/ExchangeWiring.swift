@@ -1,0 +1,120 @@
+import Fabric
+import Verbs
+
+/// Connections by what the nodes tell each other through the bootstrap: LID or GID, queue pair numbers, first
+/// packet numbers. Needs no IP address on the port. That a peer belongs to the job the bootstrap has shown: a
+/// queue pair is connected to the one that it was told of and answers no other.
+///
+/// Invitation: path MTU, READs served, then for each connection number the address of this node's end, and
+/// behind them those of the passive ends of the loopback.
+final class ExchangeWiring: Wiring {
+  private let settings: VerbsSettings
+  private let connection: ConnectionSettings
+  private let node: NodeID
+  private let nodeCount: Int
+  private let readsLimit: Int
+  private var ends: [End] = []
+  let invitation: [UInt8]
+
+  /// A queue pair and its first packet's number.
+  private final class End {
+    let pair: QueuePair
+    let packetNumber: UInt32
+    init(_ pair: consuming QueuePair, packetNumber: UInt32) {
+      self.pair = pair
+      self.packetNumber = packetNumber
+    }
+  }
+
+  init(
+    _ choice: PortChoice, _ settings: VerbsSettings, domain: ProtectionDomain, queue: CompletionQueue,
+    capacity: QueuePairCapacity, node: NodeID, nodeCount: Int
+  ) throws(VerbsFabricError) {
+    self.settings = settings
+    self.node = node
+    self.nodeCount = nodeCount
+    let device = choice.selection.attributes
+    readsLimit = min(device.maximumReadsAsInitiator, 255)
+    var own = ConnectionSettings()
+    own.port = choice.selection.port
+    own.gidIndex = choice.gidIndex
+    own.pathMTU = choice.selection.portAttributes.activeMTU
+    own.partitionKeyIndex = settings.partitionKeyIndex
+    own.serviceLevel = settings.serviceLevel
+    own.trafficClass = settings.trafficClass ?? 0
+    own.readsAsTarget = min(device.maximumReadsAsTarget, 255)
+    own.acknowledgeTimeoutExponent = settings.acknowledgeTimeoutExponent ?? 16
+    own.retryCount = settings.retryCount
+    connection = own
+    let shape = own
+    let made = try verbs("make \((nodeCount + 1) * settings.laneCount) queue pairs on \(choice.name)") {
+      () throws(VerbsError) in
+      try Self.makeEnds((nodeCount + 1) * settings.laneCount, domain, queue, capacity, shape)
+    }
+    ends = made.ends
+    invitation = [UInt8(clamping: own.pathMTU.rawValue), UInt8(clamping: own.readsAsTarget)] + made.bytes
+  }
+
+  private static func makeEnds(
+    _ count: Int, _ domain: ProtectionDomain, _ queue: CompletionQueue, _ capacity: QueuePairCapacity,
+    _ settings: ConnectionSettings
+  ) throws(VerbsError) -> (ends: [End], bytes: [UInt8]) {
+    var ends: [End] = []
+    var bytes: [UInt8] = []
+    for _ in 0..<count {
+      let pair = try QueuePair(domain, send: queue, receive: queue, capacity: capacity)
+      let packetNumber = UInt32.random(in: 0..<1 << 24)
+      try pair.initialize(settings, access: .all)
+      bytes += try pair.address(settings, packetNumber: packetNumber).bytes
+      ends.append(End(pair, packetNumber: packetNumber))
+    }
+    return (ends, bytes)
+  }
+
+  var pairs: [RawQueuePair] {
+    // A queue pair that was not closed has its handle.
+    ends.prefix(nodeCount * settings.laneCount).compactMap { $0.pair.rawQueuePair }
+  }
+
+  func connect(
+    _ invitations: [[UInt8]], domain: ProtectionDomain, queue: CompletionQueue, capacity: QueuePairCapacity,
+    timeoutMilliseconds: Int
+  ) throws(VerbsFabricError) -> [String] {
+    let lanes = settings.laneCount
+    for peer in 0..<nodeCount {
+      let bytes = invitations[peer]
+      guard bytes.count == 2 + (nodeCount + 1) * lanes * QueuePairAddress.byteCount else {
+        throw .refused(
+          "could not connect to node \(peer): its invitation has \(bytes.count) bytes; MERINO_LANES and "
+            + "MERINO_CONNECT have to be the same on all nodes.")
+      }
+      for lane in 0..<lanes {
+        // The other end of what connects this node to itself are the passive ends behind the rest.
+        let theirs = (peer == node ? nodeCount : node) * lanes + lane
+        try join(ends[peer * lanes + lane], bytes, theirs, peer)
+        if peer == node { try join(ends[nodeCount * lanes + lane], bytes, node * lanes + lane, peer) }
+      }
+    }
+    return []
+  }
+
+  private func join(
+    _ end: End, _ invitation: [UInt8], _ index: Int, _ peer: NodeID
+  ) throws(VerbsFabricError) {
+    let start = 2 + index * QueuePairAddress.byteCount
+    guard let address = QueuePairAddress(bytes: Array(invitation[start..<start + QueuePairAddress.byteCount]))
+    else {
+      throw .refused("could not connect to node \(peer): its invitation names no queue pair.")
+    }
+    var settings = connection
+    settings.pathMTU = PathMTU(rawValue: min(settings.pathMTU.rawValue, UInt32(invitation[0])))
+    settings.readsAsInitiator = min(readsLimit, Int(invitation[1]))
+    let chosen = settings
+    try verbs("connect to node \(peer)") { () throws(VerbsError) in
+      try end.pair.becomeReadyToReceive(from: address, chosen)
+      try end.pair.becomeReadyToSend(packetNumber: end.packetNumber, chosen)
+    }
+  }
+
+  func close() { ends = [] }
+}

@@ -1,0 +1,115 @@
+import Fabric
+import Glibc
+import Platform
+import Verbs
+
+/// The memory behind a `VerbsFabric`: the connections' words, what the peers announced, the keys of this node's
+/// chunks, and what polling needs. One private mapping, made when the fabric is made and kept until it is closed.
+@frozen
+public struct FabricTable: BitwiseCopyable, @unchecked Sendable {
+  @usableFromInline let base: UnsafeMutableRawPointer
+  @usableFromInline let connections: UnsafeMutableRawPointer
+  @usableFromInline let chunkKeys: UnsafeMutableRawPointer
+  /// Length of each send queue - 1; a power of two - 1.
+  @usableFromInline let queueMask: UInt64
+  let byteCount: Int
+
+  /// Completions that one look takes at most.
+  @inlinable static var pollCount: Int { 16 }
+  @inlinable static var peerByteCount: Int { 24 }
+
+  // The first page of the table: words of the poller, each in a line of its own.
+  @inlinable var pollLock: AtomicWord { AtomicWord(base) }
+  @inlinable var deviceFailure: AtomicWord { AtomicWord(base + 64) }
+  @inlinable
+  var completions: UnsafeMutablePointer<WorkCompletion> {
+    // Zeroed memory is an empty completion; only the holder of `pollLock` uses it.
+    (base + 128).assumingMemoryBound(to: WorkCompletion.self)
+  }
+
+  @inlinable
+  func connection(_ number: Int) -> VerbsConnection {
+    VerbsConnection(connections + number &* VerbsConnection.byteCount)
+  }
+
+  /// Address of the peer's control memory, of its frames, and the key of the control memory.
+  @inlinable func peer(_ node: NodeID) -> UnsafeMutableRawPointer { base + 4096 + node &* Self.peerByteCount }
+
+  /// The key by which this node's own requests reach a chunk of its frames; 0 while it is not registered.
+  @inlinable
+  func chunkKey(_ chunk: Int) -> UnsafeMutablePointer<UInt32> {
+    // Inside the mapping, which has a word for each chunk. A plain word: whoever uses a chunk has found its
+    // announced key, which is stored after this one.
+    (chunkKeys + chunk &* 4).assumingMemoryBound(to: UInt32.self)
+  }
+
+  /// Zeroed memory for so many connections, with the slots and records of each.
+  ///
+  /// - Throws: errno of mmap.
+  init(
+    nodeCount: Int, connectionCount: Int, chunkCount: Int, queueLength: Int
+  ) throws(VerbsFabricError) {
+    var end = 4096
+    func take(_ bytes: Int) -> Int {
+      let start = (end + 63) & ~63
+      end = start + bytes
+      return start
+    }
+    end += nodeCount * Self.peerByteCount
+    let connectionsOffset = take(connectionCount * VerbsConnection.byteCount)
+    let keysOffset = take(chunkCount * 4)
+    let slotsByteCount = (VerbsConnection.batchCapacity * SendChain.slotByteCount + 63) & ~63
+    let slotsOffset = take(connectionCount * slotsByteCount)
+    let recordsOffset = take(connectionCount * queueLength * 8)
+    byteCount = (end + 4095) & ~4095
+    guard
+      let memory = mmap(
+        nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
+      memory != MAP_FAILED
+    else {
+      throw .system(
+        SystemError(attempt: "map \(byteCount) bytes for \(connectionCount) connections", call: "mmap"))
+    }
+    base = memory
+    connections = memory + connectionsOffset
+    chunkKeys = memory + keysOffset
+    queueMask = UInt64(queueLength - 1)
+    for number in 0..<connectionCount {
+      let words = connections + number * VerbsConnection.byteCount
+      words.storeBytes(
+        of: memory + slotsOffset + number * slotsByteCount, toByteOffset: 136,
+        as: UnsafeMutableRawPointer.self)
+      words.storeBytes(
+        of: memory + recordsOffset + number * queueLength * 8, toByteOffset: 144,
+        as: UnsafeMutableRawPointer.self)
+    }
+  }
+
+  /// Before the fabric is used.
+  func setPair(_ pair: RawQueuePair, connection number: Int) {
+    (connections + number * VerbsConnection.byteCount)
+      .storeBytes(
+        of: UnsafeMutableRawPointer(pair.pointer), toByteOffset: 128, as: UnsafeMutableRawPointer.self)
+  }
+
+  /// Before the fabric is used.
+  func setPeer(_ node: NodeID, controlAddress: UInt64, framesAddress: UInt64, controlKey: UInt32) {
+    let entry = peer(node)
+    entry.storeBytes(of: controlAddress, as: UInt64.self)
+    entry.storeBytes(of: framesAddress, toByteOffset: 8, as: UInt64.self)
+    entry.storeBytes(of: controlKey, toByteOffset: 16, as: UInt32.self)
+  }
+
+  func unmap() { munmap(base, byteCount) }
+}
+
+/// What a `VerbsFabric` is made of, beside the node's memory.
+struct FabricParts {
+  var node: NodeID
+  var nodeCount: Int
+  var laneCount: Int
+  var inlineLimit: Int
+  var table: FabricTable
+  var queue: RawCompletionQueue
+  var controlKey: UInt32
+}

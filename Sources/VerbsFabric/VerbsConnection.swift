@@ -1,0 +1,96 @@
+import Fabric
+import Platform
+import Verbs
+
+/// One connection (a lane to a peer) as the data path sees it: a queue pair, the slots in which a batch is
+/// gathered, and how far its send queue has got. A few words in memory of the fabric, which outlives every copy.
+///
+/// ```
+/// byte 0    posting lock; holders have their signals blocked
+/// byte 8    requests posted so far; changed under the lock
+/// byte 64   requests that have ended, as far as polled; changed by the poller
+/// byte 72   first failure: status | 1 << 32, 0 for none
+/// byte 128  the queue pair's address
+/// byte 136  the slots' address
+/// byte 144  the records' address: for each request of the send queue the flight that its end belongs to, or 0
+/// ```
+@frozen
+public struct VerbsConnection: BitwiseCopyable, @unchecked Sendable {
+  @usableFromInline let base: UnsafeMutableRawPointer
+
+  @inlinable
+  init(_ base: UnsafeMutableRawPointer) { self.base = base }
+
+  /// Bytes of a connection's words: whole cache lines, poster and poller apart.
+  @inlinable static var byteCount: Int { 192 }
+  /// Requests that a batch gathers before it is posted in parts.
+  @inlinable static var batchCapacity: Int { 64 }
+
+  @inlinable var lock: AtomicWord { AtomicWord(base) }
+  @inlinable var posted: AtomicWord { AtomicWord(base + 8) }
+  @inlinable var ended: AtomicWord { AtomicWord(base + 64) }
+  @inlinable var failure: AtomicWord { AtomicWord(base + 72) }
+
+  @inlinable
+  var pair: RawQueuePair {
+    // Written once, when the fabric is made, with the pointer of a queue pair that lives until `close`. Not loaded as
+    // a typed pointer: a debug build would make that type's metadata at run time.
+    RawQueuePair(address: base.load(fromByteOffset: 128, as: UnsafeMutableRawPointer.self))
+  }
+  @inlinable
+  var slots: UnsafeMutablePointer<SendChain.Slot> {
+    // As above: memory of `batchCapacity` slots.
+    base.load(fromByteOffset: 136, as: UnsafeMutableRawPointer.self)
+      .assumingMemoryBound(to: SendChain.Slot.self)
+  }
+  /// The record of a request; `mask` is the send queue's length - 1.
+  @inlinable
+  func record(_ request: UInt64, _ mask: UInt64) -> AtomicWord {
+    AtomicWord(
+      base.load(fromByteOffset: 144, as: UnsafeMutableRawPointer.self) + Int(request & mask) &* 8)
+  }
+
+  /// Notes why the connection failed; returns the first reason there was.
+  @inlinable
+  func fail(_ status: Int32) -> Int32 {
+    let mine = UInt64(UInt32(bitPattern: status)) | 1 << 32
+    let before = failure.compareExchangeOld(0, mine)
+    return Int32(truncatingIfNeeded: before == 0 ? mine : before)
+  }
+}
+
+/// Operations being gathered for one connection, whose posting lock the gatherer holds.
+@frozen
+public struct VerbsBatch: BitwiseCopyable {
+  @usableFromInline let connection: VerbsConnection
+  /// Number of the connection, in the high half of the requests' identifiers.
+  @usableFromInline let number: UInt64
+  @usableFromInline var chain: SendChain
+  /// Requests of this batch that were posted already, since they were too many for the slots.
+  @usableFromInline var isPartlyPosted = false
+  /// Why the batch was refused, 0 if it was not: nothing of it is posted from there on.
+  @usableFromInline var status: Int32 = 0
+
+  @inlinable
+  init(_ connection: VerbsConnection, number: Int) {
+    self.connection = connection
+    self.number = UInt64(truncatingIfNeeded: number)
+    chain = SendChain(connection.slots, capacity: VerbsConnection.batchCapacity)
+  }
+
+  /// The identifier of the next request: its connection, and the low half of its place in the send queue.
+  @inlinable
+  var nextID: UInt64 {
+    number << 32 | (connection.posted.loadRelaxed() &+ UInt64(chain.count)) & 0xFFFF_FFFF
+  }
+}
+
+/// Statuses by which a batch is refused before anything is posted: the numbers that the verbs give to the same
+/// mistakes (`enum ibv_wc_status`). Below zero: an errno of the post, negated.
+@usableFromInline
+enum Refusal {
+  /// The local buffer lies in no registered memory.
+  @inlinable static var localProtection: Int32 { 4 }
+  /// The peer has announced no key for that memory.
+  @inlinable static var remoteAccess: Int32 { 10 }
+}

@@ -1,0 +1,177 @@
+import Fabric
+import Platform
+import Synchronization
+import Verbs
+
+/// Owns what a node's `VerbsFabric` stands on: the device's context, the completion queue, the connections, the
+/// registered memory. Joining goes: make it; tell everybody `invitation`; `connect`; tell everybody `keys`;
+/// `fabric`. So a peer learns the keys only when it is connected, and it is connected only if it has the
+/// job's secret.
+///
+/// One thread makes it and connects; afterwards `registerChunk` and `deregisterChunk` may be called from
+/// any. `close` when nobody uses the fabric any more.
+public final class VerbsEndpoint: @unchecked Sendable {
+  let node: NodeID
+  let nodeCount: Int
+  let settings: VerbsSettings
+  let memory: NodeMemory
+  let context: Context
+  let domain: ProtectionDomain
+  let queue: CompletionQueue
+  /// What each queue pair holds.
+  let capacity: QueuePairCapacity
+  // Changed while joining and in `close` only, by one thread.
+  private var wiring: any Wiring
+  private var control: MemoryRegion?
+  private var table: FabricTable?
+  let chunks = Mutex<[Int: ChunkRegion]>([:])
+
+  /// Opens the device, registers the control memory, and gets ready to be connected to.
+  ///
+  /// - Parameters:
+  ///   - choice: the device and port.
+  ///   - byAddress: whether connections are made by librdmacm; the same on all nodes.
+  ///   - secret: the job's, which shows that a peer belongs to it.
+  public init(
+    _ choice: PortChoice, _ settings: VerbsSettings, byAddress: Bool, memory: NodeMemory, node: NodeID,
+    nodeCount: Int, secret: (UInt64, UInt64)
+  ) throws(VerbsFabricError) {
+    self.node = node
+    self.nodeCount = nodeCount
+    self.settings = settings
+    self.memory = memory
+    let manager =
+      byAddress
+      ? try ConnectionManagerWiring(choice, settings, node: node, nodeCount: nodeCount, secret: secret) : nil
+    context = manager?.context ?? choice.selection.context
+    let attributes = choice.selection.attributes
+    let length = try QueueLength.fitting(attributes, settings, nodeCount: nodeCount)
+    let context = context
+    domain = try verbs("use \(choice.name)") { () throws(VerbsError) in try ProtectionDomain(context) }
+    queue = try verbs("use \(choice.name)") { () throws(VerbsError) in
+      try CompletionQueue(
+        context,
+        capacity: min(nodeCount * settings.laneCount * length + 64, attributes.maximumCompletionEntries))
+    }
+    capacity = try QueueLength.granted(domain, queue, length)
+    if let manager {
+      wiring = manager
+    } else {
+      wiring = try ExchangeWiring(
+        choice, settings, domain: domain, queue: queue, capacity: capacity, node: node, nodeCount: nodeCount)
+    }
+    let bytes = UnsafeMutableRawBufferPointer(start: memory.control, count: memory.controlByteCount)
+    let domain = domain
+    control = try verbs("register this node's control memory with \(choice.name)") { () throws(VerbsError) in
+      try MemoryRegion(domain, bytes, access: .all)
+    }
+    table = try FabricTable(
+      nodeCount: nodeCount, connectionCount: nodeCount * settings.laneCount,
+      chunkCount: memory.framesByteCount / memory.chunkByteCount, queueLength: length)
+  }
+
+  /// What all nodes have to know to connect to this one.
+  public var invitation: [UInt8] { wiring.invitation }
+
+  /// Connects to all nodes, this one included; returns when all connections are up. All nodes call it.
+  ///
+  /// - Parameter invitations: every node's, in node order.
+  /// - Returns: for the log, what was remarkable: connections that were refused.
+  public func connect(
+    _ invitations: [[UInt8]], timeoutMilliseconds: Int
+  ) throws(VerbsFabricError) -> [String] {
+    try wiring.connect(
+      invitations, domain: domain, queue: queue, capacity: capacity, timeoutMilliseconds: timeoutMilliseconds)
+  }
+
+  /// Where this node's memory is and which key admits to its control memory: to be told to the connected
+  /// nodes only.
+  public var keys: [UInt8] {
+    let words = [
+      UInt64(UInt(bitPattern: memory.control)), UInt64(UInt(bitPattern: memory.frames)),
+      UInt64(controlKeys.remote),
+    ]
+    return words.flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64($0 * 8)) } }
+  }
+
+  private var controlKeys: (local: UInt32, remote: UInt32) {
+    switch control {
+    case .some(let region): (region.localKey, region.remoteKey)
+    case .none: (0, 0)
+    }
+  }
+
+  /// The fabric over the connections.
+  ///
+  /// - Parameter keys: every node's, in node order.
+  public func fabric(_ keys: [[UInt8]]) throws(VerbsFabricError) -> VerbsFabric {
+    guard let table else { throw .refused("could not use the fabric: its endpoint is closed.") }
+    for (peer, bytes) in keys.enumerated() {
+      guard bytes.count == 24 else {
+        throw .refused(
+          "could not join: node \(peer) announced its memory in \(bytes.count) bytes, not in 24.")
+      }
+      let words = (0..<3).map { index in
+        bytes[index * 8..<index * 8 + 8].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+      }
+      table.setPeer(
+        peer, controlAddress: words[0], framesAddress: words[1],
+        controlKey: UInt32(truncatingIfNeeded: words[2])
+      )
+    }
+    let pairs = wiring.pairs
+    guard pairs.count == nodeCount * settings.laneCount, keys.count == nodeCount else {
+      throw .refused("could not use the fabric: \(pairs.count) connections are up, and not all.")
+    }
+    for (number, pair) in pairs.enumerated() { table.setPair(pair, connection: number) }
+    return VerbsFabric(
+      FabricParts(
+        node: node, nodeCount: nodeCount, laneCount: settings.laneCount,
+        inlineLimit: capacity.inlineByteCount, table: table, queue: queue.raw,
+        controlKey: controlKeys.local),
+      memory: memory, owner: self)
+  }
+
+  /// What the connections are like, for the log.
+  public func connectionSummary() -> String {
+    guard let pair = wiring.pairs.first, let attributes = try? pair.attributes() else { return "" }
+    return
+      "path MTU \(attributes.pathMTU), \(attributes.readsAsInitiator) READs and atomics in flight a connection, "
+      + "\(capacity.sendRequests) requests queued, up to \(capacity.inlineByteCount) bytes inline"
+  }
+
+  /// Readable when `takeEvents` has something.
+  public var eventDescriptors: [Int32] { [context.asyncDescriptor] }
+
+  /// What happened to the device since the last call, a sentence each. Never blocks; one thread at a time.
+  public func takeEvents() -> [String] {
+    var sentences: [String] = []
+    while let event = try? context.nextAsyncEvent(timeoutMilliseconds: 0) {
+      sentences.append("the device \(context.deviceName) reports: \(event)")
+    }
+    return sentences
+  }
+
+  /// Ends the connections and the registrations. Nobody uses the fabric now or later.
+  public func close() {
+    wiring.close()
+    chunks.withLock { $0.removeAll() }
+    control = nil
+    table?.unmap()
+    table = nil
+  }
+
+  deinit { close() }
+}
+
+/// How the queue pairs get connected.
+protocol Wiring: AnyObject {
+  var invitation: [UInt8] { get }
+  /// By connection number, peer times lanes plus lane; once connected, until `close`.
+  var pairs: [RawQueuePair] { get }
+  func connect(
+    _ invitations: [[UInt8]], domain: ProtectionDomain, queue: CompletionQueue, capacity: QueuePairCapacity,
+    timeoutMilliseconds: Int
+  ) throws(VerbsFabricError) -> [String]
+  func close()
+}

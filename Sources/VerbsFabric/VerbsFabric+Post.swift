@@ -1,0 +1,77 @@
+import Fabric
+import Platform
+import Verbs
+
+// Posting: one doorbell a batch. The last request of a batch is signalled; by its end all before it have ended,
+// too. Slots of the send queue are accounted: nothing is posted for which there is no room, so the provider
+// never refuses a request for want of it.
+
+extension VerbsFabric {
+  /// Posts what the batch gathered; `flight` counts it as one until its last request has ended. Gives the
+  /// connection's posting lock back.
+  @inlinable
+  public func submit(_ batch: VerbsBatch, _ flight: Flight) {
+    var batch = batch
+    let connection = batch.connection
+    if batch.status == 0 && batch.chain.count > 0 {
+      flight.pending.fetchAdd(1)
+      post(&batch, flight: UInt64(UInt(bitPattern: flight.base)))
+      // The request that would have counted it down was not posted.
+      if batch.status != 0 { flight.pending.fetchAdd(~0) }
+    }
+    let status = batch.status
+    // Release: pairs with `open`.
+    connection.lock.store(0)
+    if status != 0 {
+      // The first failure stays; the waiter takes it out.
+      _ = flight.failure.compareExchange(0, Self.failure(status, peer: batch.number, laneCount))
+    }
+  }
+
+  /// The batch is too long for the slots: what is there goes, unwaited for. A failure of it breaks the
+  /// connection, and is reported with the rest.
+  @inlinable
+  func postPart(_ batch: inout VerbsBatch) {
+    post(&batch, flight: 0)
+    batch.chain.removeAll()
+  }
+
+  @inlinable
+  func post(_ batch: inout VerbsBatch, flight: UInt64) {
+    let connection = batch.connection
+    let count = UInt64(batch.chain.count)
+    let first = connection.posted.loadRelaxed()
+    waitForRoom(connection, upTo: first &+ count)
+    if connection.failure.load() != 0 {
+      // Broken earlier: the first reason tells more than "flushed".
+      batch.status = connection.fail(0)
+      return
+    }
+    batch.chain.addToLast(.signaled)
+    // Before the post: pairs with the poller, which sees it through the completion.
+    connection.record(first &+ count &- 1, table.queueMask).store(flight)
+    let outcome = connection.pair.post(batch.chain)
+    connection.posted.storeRelaxed(first &+ UInt64(outcome.postedCount))
+    if outcome.code != 0 {
+      connection.record(first &+ count &- 1, table.queueMask).store(0)
+      batch.status = connection.fail(outcome.code < 0 ? outcome.code : -outcome.code)
+    }
+  }
+
+  /// Returns when the send queue has room for all requests up to the `end`-th. Every post ends with a signalled
+  /// request, so polling makes room; a dead peer's requests end with an error after the device's retries.
+  @inlinable
+  func waitForRoom(_ connection: VerbsConnection, upTo end: UInt64) {
+    var backoff = Backoff()
+    while end &- connection.ended.load() > table.queueMask &+ 1, connection.failure.load() == 0 {
+      poll()
+      backoff.wait()
+    }
+  }
+
+  /// `Flight.failure`'s form.
+  @inlinable
+  static func failure(_ status: Int32, peer number: UInt64, _ laneCount: Int) -> UInt64 {
+    UInt64(UInt32(bitPattern: status)) << 16 | (number / UInt64(laneCount) &+ 1)
+  }
+}
