@@ -64,7 +64,8 @@ package struct Examination: Sendable {
   }
 
   /// The fabric that a job would have: verbs where it is demanded, or where a port suits and nothing is demanded.
-  var isOverVerbs: Bool { demand == .verbs || demand == .auto && choice.chosen != nil }
+  /// (A job of one node has nobody to talk to.)
+  var isOverVerbs: Bool { demand == .verbs || demand == .auto && choice.chosen != nil && nodeCount > 1 }
 
   /// Nodes of the job on this host.
   var nodesHere: Int { isOverVerbs ? 1 : nodeCount }

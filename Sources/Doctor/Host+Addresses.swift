@@ -12,8 +12,10 @@ package struct NamedGID: Sendable {
   /// The IP address in a RoCE GID; nil for one that is valid on its link only.
   var address: String? { identifier.isLinkLocal ? nil : identifier.description }
 
-  /// Preferred first: IPv4 before IPv6, RoCE version 2 before 1.
-  var rank: Int { (identifier.ipv4 == nil ? 2 : 0) + (type.hasSuffix("v1") ? 1 : 0) }
+  /// Preferred first: IPv4, IPv6, then link-local ones; RoCE version 2 before 1.
+  var rank: Int {
+    (identifier.ipv4 != nil ? 0 : identifier.isLinkLocal ? 4 : 2) + (type.hasSuffix("v1") ? 1 : 0)
+  }
 }
 
 extension Host {
@@ -58,11 +60,12 @@ extension Host {
   /// By what the other nodes would reach a port; nil where it cannot be reached.
   func address(of port: RDMAPort, device: String) -> PortAddress? {
     if port.attributes.linkLayer == .ethernet {
-      let usable = namedIdentifiers(of: port, device: device).filter { $0.address != nil }
-      guard let best = usable.min(by: { ($0.rank, $0.index) < ($1.rank, $1.index) }), let text = best.address
-      else { return nil }
+      let all = namedIdentifiers(of: port, device: device)
+      guard let best = all.min(by: { ($0.rank, $0.index) < ($1.rank, $1.index) }) else { return nil }
+      let interface = best.interface.isEmpty ? "an interface" : best.interface
+      guard let text = best.address else { return .identifier(gidIndex: best.index, interface: interface) }
       return .ip(
-        text, interface: best.interface.isEmpty ? "an interface" : best.interface, gidIndex: best.index,
+        text, interface: interface, gidIndex: best.index,
         gidType: best.type.isEmpty ? "type unknown" : best.type)
     }
     let interfaces = ipoibInterfaces(of: port, device: device)

@@ -4,13 +4,20 @@ import Verbs
 package enum PortAddress: Sendable, Equatable {
   /// By librdmacm, over an IP address of an interface; on RoCE it stands in the GID of that index.
   case ip(String, interface: String, gidIndex: Int?, gidType: String)
+  /// RoCE without an IP address: by a GID that is valid on its link only, which the nodes exchange when they join.
+  case identifier(gidIndex: Int, interface: String)
   /// InfiniBand without an IP address: by LID and GID, which the nodes exchange when they join.
   case localID(UInt16)
+
+  /// Whether librdmacm makes the connections.
+  var isIP: Bool { if case .ip = self { true } else { false } }
 
   package var description: String {
     switch self {
     case .ip(let text, let interface, let index, let type):
       "\(text) of \(interface)" + (index.map { " (GID \($0), \(type))" } ?? " (IPoIB)")
+    case .identifier(let index, let interface):
+      "GID \(index) of \(interface), exchanged at joining (no IP address: valid on its link only)"
     case .localID(let lid):
       "LID \(lid) and GID 0, exchanged at joining (no IP address on its IPoIB interface)"
     }
@@ -30,7 +37,8 @@ package struct PortChoice: Sendable {
   /// What came before it and did not do.
   package var passedOver: [String] = []
 
-  /// The first port in the kernel's order that is active, has atomics, and can be addressed.
+  /// The first port in the kernel's order that is active, has atomics, and can be addressed: as `PortChoice` of VerbsFabric finds it
+  /// when a node joins, over what a test can fake, and with what is wrong with the others.
   init(_ devices: [RDMADevice], on host: Host, demanded: DeviceDemand?) {
     for device in devices where chosen == nil {
       switch device.content {
@@ -60,7 +68,7 @@ package struct PortChoice: Sendable {
     } else if let address = host.address(of: port, device: name) {
       chosen = Chosen(device: name, port: port.number, address: address)
     } else {
-      passedOver.append("\(place): its network interface has no IP address")
+      passedOver.append("\(place): its GID table is empty")
     }
   }
 }

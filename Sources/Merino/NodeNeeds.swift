@@ -1,5 +1,6 @@
 import Coherence
 import Node
+import VerbsFabric
 
 /// What a node of a job takes of its host, worked out before there is a job: for `merino doctor`. The sizes are
 /// those that nodes with the settings of this environment would agree on.
@@ -26,6 +27,7 @@ package struct NodeNeeds: Sendable {
   package init(nodeCount: Int, capacityByteCount: Int?, lockableByteCount: UInt64) throws(MerinoError) {
     var options = ClusterOptions()
     options.capacityByteCount = capacityByteCount
+    _ = try VerbsSettings.fromEnvironment()
     var announcement = try Announcement(options)
     announcement.lockableByteCount = lockableByteCount
     let agreement = try Agreement(Array(repeating: announcement, count: nodeCount))

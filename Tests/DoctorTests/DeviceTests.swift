@@ -20,7 +20,7 @@ import Testing
     #expect(report.fabric == "verbs" && report.count(.fail) + report.count(.warn) == 0)
     #expect(
       report["rdma.choice"][0].found
-        == "rxe0 port 1, 192.0.2.1 of eth0 (GID 1, RoCE v2): the first that is active, has atomics and an address"
+        == "rxe0 port 1, 192.0.2.1 of eth0 (GID 1, RoCE v2): the first that is active and has atomics"
     )
   }
 
@@ -30,7 +30,7 @@ import Testing
     ("rdma.port_state", RDMADevice.roce("rxe0", state: .down)),
     ("rdma.atomics", .roce("rxe0", atomics: .none)),
     ("rdma.reads_in_flight", .roce("rxe0", reads: 0)),
-    ("rdma.addresses", .roce("rxe0", gids: [.linkLocal])),
+    ("rdma.addresses", .roce("rxe0", gids: [])),
   ])
   func theOnlyDeviceDoesNotDo(check: String, device: RDMADevice) {
     root.addDevice("rxe0", "eth0")
@@ -42,6 +42,25 @@ import Testing
       #expect(report.hasFailed == failed)
       #expect(report.fabric == (fabric == "verbs" ? "verbs" : "host"))
     }
+  }
+
+  @Test func withoutAnIPAddressConnectionsAreMadeByGID() {
+    root.addDevice("rxe0", "eth0")
+    var host = host(.roce("rxe0", gids: [.linkLocal]))
+    // Then the connection manager is not needed.
+    host.openFailure = { $0.hasSuffix("rdma_cm") ? EACCES : 0 }
+    let exchanged = report(host)
+    #expect(exchanged.fabric == "verbs" && !exchanged.hasFailed)
+    #expect(exchanged.states("rdma.addresses") == [.warn])
+    #expect(exchanged.states("rdma.connection_manager") == [.skip])
+    #expect(exchanged["rdma.choice"][0].found.hasPrefix("rxe0 port 1, GID 0 of eth0, exchanged at joining"))
+    host.environment["MERINO_CONNECT"] = "cm"
+    #expect(report(host).states("rdma.addresses") == [.fail])
+  }
+
+  @Test func aJobOfOneNodeNeedsNoDevice() {
+    root.addDevice("rxe0", "eth0")
+    #expect(report(host(.roce("rxe0")), ExaminationRequest(nodeCount: 1)).fabric == "host")
   }
 
   @Test func aDeviceThatIsNotNeededIsNoMatter() {

@@ -147,7 +147,7 @@ extension Examination {
     }
     let code = host.openFailure(node)
     if code == 0 { return .pass(name, "\(node) can be opened") }
-    if case .localID? = choice.chosen?.address {
+    if choice.chosen?.address.isIP == false || host.variable("MERINO_CONNECT") == "exchange" {
       return .skip(name, "\(node) cannot be opened, and is not needed: connections are made by LID and GID")
     }
     return Finding(

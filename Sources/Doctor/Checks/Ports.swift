@@ -77,15 +77,24 @@ extension Examination {
       return "GID \(gid.index) \(gid.identifier)" + (details.isEmpty ? "" : " (\(details))")
     }
     let gids = listed.isEmpty ? "no GID" : listed.joined(separator: "; ")
-    if let address = host.address(of: port, device: device) {
-      return .pass(name, "\(place): \(gids); nodes would use \(address.description)")
-    }
+    let address = host.address(of: port, device: device)
+    let isCarried = connectsByAddress ? address?.isIP == true : address != nil
     let interface = host.interfaces(of: port, device: device).first ?? "IF"
-    return Finding(
-      name, weight(device, port: port.number),
-      "\(place): \(gids); none of them is an IP address of its interface",
-      cure: "ip addr add 192.0.2.1/24 dev \(interface), with an address of your network")
+    let cure = "ip addr add 192.0.2.1/24 dev \(interface), with an address of your network"
+    let weight = weight(device, port: port.number)
+    guard let address, isCarried else {
+      let means = connectsByAddress ? ", and MERINO_CONNECT=cm needs one" : ""
+      return Finding(name, weight, "\(place): \(gids); no IP address of its interface\(means)", cure: cure)
+    }
+    let found = "\(place): \(gids); nodes would use \(address.description)"
+    if case .identifier = address {
+      return Finding(name, lightWeight(device, port: port.number), found, cure: cure)
+    }
+    return .pass(name, found)
   }
+
+  /// Whether only connections by librdmacm are allowed, which need an IP address.
+  private var connectsByAddress: Bool { host.variable("MERINO_CONNECT") == "cm" }
 
   func choiceFinding() -> Finding {
     let name = "rdma.choice"
@@ -93,8 +102,8 @@ extension Examination {
     if let chosen = choice.chosen {
       return .pass(
         name,
-        "\(chosen.device) port \(chosen.port), \(chosen.address.description): the first that is active, has "
-          + "atomics and an address\(over)")
+        "\(chosen.device) port \(chosen.port), \(chosen.address.description): the first that is active and "
+          + "has atomics\(over)")
     }
     if devices.isEmpty && demand != .verbs { return .skip(name, "there is no device to choose from") }
     return Finding(
@@ -113,6 +122,7 @@ extension Examination {
         name, "verbs is demanded (MERINO_FABRIC), and this host has no port that can be used",
         cure: "the lines above say why; MERINO_FABRIC=host for jobs of this host only")
     case (.auto, true): return .pass(name, "verbs, where every host of the job has a port that can be used")
+    case (.auto, false) where nodeCount == 1: return .pass(name, "host: a job of one node")
     case (.auto, false):
       if devices.isEmpty && kernelDevices.isEmpty { return .pass(name, "host: jobs of this host only") }
       return .warn(

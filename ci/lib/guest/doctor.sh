@@ -100,8 +100,10 @@ with_a_wrong_interface() {
   ip link set "$interface" mtu "$mtu"
   ip addr del "$prefix" dev "$interface"
   eventually has_no_gid
-  doctor "an interface without an address" 1 rdma.addresses fail "ip addr add .* dev $interface" \
-    "${unlimited[@]}" "$merino" doctor --fabric verbs
+  doctor "an interface without an address" 0 rdma.addresses warn "exchanged at joining.*ip addr add .* dev $interface" \
+    "${unlimited[@]}" "$merino" doctor
+  doctor "an interface without an address, and an address demanded" 1 rdma.addresses fail 'MERINO_CONNECT' \
+    env MERINO_CONNECT=cm "${unlimited[@]}" "$merino" doctor
   ip link set "$interface" down
   eventually port_is DOWN
   doctor "an interface that is down" 1 rdma.port_state fail "ip link set $interface up" \
