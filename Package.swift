@@ -76,8 +76,14 @@ let package = Package(
     .target(name: "MerinoC", dependencies: ["CMerino", "Merino"]),
 
     // Tools.
+    .target(name: "CDoctor"),
+    .target(
+      name: "Doctor",
+      dependencies: [
+        "AddressSpace", "BenchmarkSupport", "Bootstrap", "CDoctor", "HostFabric", "Merino", "Verbs",
+      ]),
     .executableTarget(
-      name: "MerinoTool", dependencies: ["Merino", "Bootstrap", "CBootstrap", argumentParser]),
+      name: "MerinoTool", dependencies: ["Merino", "Bootstrap", "CBootstrap", "Doctor", argumentParser]),
 
     // Benchmarks: what Merino's steps and the plain operations below them take.
     .target(name: "CFaultFloor", path: "Sources/Benchmarks/CFaultFloor"),
@@ -141,6 +147,7 @@ let package = Package(
     .target(name: "CFakeProvider", path: "Tests/CFakeProvider"),
     .target(name: "VerbsHotPath", dependencies: ["Verbs"], path: "Tests/VerbsHotPath"),
     .testTarget(name: "VerbsTests", dependencies: ["CFakeProvider", "Verbs", "VerbsHotPath"]),
+    .testTarget(name: "DoctorTests", dependencies: ["Doctor", "Verbs"]),
     .testTarget(name: "HeapTests", dependencies: ["Heap"]),
     .testTarget(name: "BenchmarkSupportTests", dependencies: ["BenchmarkSupport"]),
     .testTarget(name: "VerbsFloorTests", dependencies: ["CFakeProvider", "VerbsFloor"]),

@@ -129,6 +129,12 @@ static inline int cverbs_query_port(struct ibv_context *context, uint8_t port, s
   return ibv_query_port(context, port, attributes);
 }
 
+/// Older kernels and providers know less of it: what they do not fill stays zero.
+static inline int cverbs_query_device_extended(struct ibv_context *context, struct ibv_device_attr_ex *attributes) {
+  return ibv_query_device_ex(context, NULL, attributes);
+}
+static const uint64_t cverbs_odp_support = IBV_ODP_SUPPORT;
+
 static inline struct ibv_mr *cverbs_register(struct ibv_pd *domain, void *address, size_t bytes, uint32_t access) {
   return ibv_reg_mr(domain, address, bytes, access);
 }

@@ -42,6 +42,11 @@ struct EnvironmentSettings {
   /// A whole number of bytes with an optional suffix K, M, G or T (powers of 1,024).
   static func byteCount(_ name: String) throws(MerinoError) -> Int? {
     guard let text = string(name) else { return nil }
+    return try byteCount(text, of: name)
+  }
+
+  /// `text` as such a number; `name` is for the error.
+  static func byteCount(_ text: String, of name: String) throws(MerinoError) -> Int {
     let suffixes: [Character: Int] = ["K": 10, "M": 20, "G": 30, "T": 40]
     var digits = Substring(text)
     var shift = 0

@@ -9,7 +9,7 @@ struct MerinoCommand: ParsableCommand {
     commandName: "merino",
     abstract: "Distributed shared memory for clusters: run programs that share memory.",
     version: "merino \(MerinoVersion.text)",
-    subcommands: [RunCommand.self])
+    subcommands: [RunCommand.self, DoctorCommand.self])
 
   /// As ArgumentParser's, but misuse ends with 2, as it does for other command-line tools.
   static func main() {

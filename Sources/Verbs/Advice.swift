@@ -31,7 +31,10 @@ enum Advice {
       "no RDMA device is known to the kernel: load the driver's modules (ib_uverbs, rdma_ucm and the device's), or "
         + "make a Soft-RoCE device with \"rdma link add rxe0 type rxe netdev eth0\""
     case ("rdma_create_event_channel", ENOENT): "load the kernel module rdma_ucm"
-    case ("ibv_open_device", ENOENT): "the uverbs device is missing: in a container, pass /dev/infiniband in"
+    case ("ibv_open_device", ENOENT):
+      // The library answers so where it may not open the file, too (seen with rdma-core 44).
+      "this user has no permission on the device's /dev/infiniband/uverbsN, or it is missing: in a container, pass "
+        + "/dev/infiniband in"
     case ("ibv_create_qp", EINVAL), ("rdma_create_qp", EINVAL), ("ibv_create_cq", EINVAL):
       "a size is above the device's limit, or protection domain and completion queues are of different devices "
         + "(with librdmacm use the context that the identifier was bound to)"

@@ -28,7 +28,10 @@ enum Layers {
 
   /// Command-line tools and the simulation; the library knows none of them. The key is the folder's name.
   static let tools: [String: Set<String>] = [
-    "MerinoTool": machine.union(["Bootstrap", "CBootstrap", "Merino"]),
+    "Doctor": machine.union([
+      "AddressSpace", "BenchmarkSupport", "Bootstrap", "HostFabric", "Merino", "Verbs",
+    ]),
+    "MerinoTool": machine.union(["Bootstrap", "CBootstrap", "Doctor", "Merino"]),
     "BenchmarkSupport": ["CFaultFloor"],
     "VerbsFloor": ["BenchmarkSupport", "Verbs"],
     "BenchmarkHarness": ["BenchmarkSupport", "Merino", "VerbsFloor"],

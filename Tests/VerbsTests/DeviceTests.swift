@@ -12,6 +12,8 @@ extension FakeDevice {
         let context = try Device.named("fake0").open()
         let attributes = try context.attributes()
         #expect(attributes.firmwareVersion == "1.2.3" && attributes.atomics == .device)
+        // The fake has no extended attributes: what it does not know, it does not have.
+        #expect(try !context.hasOnDemandPaging())
         let port = try context.portAttributes(1)
         #expect(port.state == .active && port.linkLayer == .ethernet && port.activeMTU.byteCount == 4096)
         #expect(throws: VerbsError.self) { try context.portAttributes(2) }
