@@ -48,7 +48,9 @@ public final class Job: Sendable {
 
   /// Every node is on the same running system and sees the others' processes: memory can be shared without a
   /// network, and `exchangeDescriptors` works.
-  public var areAllOnOneMachine: Bool { link.members.allSatisfy { $0.machine == link.members[link.node].machine } }
+  public var areAllOnOneMachine: Bool {
+    link.members.allSatisfy { $0.machine == link.members[link.node].machine }
+  }
 
   /// Collective: every node's bytes, in node order; they need not be equally many.
   ///

@@ -69,6 +69,9 @@ package struct JobEnvironment: Sendable, Hashable {
     return Int((seconds * 1000).rounded(.up))
   }
 
+  /// Variables that say which node a process is, and not how the job is set.
+  package static let placeNames = [nodeName, nodeCountName, rendezvousName, secretFileName]
+
   /// Variables as the environment of a program has them.
   package var assignments: [String: String] {
     var assignments = [Self.rendezvousName: rendezvous.text]

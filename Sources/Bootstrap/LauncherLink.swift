@@ -63,7 +63,9 @@ final class LauncherLink: JobLink {
           + "see whether merino run was stopped.")
     }
     let admission = try next()
-    guard admission.kind == .admitted, let node = admission.admittedNode else { throw MessageReader.malformed }
+    guard admission.kind == .admitted, let node = admission.admittedNode else {
+      throw MessageReader.malformed
+    }
     let answer = try next()
     guard answer.kind == .welcome, let welcome = Welcome(answer) else { throw MessageReader.malformed }
     return (node, welcome)

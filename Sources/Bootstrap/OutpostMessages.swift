@@ -62,7 +62,8 @@ package struct OutpostWelcome: Sendable {
     var nodes: [Int] = []
     while let node = reader.takeInt32() { nodes.append(Int(node)) }
     self.init(
-      nodes: nodes, nodeCount: Int(nodeCount), joinTimeoutMilliseconds: Int(clamping: timeout), fabric: fabric)
+      nodes: nodes, nodeCount: Int(nodeCount), joinTimeoutMilliseconds: Int(clamping: timeout), fabric: fabric
+    )
   }
 }
 

@@ -3,7 +3,9 @@ extension RendezvousServer {
   /// Beside the socket. The job's secret is from now on derived from the file's.
   ///
   /// - Parameter host: `nil` for every address of this host.
-  package func listen(host: String?, port: UInt16, secret fileSecret: [UInt8]) throws(BootstrapError) -> UInt16 {
+  package func listen(host: String?, port: UInt16, secret fileSecret: [UInt8]) throws(BootstrapError)
+    -> UInt16
+  {
     let entrance = try TCPEntrance(
       loop: loop, host: host, port: port, nodeCount: nodeCount, secret: fileSecret)
     secret = Handshake.jobSecret(secret: fileSecret, jobNonce: entrance.jobNonce)
@@ -61,7 +63,8 @@ extension RendezvousServer {
         channel,
         BootstrapError(
           .refused,
-          "merino on the other host speaks another version of the rendezvous protocol; use merino of one build."))
+          "merino on the other host speaks another version of the rendezvous protocol; use merino of one build."
+        ))
     }
     let nodes: [Int]
     do throws(BootstrapError) {

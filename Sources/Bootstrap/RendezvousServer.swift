@@ -112,6 +112,8 @@ package final class RendezvousServer {
   /// Who joined as this node.
   package func member(_ node: Int) -> Member? { slots[node].state == .absent ? nil : slots[node].member }
   package func hasLeft(_ node: Int) -> Bool { slots[node].state == .left }
+  /// Nothing more comes from the process that joined as this node, nor from one that would.
+  package func isSettled(_ node: Int) -> Bool { slots[node].connection?.hasEnded ?? true }
   package func isConnected(_ node: Int) -> Bool { slots[node].connection?.isOpen ?? false }
   /// The process that joined as this node; it may be a descendant of the one that was started.
   package func process(of node: Int) -> pid_t? {

@@ -27,7 +27,8 @@ package enum SecretFile {
     guard count >= 0 else { throw .system("read the job's secret from \(path)", "read") }
     guard (shortestByteCount...longestByteCount).contains(count) else {
       throw bad(
-        path, "has \(count > longestByteCount ? "more than \(longestByteCount)" : "\(count)") bytes; a secret has "
+        path,
+        "has \(count > longestByteCount ? "more than \(longestByteCount)" : "\(count)") bytes; a secret has "
           + "\(shortestByteCount) to \(longestByteCount)")
     }
     return Array(bytes[..<count])

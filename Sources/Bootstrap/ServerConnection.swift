@@ -15,7 +15,7 @@ final class ServerConnection {
   private let calls: MessageChannel
   private var events: MessageChannel?
   private var endTimer: EventLoop.Timer?
-  private var hasEnded = false
+  private(set) var hasEnded = false
 
   /// What the process says on the calls channel.
   var onMessage: (RendezvousMessage) -> Void = { _ in }

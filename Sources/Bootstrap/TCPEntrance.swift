@@ -40,7 +40,8 @@ package final class TCPEntrance {
       if let nameError {
         throw BootstrapError(.system, "could not listen at \(place): \(String(cString: nameError)).")
       }
-      throw .system("listen at \(place)", "bind", advice: "another program may have it; 0 chooses a free port")
+      throw .system(
+        "listen at \(place)", "bind", advice: "another program may have it; 0 chooses a free port")
     }
     self.port = UInt16(clamping: cbootstrap_tcp_port(listener))
     loop.watch(listener, POLLIN) { [weak self] _ in self?.accept() }
@@ -144,7 +145,9 @@ private final class Admission {
       guard count > 0 else { return onEnd(nil) }
       received += step[..<count]
       // Whoever speaks another language is not waited for.
-      if greeting.isEmpty, received.count >= 6, case .stranger = Handshake.check(received) { return onEnd(nil) }
+      if greeting.isEmpty, received.count >= 6, case .stranger = Handshake.check(received) {
+        return onEnd(nil)
+      }
       if received.count == wantedByteCount { accept() }
     }
   }

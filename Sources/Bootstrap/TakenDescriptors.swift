@@ -14,7 +14,8 @@ extension LauncherLink {
           + "container. Memory of several machines is shared over RDMA.")
     }
     try DescriptorLimit.makeRoom(
-      for: mine.count * nodeCount, purpose: "an exchange of \(mine.count) descriptors among \(nodeCount) nodes")
+      for: mine.count * nodeCount,
+      purpose: "an exchange of \(mine.count) descriptors among \(nodeCount) nodes")
     let offers = try exchange(try Self.offer(mine))
     if let other = offers.firstIndex(where: { $0.count != offers[0].count }) {
       throw BootstrapError(
@@ -59,7 +60,8 @@ extension LauncherLink {
       guard file >= 0 else {
         throw .system(
           "open a file of node \(owner) as \(path)", "open",
-          advice: "nodes of one machine must run as one user, and their programs without capabilities of their own")
+          advice:
+            "nodes of one machine must run as one user, and their programs without capabilities of their own")
       }
       taken.append(contentsOf: [file])
     }
