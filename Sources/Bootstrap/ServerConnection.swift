@@ -16,6 +16,8 @@ final class ServerConnection {
   private var events: MessageChannel?
   private var endTimer: EventLoop.Timer?
   private(set) var hasEnded = false
+  /// Why the calls channel ended: hearing the rest of the events may show their end first.
+  private var callsReason: BootstrapError?
 
   /// What the process says on the calls channel.
   var onMessage: (RendezvousMessage) -> Void = { _ in }
@@ -86,6 +88,7 @@ final class ServerConnection {
   func hearEvents() { events?.receive() }
 
   private func callsEnded(_ reason: BootstrapError?) {
+    callsReason = reason
     // Who ends the job and exits at once has both on the way: the wish comes first.
     hearEvents()
     guard isRemote, reason == nil, events?.isOpen ?? false else { return end(reason) }
@@ -93,7 +96,7 @@ final class ServerConnection {
   }
 
   private func eventsEnded(_ reason: BootstrapError?) {
-    if !calls.isOpen { return end(reason) }
+    if !calls.isOpen { return end(callsReason ?? reason) }
     // Between processes of one machine the end of the calls channel is what counts.
     guard isRemote else { return }
     if reason != nil { end(reason) } else { endSoon(nil) }

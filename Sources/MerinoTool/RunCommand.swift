@@ -100,6 +100,8 @@ struct RunCommand: ParsableCommand {
         "there is no fabric \"\(fabric)\"; there is: \(Self.fabrics.joined(separator: ", ")).")
     }
     // Here, so that a mistake is answered with this command's usage.
+    // A program's arguments are taken as they are, so that this, too, arrives among them.
+    if let first = words.first, first == "--help" || first == "-h" { throw CleanExit.helpRequest(self) }
     try checkOptions()
     // But what an outpost is to do is on its standard input, which is read once.
     if outpost == nil { _ = try request() }

@@ -37,7 +37,9 @@ extension Launcher {
       case .none: return checkForEnd()
       case .noChildren:
         hasChildren = false
-        return declareOutputComplete()
+        declareOutputComplete()
+        // The last one here may have been the last of all.
+        return checkForEnd()
       }
     }
   }

@@ -1,5 +1,4 @@
 import Bootstrap
-import CBootstrap
 import Glibc
 
 /// An outpost, as far as the launcher has heard of it.
@@ -7,6 +6,7 @@ final class OutpostState {
   let outpost: Outpost
   /// Nothing of the job is left there.
   var isGone = false
+  var hasHeardWhy = false
   init(_ outpost: Outpost) { self.outpost = outpost }
 
   /// "merino on host b (nodes 2 and 3)"
@@ -97,7 +97,7 @@ extension Launcher {
       // The user's own name for it, where there is one.
       if nodes[node].hostName == nil { nodes[node].hostName = outpost.hostName }
     }
-    if isEnding { outpost.order(.end(sentence: lastSentence)) }
+    if isEnding { tellEnd(state) }
   }
 
   func outpostSaid(_ outpost: Outpost, _ said: OutpostReport) {
@@ -150,7 +150,7 @@ extension Launcher {
   }
 
   func endOutposts() {
-    for state in outposts where !state.isGone { state.outpost.order(.end(sentence: lastSentence)) }
+    for state in outposts { tellEnd(state) }
     concludeOutposts()
     loop.after(milliseconds: Self.outpostPatienceMilliseconds) { [unowned self] in
       for state in outposts {
@@ -161,10 +161,19 @@ extension Launcher {
     }
   }
 
+  private func tellEnd(_ state: OutpostState) {
+    guard !state.hasHeardWhy else { return }
+    state.hasHeardWhy = true
+    state.outpost.order(.end(sentence: lastSentence))
+  }
+
   /// Once nothing is left anywhere, every outpost hears the job's exit code.
   func concludeOutposts() {
     guard outposts.allSatisfy(\.isGone) else { return }
-    for state in outposts { state.outpost.order(.over(exitCode: exitCode)) }
+    for state in outposts {
+      if !lastSentence.isEmpty { tellEnd(state) }
+      state.outpost.order(.over(exitCode: exitCode))
+    }
   }
 
   /// By hand, a node names itself.
@@ -207,23 +216,4 @@ extension Launcher {
     report("merino run was sent \(SignalName.of(number)); the job is being ended.")
     end(code: ToolExit.signalled(number))
   }
-}
-
-/// Where other hosts may find this launcher.
-enum LauncherAddresses {
-  /// In the order in which they are worth trying: whoever answers must prove to be this launcher.
-  static func all(listenHost: String?, port: UInt16) -> [HostAndPort] {
-    if let listenHost { return [HostAndPort(host: listenHost, port: port)] }
-    var text = [CChar](repeating: 0, count: 4096)
-    let isKnown = cbootstrap_local_addresses(&text, text.count) == 0
-    let lines =
-      isKnown ? String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self) : ""
-    let numeric = lines.split(separator: "\n").map(String.init)
-    return (numeric + [Member.currentHostName(), "127.0.0.1", "::1"]).map {
-      HostAndPort(host: $0, port: port)
-    }
-  }
-
-  /// A job in the background does not take the terminal's input.
-  static var mayReadInput: Bool { isatty(STDIN_FILENO) == 0 || tcgetpgrp(STDIN_FILENO) == getpgrp() }
 }
