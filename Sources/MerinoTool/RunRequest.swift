@@ -110,6 +110,9 @@ extension RunCommand {
 
   private static func listening(_ text: String) throws -> (String, UInt16) {
     if let host = HostAndPort.host(text[...]) { return (host, 0) }
+    // With a port an IPv6 address is in brackets, so without them it is an address alone.
+    let isIPv6 = !text.contains("[") && text.filter { $0 == ":" }.count > 1
+    if isIPv6, !text.contains(where: \.isWhitespace) { return (text, 0) }
     if let both = HostAndPort(text) { return (both.host, both.port) }
     throw ValidationError(
       "--listen-address is \"\(text)\"; it must be an address or name of this host, with a port if need be: "

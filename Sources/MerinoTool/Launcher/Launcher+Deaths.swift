@@ -13,6 +13,7 @@ extension Launcher {
     case .left: checkForEnd()
     case .disconnected(let node, let reason): disconnected(node, reason)
     case .vanished(let node, let reason):
+      giveUpHost(of: nodes[node])
       if !isEnding { lose(nodes[node], "is lost: " + reason.trimmingFinalStop) }
     case .abortRequested(let node, let code): aborted(node, code)
     case .outpostJoined(let outpost): outpostJoined(outpost)

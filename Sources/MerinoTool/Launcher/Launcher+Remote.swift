@@ -149,6 +149,13 @@ extension Launcher {
     end(code: code ?? ToolExit.failure)
   }
 
+  /// A host that does not answer is not waited for.
+  func giveUpHost(of node: NodeProcess) {
+    guard let outpost = node.outpost else { return }
+    outpost.close()
+    outposts.removeAll { $0.outpost === outpost }
+  }
+
   func endOutposts() {
     for state in outposts { tellEnd(state) }
     concludeOutposts()
