@@ -27,6 +27,8 @@ public struct BootstrapError: Error, Sendable, Hashable, CustomStringConvertible
     case alreadyLeft
     /// A system call failed.
     case system
+    /// What only processes of one machine can do, in a job whose nodes are on several.
+    case differentMachines
   }
 
   public let kind: Kind

@@ -25,6 +25,9 @@ struct CallChannel: ~Copyable {
     socket = descriptor
   }
 
+  /// Takes over a connection over TCP, both of whose ends have proven to know the secret.
+  init(proven socket: Int32) { self.socket = socket }
+
   deinit { close(socket) }
 
   private static func unreachable(_ path: String) -> BootstrapError {
@@ -47,10 +50,13 @@ struct CallChannel: ~Copyable {
   mutating func send(_ message: RendezvousMessage) throws(BootstrapError) {
     writer.append(message)
     for attempt in 0... {
-      switch try writer.flush(to: socket, flags: 0) {
+      switch try writer.flush(to: socket, flags: MessageFlags.doNotWait) {
       case .done: return
       case .closed: return try throwLastWords()
-      case .wouldBlock: continue
+      case .vanished: throw Self.launcherVanished
+      case .wouldBlock:
+        var entry = pollfd(fd: socket, events: Int16(POLLOUT), revents: 0)
+        poll(&entry, 1, -1)
       case .tooManyInFlight:
         // Others of this user have descriptors in flight; they drain as their receivers run.
         guard attempt < DescriptorLimit.inFlightAttempts else { throw DescriptorLimit.tooManyInFlight() }
@@ -74,6 +80,7 @@ struct CallChannel: ~Copyable {
         guard message.kind == .failure else { return message }
         throw message.error ?? MessageReader.malformed
       case .closed: throw Self.launcherGone
+      case .vanished: throw Self.launcherVanished
       case .wouldBlock: break
       }
       let elapsed = Int((cplatform_now_nanoseconds() - start) / 1_000_000)
@@ -83,6 +90,10 @@ struct CallChannel: ~Copyable {
       poll(&entry, 1, limit < 0 ? -1 : Int32(clamping: limit - elapsed))
     }
   }
+
+  static let launcherVanished = BootstrapError(
+    .launcherGone,
+    "the launcher's host has not answered for 10 s: it, or the network between, is down.")
 
   private static let launcherGone = BootstrapError(
     .launcherGone,

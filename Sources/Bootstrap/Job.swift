@@ -51,6 +51,12 @@ public final class Job: Sendable {
   /// The nodes' processes, in node order.
   public var members: [Member] { link.members }
 
+  /// Every node is on the same running system and sees the others' processes: memory can be shared without a
+  /// network, and `exchangeDescriptors` works.
+  public var areAllOnOneMachine: Bool {
+    link.members.allSatisfy { $0.machine == link.members[link.node].machine }
+  }
+
   /// Collective: every node's bytes, in node order; they need not be equally many.
   ///
   /// - Parameter bytes: at most 16 MiB, and 1 GiB of all nodes together.
@@ -63,7 +69,10 @@ public final class Job: Sendable {
   /// gives the same number of them, and keeps them; those received (its own among them, duplicated) are
   /// close-on-exec, and the caller closes them. Raises the soft limit of open files if it has to.
   ///
-  /// - Throws: as `exchange`; `.limitExceeded` names the limit of open files where it is too low.
+  /// Where nodes joined over TCP what they receive is the same file opened anew: an offset of its own, and files only
+  /// (no sockets).
+  ///
+  /// - Throws: as `exchange`; `.differentMachines` unless `areAllOnOneMachine`; `.limitExceeded` names the limit of open files where it is too low.
   public func exchangeDescriptors(_ descriptors: [Int32]) throws(BootstrapError) -> [[Int32]] {
     try noting { () throws(BootstrapError) in try link.exchangeDescriptors(descriptors) }
   }

@@ -3,7 +3,7 @@ import CPlatform
 import Glibc
 import Synchronization
 
-/// A node of a job that `merino run` started: the client of its rendezvous socket.
+/// A node of a job that has a launcher: the client of its rendezvous, by the launcher's socket or over TCP.
 final class LauncherLink: JobLink {
   let node: Int
   let nodeCount: Int
@@ -11,8 +11,11 @@ final class LauncherLink: JobLink {
   let members: [Member]
   let eventDescriptor: Int32
 
+  /// The rendezvous passes descriptors; else nodes of one machine take them from each other.
+  private let passesDescriptors: Bool
   /// Held over a whole call, question to answer.
   private let calls: Mutex<CallChannel>
+  private let events = Mutex(MessageReader(stepByteCount: 4096))
   /// The launcher closes the events channel of a node that leaves: no news then. Set (release) before
   /// the launcher hears of it; read (acquire) by whoever finds the channel closed.
   private let isLeaving = Atomic(false)
@@ -21,52 +24,51 @@ final class LauncherLink: JobLink {
   init(_ environment: JobEnvironment, timeoutMilliseconds: Int?) throws(BootstrapError) {
     var limit = timeoutMilliseconds ?? 0
     if limit <= 0 { limit = try JobEnvironment.joinTimeoutMilliseconds() }
-    var channel = try CallChannel(connectingTo: environment.rendezvous)
-    let (here, there) = try Self.makeEventPair()
+    var entry = try RendezvousEntry.open(environment)
+    let events = entry.events
     let hello = Hello(
-      node: environment.node, nodeCount: environment.nodeCount,
+      node: environment.node, nodeCount: environment.nodeCount, eventsToken: entry.eventsToken,
       timeoutMilliseconds: timeoutMilliseconds ?? 0, member: .current())
     do throws(BootstrapError) {
-      let welcome = try Self.join(
-        &channel, hello.message(eventDescriptor: there), timeoutMilliseconds: limit)
-      guard welcome.members.count == environment.nodeCount else { throw MessageReader.malformed }
-      secret = welcome.secret
+      let (node, welcome) = try Self.join(
+        &entry.calls, hello.message(eventDescriptor: entry.passedEvents), timeoutMilliseconds: limit)
+      guard welcome.members.indices.contains(node) else { throw MessageReader.malformed }
+      self.node = node
+      secret = entry.jobSecret ?? welcome.secret
       members = welcome.members
+      passesDescriptors = welcome.passesDescriptors
     } catch {
-      close(here)
+      close(events)
       throw error
     }
-    node = environment.node
-    nodeCount = environment.nodeCount
-    eventDescriptor = here
-    calls = Mutex(channel)
+    nodeCount = members.count
+    eventDescriptor = events
+    calls = Mutex(entry.takeCalls())
   }
 
   deinit { close(eventDescriptor) }
 
-  private static func makeEventPair() throws(BootstrapError) -> (Int32, Int32) {
-    var pair: [Int32] = [-1, -1]
-    guard cbootstrap_event_pair(&pair) == 0 else {
-      throw .system("make the sockets of the events channel", "socketpair")
-    }
-    return (pair[0], pair[1])
-  }
-
   private static func join(
     _ channel: inout CallChannel, _ hello: RendezvousMessage, timeoutMilliseconds: Int
-  ) throws(BootstrapError) -> Welcome {
+  ) throws(BootstrapError) -> (node: Int, Welcome) {
     // The launcher keeps the time and knows who is missing; this side only makes sure that a
     // launcher which was stopped is not waited for without end.
     let patienceMilliseconds = timeoutMilliseconds + 10_000
     try channel.send(hello)
-    guard let answer = try channel.receive(withinMilliseconds: patienceMilliseconds) else {
+    func next() throws(BootstrapError) -> RendezvousMessage {
+      if let message = try channel.receive(withinMilliseconds: patienceMilliseconds) { return message }
       throw BootstrapError(
         .joinTimedOut,
         "the launcher has not answered for \(patienceMilliseconds / 1000) s while this node was joining; "
           + "see whether merino run was stopped.")
     }
+    let admission = try next()
+    guard admission.kind == .admitted, let node = admission.admittedNode else {
+      throw MessageReader.malformed
+    }
+    let answer = try next()
     guard answer.kind == .welcome, let welcome = Welcome(answer) else { throw MessageReader.malformed }
-    return welcome
+    return (node, welcome)
   }
 
   func exchange(_ bytes: [UInt8]) throws(BootstrapError) -> [[UInt8]] {
@@ -87,6 +89,7 @@ final class LauncherLink: JobLink {
 
   func exchangeDescriptors(_ descriptors: [Int32]) throws(BootstrapError) -> [[Int32]] {
     let (nodeCount, count) = (nodeCount, descriptors.count)
+    guard passesDescriptors else { return try takeDescriptorsOfAll(descriptors) }
     try DescriptorLimit.makeRoom(
       for: count * nodeCount, purpose: "an exchange of \(count) descriptors among \(nodeCount) nodes")
     return try calls.withLock { (channel) throws(BootstrapError) in
@@ -113,24 +116,26 @@ final class LauncherLink: JobLink {
   }
 
   func nextEvent() -> JobEvent? {
-    var datagram = [UInt8](repeating: 0, count: 1 << 16)
     while true {
-      let received = recv(eventDescriptor, &datagram, datagram.count, MessageFlags.doNotWait)
-      if received < 0 && errno == EINTR { continue }
-      if received < 0 && errno == EAGAIN { return nil }
-      if received <= 0 { return isLeaving.load(ordering: .acquiring) ? nil : .launcherGone }
-      let message = RendezvousMessage(datagram: Array(datagram[..<received]))
-      if let message, message.kind == .peerLost, let error = message.error, let node = error.node {
+      let progress = events.withLock { reader in
+        // What makes no sense is the end of the channel, like its end.
+        (try? reader.receive(from: eventDescriptor, flags: MessageFlags.doNotWait)) ?? .closed
+      }
+      switch progress {
+      case .wouldBlock: return nil
+      case .closed, .vanished: return isLeaving.load(ordering: .acquiring) ? nil : .launcherGone
+      case .message(let message):
+        // Events that this version does not know are for others.
+        guard message.kind == .peerLost, let error = message.error, let node = error.node else { continue }
         return .peerLost(node: node, how: error.description)
       }
-      // Events that this version does not know are for others.
     }
   }
 
   func abort(code: Int32) {
-    // On the events channel, which no call holds. A launcher that is gone or does not listen any
-    // more ends the job anyway.
-    let datagram = RendezvousMessage.abort(code: code).datagram()
-    _ = send(eventDescriptor, datagram, datagram.count, MessageFlags.doNotWait | MessageFlags.noSignal)
+    // On the events channel, which no call holds, and on which this node says nothing else: there is room.
+    // A launcher that is gone or does not listen any more ends the job anyway.
+    let bytes = RendezvousMessage.abort(code: code).encoded()
+    _ = send(eventDescriptor, bytes, bytes.count, MessageFlags.doNotWait | MessageFlags.noSignal)
   }
 }

@@ -20,25 +20,42 @@ struct MessageReader {
     case wouldBlock
     /// The other end is gone.
     case closed
+    /// The other end's host does not answer any more.
+    case vanished
   }
 
   static var descriptorsPerCarrier: Int { Int(CBOOTSTRAP_DESCRIPTORS_PER_MESSAGE) }
-  private static let stepByteCount = 1 << 16
+  static let usualStepByteCount = 1 << 16
 
   private var headerBytes: [UInt8] = []
   private var header: RendezvousHeader?
   private var payload: [UInt8] = []
   private var descriptors = PassedDescriptors()
-  private var step = [UInt8](repeating: 0, count: MessageReader.stepByteCount)
+  private var step: [UInt8]
+
+  /// Reads so many bytes at a time: few will do where messages are short.
+  init(stepByteCount: Int = usualStepByteCount) { step = [UInt8](repeating: 0, count: stepByteCount) }
 
   /// Reads until a message is complete or the socket has no more. `flags` as for recv(2).
   mutating func receive(from socket: Int32, flags: Int32) throws(BootstrapError) -> Progress {
     while true {
       if let message = takeCompleteMessage() { return .message(message) }
       let received = try receiveStep(from: socket, flags: flags)
-      if received == 0 { return .closed }
-      if received < 0 { return .wouldBlock }
+      switch received {
+      case 0: return .closed
+      case Self.nothingNow: return .wouldBlock
+      case Self.noAnswer: return .vanished
+      default: continue
+      }
     }
+  }
+
+  private static let nothingNow = -1
+  private static let noAnswer = -2
+
+  /// What a connection says whose other end's host is gone without a word.
+  static func isNoAnswer(_ code: Int32) -> Bool {
+    code == ETIMEDOUT || code == EHOSTUNREACH || code == ENETUNREACH
   }
 
   private mutating func takeCompleteMessage() -> RendezvousMessage? {
@@ -57,10 +74,10 @@ struct MessageReader {
   private var missingByteCount: Int {
     guard let header else { return RendezvousHeader.byteCount - headerBytes.count }
     let missing = header.payloadByteCount - payload.count
-    return missing > 0 ? min(missing, Self.stepByteCount) : 1
+    return missing > 0 ? min(missing, step.count) : 1
   }
 
-  /// Bytes received, 0 at the end, -1 where the socket has no more now.
+  /// Bytes received, 0 at the end, `nothingNow` or `noAnswer`.
   private mutating func receiveStep(from socket: Int32, flags: Int32) throws(BootstrapError) -> Int {
     var arrived = [Int32](repeating: -1, count: Self.descriptorsPerCarrier)
     var arrivedCount: Int32 = 0
@@ -71,7 +88,8 @@ struct MessageReader {
         socket, &step, missingByteCount, &arrived, &arrivedCount, &truncated, flags)
     } while received < 0 && errno == EINTR
     if received < 0 {
-      if errno == EAGAIN { return -1 }
+      if errno == EAGAIN { return Self.nothingNow }
+      if Self.isNoAnswer(errno) { return Self.noAnswer }
       if errno == ECONNRESET { return 0 }
       throw .system("receive a message of the rendezvous", "recvmsg")
     }

@@ -12,6 +12,8 @@ struct MessageWriter {
     case tooManyInFlight
     /// The other end is gone.
     case closed
+    /// The other end's host does not answer any more.
+    case vanished
   }
 
   private struct Outgoing {
@@ -44,6 +46,7 @@ struct MessageWriter {
       case EAGAIN: return .wouldBlock
       case ETOOMANYREFS: return .tooManyInFlight
       case EPIPE, ECONNRESET: return .closed
+      case let code where MessageReader.isNoAnswer(code): return .vanished
       default: throw .system("send a message of the rendezvous", "sendmsg")
       }
     }

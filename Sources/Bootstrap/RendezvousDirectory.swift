@@ -4,6 +4,8 @@ import Glibc
 package struct RendezvousDirectory {
   package let path: String
   package var socketPath: String { path + "/rendezvous" }
+  /// For an outpost whose secret came by its standard input.
+  package var secretPath: String { path + "/secret" }
 
   /// Under `$XDG_RUNTIME_DIR`, which is the user's own; else, or where the path would be too
   /// long for a socket, under `/tmp`.
@@ -33,6 +35,7 @@ package struct RendezvousDirectory {
   /// May be called again.
   package func remove() {
     unlink(socketPath)
+    unlink(secretPath)
     rmdir(path)
   }
 }

@@ -1,12 +1,16 @@
 import Platform
 
-/// The language between a node and the launcher. Two channels: *calls* (a stream; the node asks, the
-/// server answers, one at a time) and *events* (a pair of sockets that keeps message boundaries,
-/// whose one end the node passes along with its hello). What happens at any time (a node was
-/// lost) comes as an event, so it never gets in between the call of a node and its answer.
+/// The language between a node and the launcher. Two channels, both streams: *calls* (the node asks, the
+/// server answers, one at a time) and *events*. What happens at any time (a node was lost) comes as an
+/// event, so it never gets in between the call of a node and its answer. On one machine the events channel is a
+/// pair of sockets whose one end the node passes along with its hello; over TCP it is a second connection,
+/// made first, which the hello claims by a token.
 ///
+///     events, over TCP: token   →
+///                               ←     answer
 ///     node                            server
 ///       hello + event socket    →
+///                               ←     admitted: which node it is, at once
 ///                               ←     welcome, once every node has said hello
 ///       exchange, descriptors,
 ///       barrier                 →
@@ -27,6 +31,13 @@ struct RendezvousMessage {
     // On the events channel:
     case peerLost
     case abort
+    case attachEvents
+    case admitted
+    // Between the launcher and its outposts on other hosts:
+    case outpostHello
+    case outpostWelcome
+    case outpostReport
+    case outpostOrder
 
     /// What the user calls it.
     var name: String {
@@ -41,7 +52,7 @@ struct RendezvousMessage {
   }
 
   /// Both sides compare it: a launcher and a library of different versions say so.
-  static let protocolVersion: UInt32 = 1
+  static let protocolVersion: UInt32 = 2
   /// Bytes that one node may contribute to an exchange.
   static let contributionByteLimit = 16 << 20
   /// Bytes of one message, hence of an exchange's result.

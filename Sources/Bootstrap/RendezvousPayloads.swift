@@ -3,12 +3,16 @@ public struct Member: Sendable, Hashable {
   /// Its process id on its host.
   public let processID: Int32
   public let hostName: String
+  /// Equal for two processes that are on one running system and in one namespace of processes, so that they can
+  /// share memory; the system's boot id is in it.
+  public let machine: String
   /// The file name of its program.
   public let programName: String
 
-  public init(processID: Int32, hostName: String, programName: String) {
+  public init(processID: Int32, hostName: String, machine: String, programName: String) {
     self.processID = processID
     self.hostName = hostName
+    self.machine = machine
     self.programName = programName
   }
 }
@@ -17,35 +21,42 @@ extension Member {
   func append(to writer: inout PayloadWriter) {
     writer.append(processID)
     writer.append(hostName)
+    writer.append(machine)
     writer.append(programName)
   }
 
   init?(from reader: inout PayloadReader) {
     guard let processID = reader.takeInt32(), let hostName = reader.takeString(),
-      let programName = reader.takeString()
+      let machine = reader.takeString(), let programName = reader.takeString()
     else { return nil }
-    self.init(processID: processID, hostName: hostName, programName: programName)
+    self.init(processID: processID, hostName: hostName, machine: machine, programName: programName)
   }
 }
 
-/// A node's first message. The node's end of the events channel stays with it, the other end
-/// travels along and is closed here with the message.
+/// A node's first message. On one machine the other end of its events channel travels along and is closed here
+/// with the message; over TCP the token says which connection is its events channel.
 struct Hello {
+  static let tokenByteCount = 16
+
   var protocolVersion = RendezvousMessage.protocolVersion
-  var node: Int
-  var nodeCount: Int
+  /// `nil`, over TCP: as the launcher says.
+  var node: Int?
+  var nodeCount: Int?
+  var eventsToken = [UInt8](repeating: 0, count: tokenByteCount)
   /// 0: as the launcher says.
   var timeoutMilliseconds: Int
   var member: Member
 
-  func message(eventDescriptor: Int32) -> RendezvousMessage {
+  func message(eventDescriptor: Int32?) -> RendezvousMessage {
     var writer = PayloadWriter()
     writer.append(protocolVersion)
-    writer.append(UInt32(node))
-    writer.append(UInt32(nodeCount))
+    writer.append(Int32(node ?? -1))
+    writer.append(Int32(nodeCount ?? -1))
     writer.append(UInt64(timeoutMilliseconds))
+    writer.append(contentsOf: eventsToken)
     member.append(to: &writer)
-    return RendezvousMessage(kind: .hello, payload: writer.bytes, descriptors: .owned([eventDescriptor]))
+    let descriptors = eventDescriptor.map { [$0] } ?? []
+    return RendezvousMessage(kind: .hello, payload: writer.bytes, descriptors: .owned(descriptors))
   }
 }
 
@@ -55,28 +66,33 @@ extension Hello {
     guard let version = reader.takeUInt32() else { return nil }
     // What follows belongs to the version: another one's is not read.
     guard version == RendezvousMessage.protocolVersion else {
-      let nobody = Member(processID: 0, hostName: "", programName: "")
+      let nobody = Member.nobody
       self.init(protocolVersion: version, node: 0, nodeCount: 0, timeoutMilliseconds: 0, member: nobody)
       return
     }
-    guard let node = reader.takeUInt32(), let nodeCount = reader.takeUInt32(),
-      let timeout = reader.takeUInt64(), let member = Member(from: &reader)
+    guard let node = reader.takeInt32(), let nodeCount = reader.takeInt32(),
+      let timeout = reader.takeUInt64(), let token = reader.takeBytes(Self.tokenByteCount),
+      let member = Member(from: &reader)
     else { return nil }
     self.init(
-      node: Int(node), nodeCount: Int(nodeCount), timeoutMilliseconds: Int(clamping: timeout),
-      member: member)
+      node: node < 0 ? nil : Int(node), nodeCount: nodeCount < 0 ? nil : Int(nodeCount),
+      eventsToken: Array(token), timeoutMilliseconds: Int(clamping: timeout), member: member)
   }
 }
 
 /// The answer to a hello.
 struct Welcome {
+  /// Zeros over TCP: who is there knows it without being told.
   var secret: (UInt64, UInt64)
+  /// Every node is on the launcher's own socket, which passes descriptors.
+  var passesDescriptors: Bool
   var members: [Member]
 
   func message() -> RendezvousMessage {
     var writer = PayloadWriter()
     writer.append(secret.0)
     writer.append(secret.1)
+    writer.append(UInt32(passesDescriptors ? 1 : 0))
     writer.append(UInt32(members.count))
     for member in members { member.append(to: &writer) }
     return RendezvousMessage(kind: .welcome, payload: writer.bytes)
@@ -87,14 +103,14 @@ extension Welcome {
   init?(_ message: RendezvousMessage) {
     var reader = PayloadReader(message.payload)
     guard let first = reader.takeUInt64(), let second = reader.takeUInt64(),
-      let count = reader.takeUInt32()
+      let passes = reader.takeUInt32(), let count = reader.takeUInt32()
     else { return nil }
     var members: [Member] = []
     for _ in 0..<count {
       guard let member = Member(from: &reader) else { return nil }
       members.append(member)
     }
-    self.init(secret: (first, second), members: members)
+    self.init(secret: (first, second), passesDescriptors: passes == 1, members: members)
   }
 }
 
@@ -153,14 +169,18 @@ extension RendezvousMessage {
     return reader.takeInt32()
   }
 
-  /// One datagram of the events channel.
-  func datagram() -> [UInt8] { RendezvousHeader(self).encoded() + payload }
+  /// As it is on the stream, without descriptors.
+  func encoded() -> [UInt8] { RendezvousHeader(self).encoded() + payload }
 
-  init?(datagram bytes: [UInt8]) {
-    guard bytes.count >= RendezvousHeader.byteCount,
-      let header = RendezvousHeader(Array(bytes[..<RendezvousHeader.byteCount])),
-      bytes.count == RendezvousHeader.byteCount + header.payloadByteCount
-    else { return nil }
-    self.init(kind: header.kind, payload: Array(bytes[RendezvousHeader.byteCount...]))
+  /// Which node the process that said hello is.
+  static func admitted(node: Int) -> RendezvousMessage {
+    var writer = PayloadWriter()
+    writer.append(Int32(node))
+    return RendezvousMessage(kind: .admitted, payload: writer.bytes)
+  }
+
+  var admittedNode: Int? {
+    var reader = PayloadReader(payload)
+    return reader.takeInt32().map { Int($0) }
   }
 }

@@ -7,13 +7,21 @@ extension RendezvousServer {
     guard message.kind == .hello, let hello = Hello(message), message.descriptors.numbers.count == 1 else {
       return refuse(connection, MessageReader.malformed)
     }
-    if let objection = objection(to: hello) { return refuse(connection, objection) }
-    connection.node = hello.node
-    connection.adopt(eventDescriptor: message.descriptors.take()[0])
-    slots[hello.node].state = .joined
-    slots[hello.node].member = hello.member
-    slots[hello.node].connection = connection
-    report(.joined(node: hello.node, process: connection.process))
+    let events = MessageChannel(message.descriptors.take()[0], loop: loop, stepByteCount: 4096)
+    admit(hello, connection, events: events)
+  }
+
+  /// From here on it is a node, or hears why not.
+  func admit(_ hello: Hello, _ connection: ServerConnection, events: MessageChannel) {
+    if let objection = objection(to: hello, connection) { return refuse(connection, objection) }
+    guard let node = hello.node ?? firstFreeNode() else { return refuse(connection, allTaken()) }
+    connection.node = node
+    connection.adopt(events: events)
+    slots[node].state = .joined
+    slots[node].member = hello.member
+    slots[node].connection = connection
+    connection.send(.admitted(node: node))
+    report(.joined(node: node, process: connection.process))
     if let failure {
       return connection.send(RendezvousMessage(.failure, failure))
     }
@@ -24,11 +32,22 @@ extension RendezvousServer {
     }
   }
 
+  private func firstFreeNode() -> Int? {
+    slots.indices.first { slots[$0].state == .absent && slots[$0].owner == .anyone }
+  }
+
+  private func allTaken() -> BootstrapError {
+    BootstrapError(
+      .refused,
+      "a process wants to join a job whose \(nodeCount) nodes are all taken or kept for others; give the job more "
+        + "nodes (-n).")
+  }
+
   private func refuse(_ connection: ServerConnection, _ error: BootstrapError) {
     connection.sendAndClose(RendezvousMessage(.failure, error))
   }
 
-  private func objection(to hello: Hello) -> BootstrapError? {
+  func objection(to hello: Hello, _ connection: ServerConnection) -> BootstrapError? {
     guard hello.protocolVersion == RendezvousMessage.protocolVersion else {
       return BootstrapError(
         .refused,
@@ -37,18 +56,27 @@ extension RendezvousServer {
           + "build."
       )
     }
-    guard hello.node < nodeCount, hello.nodeCount == nodeCount else {
+    let isOfThisJob = (hello.node ?? 0) < nodeCount && (hello.nodeCount ?? nodeCount) == nodeCount
+    guard isOfThisJob, hello.node != nil || connection.isRemote else {
       return BootstrapError(
         .refused,
-        "a process wants to be node \(hello.node) of \(hello.nodeCount), and this job has the nodes 0 to "
-          + "\(nodeCount - 1); do not change \(JobEnvironment.nodeName) or \(JobEnvironment.nodeCountName).")
+        "a process wants to be node \(hello.node.map { "\($0)" } ?? "?") of "
+          + "\(hello.nodeCount.map { "\($0)" } ?? "?"), and this job has the nodes 0 to \(nodeCount - 1); do not "
+          + "change \(JobEnvironment.nodeName) or \(JobEnvironment.nodeCountName).")
     }
-    guard slots[hello.node].state == .absent else {
-      let earlier = slots[hello.node].member
+    guard let node = hello.node else { return nil }
+    if connection.isRemote, slots[node].owner == .launcher {
       return BootstrapError(
-        .refused, node: hello.node,
+        .refused, node: node,
+        "process \(hello.member.processID) on \(hello.member.hostName) wants to join as node \(node), which the "
+          + "launcher has started itself; leave \(JobEnvironment.nodeName) unset to be given a free one.")
+    }
+    guard slots[node].state == .absent else {
+      let earlier = slots[node].member
+      return BootstrapError(
+        .refused, node: node,
         "process \(hello.member.processID) (\(hello.member.programName)) wants to join as node "
-          + "\(hello.node), and process \(earlier.processID) (\(earlier.programName)) has done so before; a "
+          + "\(node), and process \(earlier.processID) (\(earlier.programName)) has done so before; a "
           + "node is one process and joins once.")
     }
     return nil
@@ -57,13 +85,17 @@ extension RendezvousServer {
   private func welcomeAll() {
     allHaveJoined = true
     joinTimer?.cancel()
-    let welcome = Welcome(secret: secret, members: slots.map(\.member)).message()
-    for slot in slots { slot.connection?.send(welcome) }
+    let isLocal = slots.allSatisfy { !($0.connection?.isRemote ?? false) }
+    var welcome = Welcome(secret: secret, passesDescriptors: isLocal, members: slots.map(\.member))
+    let toHere = welcome.message()
+    welcome.secret = (0, 0)
+    let overTCP = welcome.message()
+    for slot in slots { slot.connection?.send(slot.connection?.isRemote == true ? overTCP : toHere) }
     report(.allJoined)
   }
 
   /// The least patient of the nodes that wait decides.
-  private func limitWait(_ requestedMilliseconds: Int) {
+  func limitWait(_ requestedMilliseconds: Int) {
     let limit = requestedMilliseconds > 0 ? requestedMilliseconds : joinTimeoutMilliseconds
     let due = Int(clamping: cplatform_now_nanoseconds() / 1_000_000).addingReportingOverflow(limit)
     guard !due.overflow, due.partialValue < joinDueMilliseconds else { return }
@@ -75,9 +107,11 @@ extension RendezvousServer {
   private func joinTimedOut(_ limitMilliseconds: Int) {
     let missing = slots.indices.filter { slots[$0].state == .absent }
     let seconds = Double(limitMilliseconds) / 1000
+    let waiting =
+      presentNodes.isEmpty ? "" : ", while \(NodeList.sentence(presentNodes)) waited"
     let sentence =
-      "\(NodeList.sentence(missing)) of \(nodeCount) did not join within \(seconds) s, while "
-      + "\(NodeList.sentence(presentNodes)) waited; see why, or raise the limit with "
+      "\(NodeList.sentence(missing)) of \(nodeCount) did not join within \(seconds) s\(waiting); "
+      + "see why, or raise the limit with "
       + "\(JobEnvironment.joinTimeoutName) (in seconds)."
     fail(BootstrapError(.joinTimedOut, node: missing.first, sentence))
     report(.joinTimedOut(missing: missing, sentence: sentence))

@@ -15,14 +15,32 @@ package final class RendezvousServer {
     case left(node: Int)
     /// Gone without having left. The launcher finds out how and declares the loss.
     case disconnected(node: Int, reason: String?)
+    /// Its host does not answer any more. The launcher declares the loss.
+    case vanished(node: Int, reason: String)
     case abortRequested(node: Int, code: Int32)
+    /// Another host's `merino run --join` is here and starts its nodes.
+    case outpostJoined(Outpost)
+    case outpostSaid(Outpost, OutpostReport)
+    case outpostClosed(Outpost, reason: String?)
+  }
+
+  /// Who may be a node.
+  enum Owner: Equatable {
+    /// Whoever comes over TCP.
+    case anyone
+    /// A process of this launcher.
+    case launcher
+    /// Kept for an entry of `--hosts`, whose outpost has not come yet.
+    case entry(Int)
+    case outpost
   }
 
   /// A node, as far as the rendezvous goes.
   struct Slot {
     enum State { case absent, joined, left, lost }
     var state = State.absent
-    var member = Member(processID: 0, hostName: "", programName: "")
+    var owner = Owner.anyone
+    var member = Member.nobody
     var connection: ServerConnection?
     /// What the node asked and has no answer to yet.
     var question: RendezvousMessage?
@@ -31,11 +49,20 @@ package final class RendezvousServer {
   let loop: EventLoop
   let nodeCount: Int
   let joinTimeoutMilliseconds: Int
-  let secret: (UInt64, UInt64)
+  var secret: (UInt64, UInt64)
   let report: (Report) -> Void
   private let listener: Int32
 
   var slots: [Slot]
+  var entrance: TCPEntrance?
+  /// Events connections whose node has not said hello yet.
+  var unclaimedEvents: [[UInt8]: MessageChannel] = [:]
+  /// Channels that are told why they are not wanted.
+  var departing: [MessageChannel] = []
+  /// The nodes of each entry of `--hosts`.
+  var entryNodes: [[Int]] = []
+  /// What outposts set for their nodes; empty where nothing was chosen.
+  package var fabricForOutposts = ""
   /// Every connection that is open, also of processes that have said nothing yet.
   private var connections: [ObjectIdentifier: ServerConnection] = [:]
   var joinTimer: EventLoop.Timer?
@@ -68,10 +95,25 @@ package final class RendezvousServer {
     for connection in connections.values { connection.close() }
   }
 
+  /// Nodes that this launcher's own processes are.
+  package func reserveForLauncher(_ nodes: some Sequence<Int>) {
+    for node in nodes { slots[node].owner = .launcher }
+  }
+
+  /// Nodes of an entry of `--hosts`, in its order.
+  package func addEntry(_ nodes: [Int]) {
+    for node in nodes { slots[node].owner = .entry(entryNodes.count) }
+    entryNodes.append(nodes)
+  }
+
   /// Nodes that have joined and neither left nor been lost.
   package var presentNodes: [Int] { slots.indices.filter { slots[$0].state == .joined } }
   package func hasJoined(_ node: Int) -> Bool { slots[node].state != .absent }
+  /// Who joined as this node.
+  package func member(_ node: Int) -> Member? { slots[node].state == .absent ? nil : slots[node].member }
   package func hasLeft(_ node: Int) -> Bool { slots[node].state == .left }
+  /// Nothing more comes from the process that joined as this node, nor from one that would.
+  package func isSettled(_ node: Int) -> Bool { slots[node].connection?.hasEnded ?? true }
   package func isConnected(_ node: Int) -> Bool { slots[node].connection?.isOpen ?? false }
   /// The process that joined as this node; it may be a descendant of the one that was started.
   package func process(of node: Int) -> pid_t? {
@@ -114,20 +156,24 @@ package final class RendezvousServer {
       // Nobody left in the queue, or no descriptor free: poll(2) says so again.
       guard socket >= 0 else { return }
       guard let connection = ServerConnection(accepted: socket, loop: loop) else { continue }
-      connections[ObjectIdentifier(connection)] = connection
-      connection.onClosed = { [weak self, unowned connection] reason in
-        self?.closed(connection, reason)
-      }
+      adopt(connection)
       guard connection.user == geteuid() else {
         connection.sendAndClose(RendezvousMessage(.failure, Self.wrongUser(connection)))
         continue
       }
-      connection.onMessage = { [weak self, unowned connection] message in
-        self?.serve(message, of: connection)
-      }
-      connection.onEvent = { [weak self, unowned connection] message in
-        self?.serveEvent(message, of: connection)
-      }
+    }
+  }
+
+  func adopt(_ connection: ServerConnection) {
+    connections[ObjectIdentifier(connection)] = connection
+    connection.onClosed = { [weak self, unowned connection] reason in
+      self?.closed(connection, reason)
+    }
+    connection.onMessage = { [weak self, unowned connection] message in
+      self?.serve(message, of: connection)
+    }
+    connection.onEvent = { [weak self, unowned connection] message in
+      self?.serveEvent(message, of: connection)
     }
   }
 
@@ -171,6 +217,9 @@ package final class RendezvousServer {
   private func closed(_ connection: ServerConnection, _ reason: BootstrapError?) {
     connections[ObjectIdentifier(connection)] = nil
     guard let node = connection.node, slots[node].state == .joined else { return }
+    if let reason, reason.kind == .peerLost {
+      return report(.vanished(node: node, reason: reason.description))
+    }
     // It did not die: the server could not go on with it. The others hear why.
     if let reason { fail(reason) }
     report(.disconnected(node: node, reason: reason?.description))

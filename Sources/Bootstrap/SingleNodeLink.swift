@@ -47,12 +47,32 @@ package enum JobSecret {
 }
 
 extension Member {
+  /// Of a slot that nobody has taken.
+  static let nobody = Member(processID: 0, hostName: "", machine: "", programName: "")
+
   /// This process.
   static func current() -> Member {
-    Member(processID: getpid(), hostName: currentHostName(), programName: currentProgramName())
+    Member(
+      processID: getpid(), hostName: currentHostName(), machine: currentMachine(),
+      programName: currentProgramName())
   }
 
-  private static func currentHostName() -> String {
+  /// The boot id and the namespace of processes: containers of one machine with namespaces of their own count
+  /// as different ones, since they do not see each other's processes.
+  private static func currentMachine() -> String {
+    var bytes = [UInt8](repeating: 0, count: 64)
+    let file = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC)
+    let count = file < 0 ? 0 : max(read(file, &bytes, bytes.count), 0)
+    if file >= 0 { close(file) }
+    let boot = bytes[..<count].prefix { $0 != UInt8(ascii: "\n") }
+    var namespace = [CChar](repeating: 0, count: 64)
+    let length = max(readlink("/proc/self/ns/pid", &namespace, namespace.count), 0)
+    // Without /proc nothing is known to be shared with anybody: the process stands for itself.
+    guard count > 0, length > 0 else { return "unknown, process \(getpid()) of \(currentHostName())" }
+    return String(decoding: boot, as: UTF8.self) + " " + text(namespace[..<length])
+  }
+
+  package static func currentHostName() -> String {
     var name = [CChar](repeating: 0, count: 256)
     // One byte less than there is: it ends with a zero whatever gethostname does.
     guard gethostname(&name, name.count - 1) == 0 else { return "localhost" }

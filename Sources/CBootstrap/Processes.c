@@ -28,6 +28,7 @@ static void become(const cbootstrap_program_t *program, pid_t parent) {
     return;
   // The launcher's own needs (many descriptors, signals read from a descriptor) are not the program's.
   if (setrlimit(RLIMIT_NOFILE, &program->open_files) != 0) return;
+  if (program->own_process_group && setpgid(0, 0) != 0) return;
   if (sigaction(SIGPIPE, &program->broken_pipe_action, NULL) != 0) return;
   if (sigprocmask(SIG_SETMASK, &program->signal_mask, NULL) != 0) return;
   execvpe(program->program, program->arguments, program->environment);

@@ -52,7 +52,7 @@ int cbootstrap_accept(int listener) {
 }
 
 int cbootstrap_event_pair(int descriptors[2]) {
-  return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, descriptors);
+  return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, descriptors);
 }
 
 int cbootstrap_peer(int connection, pid_t *process, uid_t *user) {

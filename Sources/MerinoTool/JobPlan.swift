@@ -9,18 +9,67 @@ struct JobPlan {
     let words: [String]
   }
 
-  let programs: [Program]
+  /// A part of the job that is not of this machine, or need not be.
+  struct Remote {
+    /// `nil`: every address.
+    var listenHost: String?
+    var port: UInt16 = 0
+    var secret: [UInt8]
+    /// As the user wrote it; `nil` where the secret is in no file.
+    var secretFile: String?
+    /// Hosts in the order of their nodes; empty where others join by themselves.
+    var hosts: [HostEntry] = []
+    var agent: [String] = []
+    var remoteMerino = ""
+    /// What runs on the hosts.
+    var words: [String] = []
+  }
+
+  /// A node that this launcher starts.
+  struct LocalNode {
+    let node: Int
+    let words: [String]
+  }
+
+  let nodeCount: Int
+  let localNodes: [LocalNode]
+  var remote: Remote?
   var labelsOutput = false
   var fabric: String?
   var timeoutMilliseconds: Int?
   var joinTimeoutMilliseconds = JobEnvironment.defaultJoinTimeoutMilliseconds
 
-  var nodeCount: Int { programs.reduce(0) { $0 + $1.nodeCount } }
+  /// All on this machine.
+  init(programs: [Program]) {
+    let words = Self.wordsOfNodes(programs)
+    nodeCount = words.count
+    localNodes = words.enumerated().map { LocalNode(node: $0.offset, words: $0.element) }
+  }
 
-  init(programs: [Program]) { self.programs = programs }
+  /// The first nodes run `words` here, the rest come from elsewhere.
+  init(nodeCount: Int, localCount: Int, words: [String], listening remote: Remote) {
+    self.nodeCount = nodeCount
+    localNodes = (0..<localCount).map { LocalNode(node: $0, words: words) }
+    self.remote = remote
+  }
+
+  /// Each host has the nodes that follow those of the host before it.
+  init(hosts: Remote) {
+    var local: [LocalNode] = []
+    var next = 0
+    for host in hosts.hosts {
+      if host.isHere {
+        local += (next..<next + host.nodeCount).map { LocalNode(node: $0, words: hosts.words) }
+      }
+      next += host.nodeCount
+    }
+    nodeCount = next
+    localNodes = local
+    remote = local.count < next ? hosts : nil
+  }
 
   /// Node by node: programs have consecutive nodes, in the order of the command line.
-  var wordsOfNodes: [[String]] {
+  static func wordsOfNodes(_ programs: [Program]) -> [[String]] {
     programs.flatMap { Array(repeating: $0.words, count: $0.nodeCount) }
   }
 

@@ -40,6 +40,7 @@ do throws(BootstrapError) {
   case "exit-after-leave": try exitAfterLeaving(join(), node: number(1), code: Int32(number(2)))
   case "abort": try abort(join(), node: number(1), code: Int32(number(2)))
   case "abort-and-exit": try abortAndExit(join(), node: number(1), code: Int32(number(2)))
+  case "machines": try machines(join())
   case "mismatch": try mismatch(join())
   case "uneven-descriptors": try unevenDescriptors(join())
   case "leave-early": try leaveEarly(join())
@@ -194,6 +195,13 @@ func abortAndExit(_ job: Job, node: Int, code: Int32) throws(BootstrapError) {
     exit(code)
   }
   waitForTheEnd()
+}
+
+func machines(_ job: Job) throws(BootstrapError) {
+  let machines = Set(job.members.map(\.machine))
+  say("\(machines.count) machines, all on one: \(job.areAllOnOneMachine)")
+  _ = try job.exchangeDescriptors([STDIN_FILENO])
+  try job.leave()
 }
 
 func mismatch(_ job: Job) throws(BootstrapError) {

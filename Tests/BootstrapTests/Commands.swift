@@ -139,6 +139,7 @@ final class RunningCommand {
   }
 
   var outputSoFar: String { Self.read(output) }
+  var errorsSoFar: String { Self.read(errors) }
 
   private static func read(_ file: Int32) -> String {
     var text: [UInt8] = []

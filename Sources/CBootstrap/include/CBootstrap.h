@@ -19,10 +19,26 @@ int cbootstrap_listen(const char *path, int backlog);
 int cbootstrap_connect(const char *path);
 /// The next connection: close-on-exec, non-blocking.
 int cbootstrap_accept(int listener);
-/// Two connected sockets that keep message boundaries, close-on-exec.
+/// Two connected stream sockets: close-on-exec, non-blocking.
 int cbootstrap_event_pair(int descriptors[2]);
 /// Process and effective user at the other end, as they were when the connection was made.
 int cbootstrap_peer(int connection, pid_t *process, uid_t *user);
+
+/// A listening TCP socket, close-on-exec and non-blocking; `host` NULL is every address of IPv4 and IPv6.
+/// Where a name is the trouble, `name_error` says why, else it is NULL and errno does.
+int cbootstrap_tcp_listen(const char *host, const char *port, int backlog, const char **name_error);
+/// The port that a listener has.
+int cbootstrap_tcp_port(int listener);
+/// A connected TCP socket, close-on-exec and non-blocking; each address of the host has the time limit.
+int cbootstrap_tcp_connect(const char *host, const char *port, int timeout_milliseconds,
+                           const char **name_error);
+/// Has the kernel notice within 10 s that the other host is gone. `bounds_sending`: also where what was
+/// sent is not taken; a process that was stopped looks the same then.
+int cbootstrap_tcp_watch(int connection, int bounds_sending);
+/// "10.1.2.3:4711", "[::1]:4711".
+int cbootstrap_tcp_peer(int connection, char *text, size_t size);
+/// Addresses by which other hosts may reach this one, a line each, IPv4 first.
+int cbootstrap_local_addresses(char *text, size_t size);
 
 /// send(2) that also passes `descriptor_count` descriptors; never raises SIGPIPE.
 ssize_t cbootstrap_send(int connection, const void *bytes, size_t byte_count, const int *descriptors,
@@ -46,6 +62,8 @@ typedef struct {
   sigset_t signal_mask;
   struct sigaction broken_pipe_action;
   struct rlimit open_files;
+  /* not 0: in a process group of its own, which the terminal's signals do not reach */
+  int own_process_group;
 } cbootstrap_program_t;
 
 /// 0 and the process, or the error number of what failed in the child (exec above all).

@@ -2,7 +2,7 @@ import Glibc
 
 /// How a process ended, as waitpid(2) says it.
 struct ExitStatus {
-  private let raw: Int32
+  let raw: Int32
   init(raw: Int32) { self.raw = raw }
 
   /// `nil` where it exited by itself.

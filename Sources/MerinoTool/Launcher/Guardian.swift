@@ -12,6 +12,13 @@ import Platform
 enum Guardian {
   /// The job's exit code.
   static func run(_ plan: JobPlan) -> Int32 {
+    run { Launcher.run(plan, $0, $1, lifeline: $2) }
+  }
+
+  /// What the guardian's child does: it gets the signals, the job's directory and the lifeline.
+  typealias Child = (LauncherSignals, RendezvousDirectory, Int32) -> Int32
+
+  static func run(_ child: Child) -> Int32 {
     do {
       let signals = LauncherSignals()
       guard cbootstrap_become_subreaper() == 0 else {
@@ -23,7 +30,7 @@ enum Guardian {
       let launcher = cbootstrap_fork()
       if launcher == 0 {
         close(lifeline.writing)
-        exit(Launcher.run(plan, signals, directory, lifeline: lifeline.reading))
+        exit(child(signals, directory, lifeline.reading))
       }
       close(lifeline.reading)
       guard launcher > 0 else { throw SystemError(attempt: "start the launcher", call: "fork") }

@@ -49,7 +49,7 @@ final class LabelledStream {
   private static let longestLineByteCount = 1 << 16
 
   private let loop: EventLoop
-  private let prefix: [UInt8]
+  private let style: Style
   private let sink: OutputSink
   private var descriptor: Int32
   private var line: [UInt8] = []
@@ -57,9 +57,16 @@ final class LabelledStream {
 
   var isFinished: Bool { descriptor < 0 }
 
-  init(reading descriptor: Int32, prefix: String, sink: OutputSink, loop: EventLoop) {
+  enum Style {
+    /// Whole lines, each with this before it.
+    case lines(prefix: [UInt8])
+    /// As it comes.
+    case raw
+  }
+
+  init(reading descriptor: Int32, style: Style, sink: OutputSink, loop: EventLoop) {
     self.descriptor = descriptor
-    self.prefix = Array(prefix.utf8)
+    self.style = style
     self.sink = sink
     self.loop = loop
     _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
@@ -102,6 +109,7 @@ final class LabelledStream {
   }
 
   private func accept(_ bytes: ArraySlice<UInt8>) {
+    guard case .lines(let prefix) = style else { return sink.write(Array(bytes)) }
     var output: [UInt8] = []
     var rest = bytes
     while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
@@ -119,7 +127,7 @@ final class LabelledStream {
 
   private func finish() {
     guard !isFinished else { return }
-    if !line.isEmpty { sink.write(prefix + line + [UInt8(ascii: "\n")]) }
+    if !line.isEmpty, case .lines(let prefix) = style { sink.write(prefix + line + [UInt8(ascii: "\n")]) }
     line = []
     loop.unwatch(descriptor)
     close(descriptor)
@@ -127,7 +135,7 @@ final class LabelledStream {
   }
 }
 
-/// The output of all nodes, where it is labelled.
+/// The output of all nodes, where it is labelled or comes from other hosts.
 final class LabelledOutput {
   private let loop: EventLoop
   private let sinks: [OutputSink]
@@ -147,8 +155,17 @@ final class LabelledOutput {
   func add(node: Int, output: Int32, error: Int32) {
     let number = "\(node)"
     let prefix = "[" + String(repeating: " ", count: labelWidth - number.count) + number + "] "
+    add(output, error, .lines(prefix: Array(prefix.utf8)))
+  }
+
+  /// What a launch agent brings from its host: labelled there, where it is labelled.
+  func addAgent(output: Int32, error: Int32, isLabelled: Bool) {
+    add(output, error, isLabelled ? .lines(prefix: []) : .raw)
+  }
+
+  private func add(_ output: Int32, _ error: Int32, _ style: LabelledStream.Style) {
     for (descriptor, sink) in zip([output, error], sinks) {
-      streams.append(LabelledStream(reading: descriptor, prefix: prefix, sink: sink, loop: loop))
+      streams.append(LabelledStream(reading: descriptor, style: style, sink: sink, loop: loop))
     }
   }
 

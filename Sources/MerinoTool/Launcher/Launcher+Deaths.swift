@@ -5,12 +5,20 @@ import Glibc
 extension Launcher {
   func serve(_ report: RendezvousServer.Report) {
     switch report {
-    case .joined: judgeEarlyExits()
+    case .joined(let node, _):
+      name(node)
+      judgeEarlyExits()
     case .allJoined: break
     case .joinTimedOut(_, let sentence): joinTimedOut(sentence)
     case .left: checkForEnd()
     case .disconnected(let node, let reason): disconnected(node, reason)
+    case .vanished(let node, let reason):
+      giveUpHost(of: nodes[node])
+      if !isEnding { lose(nodes[node], "is lost: " + reason.trimmingFinalStop) }
     case .abortRequested(let node, let code): aborted(node, code)
+    case .outpostJoined(let outpost): outpostJoined(outpost)
+    case .outpostSaid(let outpost, let said): outpostSaid(outpost, said)
+    case .outpostClosed(let outpost, let reason): outpostClosed(outpost, reason)
     }
   }
 
@@ -20,19 +28,25 @@ extension Launcher {
       switch ProcessTree.reap() {
       case .child(let process, let status):
         // Others are orphans of nodes, which came to us.
-        guard let node = nodes.first(where: { $0.process == process }) else { continue }
-        node.status = status
-        judge(node)
+        if let node = nodes.first(where: { $0.isHere && $0.process == process }) {
+          node.status = status
+          judge(node)
+        } else if let agent = agents.first(where: { $0.process == process }) {
+          agent.status = status
+          agentEnded(agent, status)
+        }
       case .none: return checkForEnd()
       case .noChildren:
         hasChildren = false
-        return declareOutputComplete()
+        declareOutputComplete()
+        // The last one here may have been the last of all.
+        return checkForEnd()
       }
     }
   }
 
   /// A node's process has ended: was that a death?
-  private func judge(_ node: NodeProcess) {
+  func judge(_ node: NodeProcess) {
     server?.hear(node.node)
     guard !isEnding, let status = node.status, let server else { return }
     if server.hasLeft(node.node) {
@@ -68,19 +82,20 @@ extension Launcher {
     let process = nodes[node]
     if let reason { return lose(process, "was cut off by the launcher: " + reason.trimmingFinalStop) }
     if process.status != nil { return judge(process) }
-    loop.after(milliseconds: Self.statusPatienceMilliseconds) { [unowned self] in
+    let patience = process.outpost == nil ? Self.statusPatienceMilliseconds : Self.remotePatienceMilliseconds
+    loop.after(milliseconds: patience) { [unowned self] in
       guard !isEnding, process.status == nil else { return }
       lose(process, "closed its connection without having left the job")
     }
   }
 
-  private func lose(_ node: NodeProcess, _ how: String) {
+  func lose(_ node: NodeProcess, _ how: String) {
     let others = plan.nodeCount > 1 ? "; the other nodes are being ended" : ""
     let status = node.status
     let wanted = status?.signal.map { passedOn.contains($0) } ?? false
     let cause = wanted ? ", which merino run had been sent and passed on" : ""
     server?.declareLost(node.node, how: "\(node.title) \(how).")
-    complain("merino: \(node.title) \(how)\(cause)\(others).")
+    report("\(node.title) \(how)\(cause)\(others).")
     end(code: status.map { $0.code == 0 ? ToolExit.failure : $0.code } ?? ToolExit.failure)
   }
 
@@ -88,13 +103,13 @@ extension Launcher {
     guard !isEnding else { return }
     let how = "\(nodes[node].title) ended the job with code \(code & 0xFF) (merino_abort)."
     server?.declareLost(node, how: how)
-    complain("merino: \(how)")
+    report(how)
     end(code: code & 0xFF)
   }
 
   private func joinTimedOut(_ sentence: String) {
     guard !isEnding else { return }
-    complain("merino: \(sentence)")
+    report(sentence)
     isEnding = true
     if exitCode == 0 { exitCode = ToolExit.failure }
     // Those who waited have been told, too: they get the time to say it in their own words.
@@ -102,9 +117,9 @@ extension Launcher {
   }
 
   func timedOut(_ limitMilliseconds: Int) {
-    guard !isEnding, hasChildren else { return }
+    guard !isEnding, hasChildren || plan.remote != nil else { return }
     let seconds = Double(limitMilliseconds) / 1000
-    complain("merino: the job did not end within \(seconds) s (--timeout); it is being ended.")
+    report("the job did not end within \(seconds) s (--timeout); it is being ended.")
     end(code: ToolExit.timedOut)
   }
 
@@ -113,25 +128,41 @@ extension Launcher {
     guard !isEnding || killAtOnce else { return }
     isEnding = true
     if exitCode == 0 { exitCode = code }
-    if killAtOnce { killRest(round: 0) } else { terminate() }
+    if killAtOnce {
+      // The outposts end what they have when they lose the launcher.
+      for state in outposts { state.outpost.close() }
+      outposts = []
+      killRest(round: 0)
+    } else {
+      terminate()
+    }
+  }
+
+  /// To the user, here and where an outpost was started by hand.
+  func report(_ sentence: String) {
+    complain("merino: \(sentence)")
+    if lastSentence.isEmpty { lastSentence = sentence }
   }
 
   private func terminate() {
-    ProcessTree.signalDescendants(SIGTERM)
+    endOutposts()
+    let spared = agentsAtWork()
+    ProcessTree.signalDescendants(SIGTERM, sparing: spared)
     // A stopped process gets it only when it runs again.
-    ProcessTree.signalDescendants(SIGCONT)
+    ProcessTree.signalDescendants(SIGCONT, sparing: spared)
     loop.after(milliseconds: Self.graceMilliseconds) { [unowned self] in killRest(round: 0) }
   }
 
   /// Again and again, since what is killed may just have started something.
   private func killRest(round: Int) {
     guard hasChildren else { return }
-    guard round < 250 else {
+    guard round < 500 else {
       complain("merino: some of the nodes' processes cannot be ended: \(rest()).")
       hasChildren = false
       return declareOutputComplete()
     }
-    ProcessTree.signalDescendants(SIGKILL)
+    // What comes through a launch agent has five seconds to get here.
+    ProcessTree.signalDescendants(SIGKILL, sparing: round < 250 ? agentsAtWork() : [])
     loop.after(milliseconds: 20) { [unowned self] in killRest(round: round + 1) }
   }
 
@@ -141,20 +172,24 @@ extension Launcher {
 
   /// All nodes have ended well; what they started beside themselves does not outlive the job. It
   /// has the usual grace to end by itself first (`prog > >(tee log)`).
-  private func checkForEnd() {
-    guard !isEnding, let server, nodes.count == plan.nodeCount else { return }
+  func checkForEnd() {
+    guard !isEnding, let server else { return }
     let isOver = nodes.allSatisfy { node in
-      node.status != nil && (!server.hasJoined(node.node) || server.hasLeft(node.node))
+      // Of a node that nobody of ours started there is no exit to hear of.
+      let isOnItsOwn = !node.isHere && node.outpost == nil
+      let hasEnded = node.status != nil || (isOnItsOwn && server.hasLeft(node.node))
+      return hasEnded && (!server.hasJoined(node.node) || server.hasLeft(node.node))
     }
     guard isOver else { return }
     isEnding = true
+    concludeOutposts()
     loop.after(milliseconds: Self.graceMilliseconds) { [unowned self] in
-      if hasChildren { terminate() }
+      if hasChildren || !outposts.isEmpty { terminate() }
     }
   }
 }
 
 extension String {
   /// A sentence as a clause of another.
-  fileprivate var trimmingFinalStop: String { hasSuffix(".") ? String(dropLast()) : self }
+  var trimmingFinalStop: String { hasSuffix(".") ? String(dropLast()) : self }
 }

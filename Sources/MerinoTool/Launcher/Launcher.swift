@@ -10,6 +10,8 @@ final class Launcher {
   static let graceMilliseconds = 400
   /// A node whose connection ended has this long to end, so that its exit status says how it died.
   static let statusPatienceMilliseconds = 200
+  /// On another host its outpost has this long to say so.
+  static let remotePatienceMilliseconds = 1000
 
   let plan: JobPlan
   let directory: RendezvousDirectory
@@ -17,11 +19,20 @@ final class Launcher {
   let loop = EventLoop()
   private(set) var output: LabelledOutput?
   private(set) var server: RendezvousServer?
-  var nodes: [NodeProcess] = []
+  /// All of the job's, wherever they run.
+  let nodes: [NodeProcess]
+  var outposts: [OutpostState] = []
+  var agents: [LaunchAgent] = []
+  /// Entries of `--hosts` whose outposts have come.
+  var entriesSeen: Set<Int> = []
+  /// Standard input goes to a launch agent piece by piece.
+  var relaysInput = false
 
   /// The first exit code that is not 0.
   var exitCode: Int32 = 0
   var isEnding = false
+  /// Why it is ending, for those who are elsewhere.
+  var lastSentence = ""
   var hasChildren = true
   /// Signals that were passed on: who dies of one did so because somebody wanted it.
   var passedOn: Set<Int32> = []
@@ -30,6 +41,8 @@ final class Launcher {
     self.plan = plan
     self.signals = signals
     self.directory = directory
+    let here = Set(plan.localNodes.map(\.node))
+    nodes = (0..<plan.nodeCount).map { NodeProcess(node: $0, isHere: here.contains($0)) }
   }
 
   /// The job's exit code. `lifeline` ends when the guardian does.
@@ -52,13 +65,17 @@ final class Launcher {
     }
   }
 
-  private var isFinished: Bool { !hasChildren && (output?.isFinished ?? true) }
+  private var isFinished: Bool {
+    // Without a child of its own a job that others join is over when it is said to be.
+    !hasChildren && outposts.isEmpty && (plan.remote == nil || isEnding) && (output?.isFinished ?? true)
+  }
 
   private func serve(lifeline: Int32) throws {
     let openFiles = DescriptorLimit.current()
     let descriptorsPerNode = plan.labelsOutput ? 6 : 4
+    let strangers = plan.remote == nil ? 0 : TCPEntrance.guestLimit(nodeCount: plan.nodeCount)
     try DescriptorLimit.makeRoom(
-      for: plan.nodeCount * descriptorsPerNode, purpose: "a job of \(plan.nodeCount) nodes")
+      for: plan.nodeCount * descriptorsPerNode + strangers, purpose: "a job of \(plan.nodeCount) nodes")
     DescriptorLimit.raiseToHardLimit()
     watchSignals()
     loop.watch(lifeline, POLLIN) { [unowned self] _ in
@@ -70,7 +87,10 @@ final class Launcher {
       loop: loop, path: directory.socketPath, nodeCount: plan.nodeCount,
       joinTimeoutMilliseconds: plan.joinTimeoutMilliseconds
     ) { [unowned self] report in serve(report) }
-    if plan.labelsOutput { output = LabelledOutput(nodeCount: plan.nodeCount, loop: loop) }
+    server?.reserveForLauncher(plan.localNodes.map(\.node))
+    if plan.labelsOutput || !(plan.remote?.hosts.isEmpty ?? true) {
+      output = LabelledOutput(nodeCount: plan.nodeCount, loop: loop)
+    }
     do {
       try startNodes(openFiles: openFiles)
     } catch let failure as NodeSpawner.Failure {
@@ -88,31 +108,24 @@ final class Launcher {
     guard noInput >= 0 else { throw SystemError(attempt: "open /dev/null", call: "open") }
     defer { close(noInput) }
     let spawner = NodeSpawner(signals: signals, openFiles: openFiles, noInput: noInput)
-    for (node, words) in plan.wordsOfNodes.enumerated() {
-      nodes.append(try start(node, words, spawner))
+    if let remote = plan.remote { try openToOthers(remote, spawner) }
+    for local in plan.localNodes {
+      nodes[local.node].process = try start(local, spawner)
+      nodes[local.node].programName = local.words[0]
     }
-    // Node 0 alone reads it: when it closes it, the writer at the other end is to notice.
-    dup2(noInput, STDIN_FILENO)
+    // Whoever has it now has it alone: when that closes it, the writer at the other end is to notice.
+    if !relaysInput { dup2(noInput, STDIN_FILENO) }
   }
 
-  private func start(_ node: Int, _ words: [String], _ spawner: NodeSpawner) throws -> NodeProcess {
+  private func start(_ local: JobPlan.LocalNode, _ spawner: NodeSpawner) throws -> pid_t {
     var assignments = JobEnvironment(
-      node: node, nodeCount: plan.nodeCount, rendezvous: directory.socketPath
+      node: local.node, nodeCount: plan.nodeCount, rendezvous: directory.socketPath
     ).assignments
     assignments[JobEnvironment.joinTimeoutName] = "\(Double(plan.joinTimeoutMilliseconds) / 1000)"
     if let fabric = plan.fabric { assignments[JobEnvironment.fabricName] = fabric }
     let environment = ProgramEnvironment(setting: assignments)
-    guard let output else {
-      return try spawner.start(node: node, words: words, environment: environment, output: (-1, -1))
-    }
-    let (out, error) = (try Pipe.make(), try Pipe.make())
-    defer {
-      close(out.writing)
-      close(error.writing)
-    }
-    output.add(node: node, output: out.reading, error: error.reading)
-    return try spawner.start(
-      node: node, words: words, environment: environment, output: (out.writing, error.writing))
+    return try spawner.startNode(
+      local.node, words: local.words, environment: environment, output: plan.labelsOutput ? output : nil)
   }
 
   private func watchSignals() {
@@ -128,8 +141,11 @@ final class Launcher {
     passedOn.insert(arrival.number)
     if !arrival.isFromTerminal {
       // Not reaped yet, so the ids are theirs.
-      for node in nodes where node.status == nil { kill(node.process, arrival.number) }
+      for node in nodes where node.isHere && node.process > 0 && node.status == nil {
+        kill(node.process, arrival.number)
+      }
     }
+    passElsewhere(arrival.number)
     if arrival.number == SIGTSTP { LauncherSignals.stop() }
   }
 

@@ -12,13 +12,13 @@ enum ProcessTree {
   }
 
   /// Children first, then theirs, and so on.
-  static func descendants(of root: pid_t) -> [Entry] {
+  static func descendants(of root: pid_t, sparing spared: Set<pid_t> = []) -> [Entry] {
     var children: [pid_t: [pid_t]] = [:]
     for entry in allProcesses() { children[entry.parent, default: []].append(entry.process) }
     var found: [Entry] = []
     var parents = [root]
     while let parent = parents.popLast() {
-      let direct = children.removeValue(forKey: parent) ?? []
+      let direct = (children.removeValue(forKey: parent) ?? []).filter { !spared.contains($0) }
       found += direct.map { Entry(process: $0, parent: parent) }
       parents += direct
     }
@@ -26,8 +26,9 @@ enum ProcessTree {
   }
 
   /// The youngest first: a parent that dies hands its children on, and they would be missed.
-  static func signalDescendants(_ number: Int32) {
-    for entry in descendants(of: getpid()).reversed() {
+  /// `spared`: these, and what they started, get nothing.
+  static func signalDescendants(_ number: Int32, sparing spared: Set<pid_t> = []) {
+    for entry in descendants(of: getpid(), sparing: spared).reversed() {
       // By id, and only if it is still that parent's child: an id that went to somebody else is spared.
       _ = cbootstrap_signal_child(entry.process, entry.parent, number)
     }

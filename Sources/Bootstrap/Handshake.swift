@@ -1,0 +1,59 @@
+/// How the two ends of a TCP connection convince each other that both have the job's secret, before either
+/// takes anything else from the other. Pieces of fixed size, so nobody can announce a large one:
+///
+///     joiner                          server
+///       greeting: version, nonce  →
+///                                 ←     challenge: version, nonce, the job's nonce
+///       proof of the joiner       →
+///                                 ←     proof of the server; or it closes the connection
+///
+/// A proof is the HMAC-SHA-256, keyed with the secret's bytes, of the prover's role, the greeting and the
+/// challenge: it is worth nothing in another connection (fresh nonces) nor in the other direction (roles). The
+/// joiner proves first, so a stranger gets random bytes from the server and nothing else.
+enum Handshake {
+  enum Role: String {
+    case joiner
+    case server
+  }
+
+  static let nonceByteCount = 32
+  static let greetingByteCount = preamble.count + nonceByteCount
+  static let challengeByteCount = preamble.count + 2 * nonceByteCount
+  static let proofByteCount = SHA256.digestByteCount
+  /// From the connection to the first message after the proofs.
+  static let timeLimitMilliseconds = 5000
+
+  private static let magic = Array("MERINO".utf8)
+  private static let version = UInt8(RendezvousMessage.protocolVersion)
+  private static let preamble = magic + [version, 0]
+
+  static func makeNonce() throws(BootstrapError) -> [UInt8] {
+    let (one, other) = (try JobSecret.make(), try JobSecret.make())
+    var writer = PayloadWriter()
+    for word in [one.0, one.1, other.0, other.1] { writer.append(word) }
+    return writer.bytes
+  }
+
+  static func greeting(nonce: [UInt8]) -> [UInt8] { preamble + nonce }
+  static func challenge(nonce: [UInt8], jobNonce: [UInt8]) -> [UInt8] { preamble + nonce + jobNonce }
+
+  enum Preamble { case good, stranger, otherVersion(Int) }
+
+  static func check(_ message: [UInt8]) -> Preamble {
+    guard message.starts(with: magic) else { return .stranger }
+    return message.starts(with: preamble) ? .good : .otherVersion(Int(message[magic.count]))
+  }
+
+  static func jobNonce(inChallenge challenge: [UInt8]) -> [UInt8] { Array(challenge.suffix(nonceByteCount)) }
+
+  static func proof(of role: Role, secret: [UInt8], greeting: [UInt8], challenge: [UInt8]) -> [UInt8] {
+    HMAC.code(key: secret, Array("merino \(role.rawValue) proof\n".utf8) + greeting + challenge)
+  }
+
+  /// The job's 128 bits, which both ends compute and nobody sends.
+  static func jobSecret(secret: [UInt8], jobNonce: [UInt8]) -> (UInt64, UInt64) {
+    var reader = PayloadReader(HMAC.code(key: secret, Array("merino job secret\n".utf8) + jobNonce))
+    // A code has 32 bytes: both words are there.
+    return (reader.takeUInt64() ?? 0, reader.takeUInt64() ?? 0)
+  }
+}
