@@ -31,10 +31,14 @@ enum Connecting {
     let timeoutMilliseconds: Int
     /// Nodes of the job on this machine.
     let localNodeCount: Int
+    /// `MERINO_SPINS`.
+    let spins: Int?
 
-    /// Steps that a wait spins: none where a device of software or other nodes need the processor meanwhile.
+    /// Steps that a wait spins before it yields. A device of software carries most operations out inside the post, so
+    /// a look or two finds the end; where it did not, the device needs the processor, as other nodes may.
     var spinCount: UInt32 {
-      if case .verbs = choice, port?.isSoftware == true { return 0 }
+      if let spins { return UInt32(spins) }
+      if case .verbs = choice, port?.isSoftware == true { return 4 }
       return localNodeCount > cplatform_processor_count() ? 0 : Backoff.spins
     }
   }

@@ -39,7 +39,8 @@ enum Joining {
     let plan = Connecting.Plan(
       job: job, choice: chosen.choice, port: port, settings: settings,
       timeoutMilliseconds: timeoutMilliseconds,
-      localNodeCount: offers.count { $0.machine == offer.machine })
+      localNodeCount: offers.count { $0.machine == offer.machine },
+      spins: try EnvironmentSettings.count("MERINO_SPINS", 0...1_000_000))
     let configuration = agreement.configuration
     let layout = Agreement.layout(configuration)
     log(.info, sentence(agreement, layout, chosen, port))
