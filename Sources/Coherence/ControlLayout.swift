@@ -28,6 +28,8 @@ public struct ControlLayout: BitwiseCopyable, Sendable {
   public let noticeBuffer: Int
   public let noticeBufferEntryCount: Int
   public let scratchPages: Int
+  /// A block's worth of bytes that are 1: the source of the marks of neighbouring pages.
+  public let ones: Int
   /// For the layers above: `upperByteCount` bytes as they like.
   public let upper: Int
   public let upperByteCount: Int
@@ -71,6 +73,7 @@ public struct ControlLayout: BitwiseCopyable, Sendable {
     noticeBufferEntryCount = max(c.epochEntryCount + 8, 4 * c.nodeCount)
     noticeBuffer = take(noticeBufferEntryCount * 8)
     scratchPages = take(2 << c.pageShift, align: 64)
+    ones = take(1 << Self.blockShift)
     upper = take(upperByteCount)
     self.upperByteCount = upperByteCount
     byteCount = take(0, align: 4096)

@@ -24,8 +24,8 @@ struct BarrierMessage {
 // Dissemination (Hensgen, Finkel, Manber 1988): in round r each node tells node + 2^r what it has
 // heard; after ceil(log2 N) rounds everybody has heard of everybody.
 //
-// An inbox for each round and parity: word 0 is the flag, the number of the dissemination; the message
-// lies behind it. The message is WRITTEN before the flag on the same connection. A sender can be one
+// An inbox for each round and parity: word 0 is the flag, the number of the dissemination; the message and the clock
+// lie behind it. They are WRITTEN before the flag on the same connection. A sender can be one
 // dissemination ahead of its receiver, never two: it cannot finish the next one without the receiver
 // having begun it, which is after the receiver has read this inbox.
 
@@ -48,6 +48,9 @@ extension Engine {
     }
   }
 
+  /// Words before the clock: the flag, the message's two.
+  static var inboxClockOffset: Int { 24 }
+
   func inboxOffset(_ round: Int, _ number: UInt64) -> Int {
     layout.inboxes + (Int(number & 1) * configuration.roundCount + round) * layout.inboxByteCount
   }
@@ -58,9 +61,9 @@ extension Engine {
     let saved = execution.enterCritical()
     defer { execution.leaveCritical(saved) }
     // The staging of a round stays as it is until its WRITEs of last time have completed; its
-    // flight lies behind the message's words.
+    // flight lies behind the message.
     let staging = control + layout.stagings + round * layout.inboxByteCount
-    let flight = Flight(staging + 32)
+    let flight = Flight(staging + Self.inboxClockOffset + configuration.clockByteCount)
     try wait(flight)
     staging.storeBytes(of: number, as: UInt64.self)
     let inbox = remote(peer, inboxOffset(round, number))
@@ -68,10 +71,10 @@ extension Engine {
     if carrying {
       staging.storeBytes(of: message.flags, toByteOffset: 8, as: UInt64.self)
       staging.storeBytes(of: message.retired, toByteOffset: 16, as: UInt64.self)
-      cplatform_copy(staging + 64, local.mergedClock, configuration.clockByteCount)
-      fabric.write(&batch, from: staging + 8, byteCount: 16, to: inbox.advanced(by: 8))
+      cplatform_copy(staging + Self.inboxClockOffset, local.mergedClock, configuration.clockByteCount)
       fabric.write(
-        &batch, from: staging + 64, byteCount: configuration.clockByteCount, to: inbox.advanced(by: 64))
+        &batch, from: staging + 8, byteCount: Self.inboxClockOffset - 8 + configuration.clockByteCount,
+        to: inbox.advanced(by: 8))
     }
     fabric.write(&batch, from: staging, byteCount: 8, to: inbox)
     fabric.submit(batch, flight)
@@ -81,7 +84,7 @@ extension Engine {
     message.flags |= inbox.load(fromByteOffset: 8, as: UInt64.self)
     message.retired = max(message.retired, inbox.load(fromByteOffset: 16, as: UInt64.self))
     for peer in 0..<nodeCount {
-      let theirs = inbox.load(fromByteOffset: 64 + peer * 8, as: UInt64.self)
+      let theirs = inbox.load(fromByteOffset: Self.inboxClockOffset + peer * 8, as: UInt64.self)
       let mine = Self.clockEntry(local.mergedClock, peer)
       if theirs > mine { local.mergedClock.storeBytes(of: theirs, toByteOffset: peer * 8, as: UInt64.self) }
     }

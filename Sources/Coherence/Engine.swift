@@ -52,6 +52,7 @@ public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
     pages = PageTable(configuration, &carving)
     precondition(fabric.memory.controlByteCount >= layout.byteCount, "control memory too small")
     AtomicByte(control + layout.workspaces).store(0)
+    for offset in 0..<1 << ControlLayout.blockShift { AtomicByte(control + layout.ones + offset).store(1) }
     for index in 0..<configuration.workspaceCount {
       (workspace(index).one).storeBytes(of: 1, as: UInt64.self)
     }

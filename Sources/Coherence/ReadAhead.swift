@@ -115,33 +115,56 @@ extension Engine {
     return true
   }
 
-  /// One batch for each stretch of units with the same home and lane; all in flight together.
+  /// Neighbouring units of the same home, lane and block come by one READ, behind one WRITE of their marks; one batch
+  /// for each home and lane in turn, all in flight together.
   @inlinable
   func readWindow(_ unit: Unit, _ taken: UInt64, _ w: Workspace) throws(EngineError) {
     var rest = taken
-    var home = pages.load(unit.page).home
-    var lane = lane(unit.page)
-    var batch = fabric.open(home, lane: lane)
+    var home = -1
+    var lane = -1
+    var batch = fabric.open(pages.load(unit.page).home, lane: self.lane(unit.page))
     while rest != 0 {
-      let page = unit.page + rest.trailingZeroBitCount * unit.count
-      rest &= rest - 1
-      let nextHome = pages.load(page).home
-      if nextHome != home || self.lane(page) != lane {
+      let stretch = nextStretch(unit, &rest)
+      let nextHome = pages.load(stretch.lowerBound).home
+      let nextLane = self.lane(stretch.lowerBound)
+      if home >= 0 && (nextHome != home || nextLane != lane) {
         fabric.submit(batch, w.flight)
-        home = nextHome
-        lane = self.lane(page)
-        batch = fabric.open(home, lane: lane)
+        batch = fabric.open(nextHome, lane: nextLane)
       }
-      let key = local.peerKey(home, page >> configuration.chunkShift).pointee
+      home = nextHome
+      lane = nextLane
+      let key = local.peerKey(home, stretch.lowerBound >> configuration.chunkShift).pointee
       let from = RemoteAddress(
-        address: fabric.framesAddress(of: home) + UInt64(page << configuration.pageShift), key: key)
-      writeMarks(&batch, page, home: home, w)
-      fabric.read(&batch, from: from, into: frame(page), byteCount: byteCount(unit))
+        address: fabric.framesAddress(of: home) + UInt64(stretch.lowerBound << configuration.pageShift), key: key)
+      writeMarks(&batch, stretch, home: home, w)
+      fabric.read(
+        &batch, from: from, into: frame(stretch.lowerBound), byteCount: stretch.count << configuration.pageShift)
     }
     fabric.submit(batch, w.flight)
     try wait(w.flight)
     add(.pagesFetched, taken.nonzeroBitCount)
     add(.bytesFetched, taken.nonzeroBitCount * byteCount(unit))
+  }
+
+  /// Takes the lowest units off `rest` (bit i: the i-th unit from `unit` on) that one READ can bring: next to each
+  /// other, in one chunk as the whole window is, with the same home, lane and block of marks. Their pages.
+  @inlinable
+  func nextStretch(_ unit: Unit, _ rest: inout UInt64) -> Range<Int> {
+    let first = rest.trailingZeroBitCount
+    let low = unit.page + first * unit.count
+    let home = pages.load(low).home
+    var index = first
+    repeat {
+      rest &= ~(1 << UInt64(index))
+      index += 1
+      let next = unit.page + index * unit.count
+      if index >= 64 || rest & (1 << UInt64(index)) == 0 || pages.load(next).home != home
+        || lane(next) != lane(low) || next >> ControlLayout.blockShift != low >> ControlLayout.blockShift
+      {
+        break
+      }
+    } while true
+    return low..<unit.page + index * unit.count
   }
 
   /// Maps what arrived and was not poisoned, contiguous units by one raise. False where the first

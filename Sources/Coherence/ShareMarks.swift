@@ -21,6 +21,19 @@ extension Engine {
       to: remote(home, layout.blockMarks + page >> ControlLayout.blockShift))
   }
 
+  /// The same for neighbouring units that begin in one block, all of which are being fetched. Only the marks of the
+  /// units' first pages are ever looked at.
+  @inlinable
+  func writeMarks(_ batch: inout E.F.Batch, _ pages: Range<Int>, home: NodeID, _ w: Workspace) {
+    let blockEnd = (pages.lowerBound >> ControlLayout.blockShift + 1) << ControlLayout.blockShift
+    fabric.write(
+      &batch, from: control + layout.ones, byteCount: min(pages.upperBound, blockEnd) - pages.lowerBound,
+      to: remote(home, layout.marks + pages.lowerBound))
+    fabric.write(
+      &batch, from: w.one, byteCount: 1,
+      to: remote(home, layout.blockMarks + pages.lowerBound >> ControlLayout.blockShift))
+  }
+
   /// At home, holding the unit's lock bit: whether a write may go untracked; if so the state is
   /// exclusive already.
   ///

@@ -10,9 +10,10 @@ quoted() {
 # kvm only where the processor announces it and a kernel really comes up: a /dev/kvm that opens and then hangs exists.
 # Under emulation (TCG) erms and fsrm have to be off. With them the kernel's memcpy, by which rxe copies what it reads and
 # writes, is `rep movsb`, and TCG executes that byte by byte: other processors would see torn 8-byte words, which
-# no real device makes.
+# no real device makes. pku is off since the kernel sets the key register whenever it delivers a signal, at which TCG
+# forgets its whole TLB: a page fault served in a signal handler took twice as long.
 choose_accelerator() {
-  accelerator=(-accel tcg,thread=multi -cpu max,erms=off,fsrm=off)
+  accelerator=(-accel tcg,thread=multi -cpu max,erms=off,fsrm=off,pku=off)
   if grep -Eqw 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ] && kvm_boots; then
     accelerator=(-accel kvm -cpu host)
   fi
