@@ -11,6 +11,7 @@ extension Engine {
   }
 
   /// Applies the notices up to `clock` (`nodeCount` words).
+  @inlinable
   func acquire(_ clock: UnsafeRawPointer) throws(EngineError) {
     add(.acquires)
     if !isBehind(clock) { return }
@@ -26,6 +27,7 @@ extension Engine {
   }
 
   /// The acquire fence: applies all notices that any node has published before the call.
+  @inlinable
   public func acquireAll() throws(EngineError) {
     let saved = execution.enterCritical()
     defer { execution.leaveCritical(saved) }
@@ -56,6 +58,7 @@ extension Engine {
   }
 
   /// Under the commit lock, inside the gate.
+  @inlinable
   func apply(_ clock: UnsafeRawPointer, _ w: Workspace) throws(EngineError) {
     if isOn(.clockRaisedFirst) { raiseClock(clock) }
     var log = LogWriter(logHead.load())
@@ -78,6 +81,7 @@ extension Engine {
     raiseClock(clock)
   }
 
+  @inlinable
   func raiseClock(_ clock: UnsafeRawPointer) {
     for peer in 0..<nodeCount where peer != node {
       let entry = Self.clockEntry(clock, peer)
@@ -89,6 +93,7 @@ extension Engine {
 
   /// The next range of a log that fits into what is left of the buffer; `nil` where none does or
   /// all are done. Ranges longer than a log are known to be overwritten.
+  @inlinable
   func next(
     _ wave: inout LogWave, _ clock: UnsafeRawPointer, _ overflowed: inout Bool
   ) -> LogPiece? {
@@ -112,11 +117,13 @@ extension Engine {
     return nil
   }
 
+  @inlinable
   func noticeBuffer(_ index: Int) -> UnsafeMutableRawPointer {
     control + layout.noticeBuffer + index * 8
   }
 
   /// Posts the READs of a range (two where it wraps) and, behind them, of the floor.
+  @inlinable
   func readLog(_ piece: LogPiece, _ w: Workspace) {
     let size = configuration.logEntryCount
     let start = Int(piece.from & UInt64(size - 1))
@@ -136,6 +143,7 @@ extension Engine {
     fabric.submit(batch, w.flight)
   }
 
+  @inlinable
   func applyPiece(
     _ piece: LogPiece, _ log: inout LogWriter, _ overflowed: inout Bool, _ w: Workspace
   ) throws(EngineError) {
@@ -153,11 +161,14 @@ extension Engine {
 }
 
 /// Where the READs of the logs have got to.
+@frozen
+@usableFromInline
 struct LogWave {
-  var node: Int
-  var from: UInt64
+  @usableFromInline var node: Int
+  @usableFromInline var from: UInt64
   /// Entries of the buffer in use.
-  var used = 0
+  @usableFromInline var used = 0
+  @inlinable
   init(first: Int, from: UInt64) {
     node = first
     self.from = from
@@ -165,9 +176,19 @@ struct LogWave {
 }
 
 /// A range of a node's log, and its place in the buffer.
+@frozen
+@usableFromInline
 struct LogPiece {
-  var node: Int
-  var from: UInt64
-  var count: Int
-  var offset: Int
+  @usableFromInline var node: Int
+  @usableFromInline var from: UInt64
+  @usableFromInline var count: Int
+  @usableFromInline var offset: Int
+
+  @inlinable
+  init(node: Int, from: UInt64, count: Int, offset: Int) {
+    self.node = node
+    self.from = from
+    self.count = count
+    self.offset = offset
+  }
 }

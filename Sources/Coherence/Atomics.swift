@@ -20,6 +20,7 @@ extension Engine {
   /// `address`; operands and the result are shifted to the mask's low end. Returns the value before.
   ///
   /// Between synchronisations only atomics may change the enclosing 8 bytes.
+  @inlinable
   public func atomic(
     _ operation: AtomicOperation, at address: Int, mask: UInt64 = ~0
   ) throws(EngineError) -> UInt64 {
@@ -46,6 +47,7 @@ extension Engine {
 
   /// A pinned copy stays, and no notice tells this node of its own atomics: they are carried out on the
   /// copy too. The lock bit is held, so the copy takes values in the order in which the home had them.
+  @inlinable
   func keepInPinnedCopy(_ unit: Unit, _ address: Int, _ value: UInt64) {
     let word = pages.load(unit.page)
     guard word.isPinned, word.state == .clean || word.state == .dirty else { return }
@@ -57,6 +59,7 @@ extension Engine {
   }
 
   /// Takes the unit's lock bit with no copy left here that could hide the word; returns its home.
+  @inlinable
   func prepareAtomic(_ unit: Unit, _ w: Workspace) throws(EngineError) -> NodeID {
     let address = pages.word(unit.page)
     var backoff = Backoff()
@@ -87,6 +90,7 @@ extension Engine {
 
   /// A dirty copy is placed and dropped as under a notice: that takes the commit lock, which comes
   /// before lock bits.
+  @inlinable
   func flushForAtomic(_ unit: Unit, _ w: Workspace) throws(EngineError) {
     try takeCommitLock()
     defer { dropCommitLock() }
@@ -95,6 +99,7 @@ extension Engine {
     publish(log)
   }
 
+  @inlinable
   func dropCopy(_ unit: Unit, _ word: inout PageWord, _ w: Workspace) throws(EngineError) {
     if word.isHome { return }
     if word.home < 0 {
@@ -113,6 +118,7 @@ extension Engine {
   }
 
   /// The enclosing word before and after.
+  @inlinable
   func perform(
     _ operation: AtomicOperation, at target: RemoteAddress, _ home: NodeID, lane: Int,
     _ mask: UInt64, _ w: Workspace
@@ -124,6 +130,10 @@ extension Engine {
       fabric.submit(batch, w.flight)
       try wait(w.flight)
       return (w.resultValue(0), w.resultValue(0) &+ addend)
+    }
+    if case .compareExchange(let expected, let desired) = operation, mask == ~0 {
+      let before = try compareAndSwap(target, expected, desired, home, lane, w)
+      return (before, before == expected ? desired : before)
     }
     var batch = fabric.open(home, lane: lane)
     fabric.read(&batch, from: target, into: w.result(0), byteCount: 8)
@@ -142,12 +152,21 @@ extension Engine {
         new = desired
       }
       let desired = word & ~mask | (new << shift) & mask
-      batch = fabric.open(home, lane: lane)
-      fabric.compareAndSwap(&batch, at: target, expected: word, desired: desired, old: w.result(0))
-      fabric.submit(batch, w.flight)
-      try wait(w.flight)
-      if w.resultValue(0) == word { return (word, desired) }
-      word = w.resultValue(0)
+      let before = try compareAndSwap(target, word, desired, home, lane, w)
+      if before == word { return (word, desired) }
+      word = before
     }
+  }
+
+  /// One compare-and-swap; the word before.
+  @inlinable
+  func compareAndSwap(
+    _ target: RemoteAddress, _ expected: UInt64, _ desired: UInt64, _ home: NodeID, _ lane: Int, _ w: Workspace
+  ) throws(EngineError) -> UInt64 {
+    var batch = fabric.open(home, lane: lane)
+    fabric.compareAndSwap(&batch, at: target, expected: expected, desired: desired, old: w.result(0))
+    fabric.submit(batch, w.flight)
+    try wait(w.flight)
+    return w.resultValue(0)
   }
 }

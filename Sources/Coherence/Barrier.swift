@@ -7,6 +7,7 @@ extension Engine {
   /// happens before everything after it on every node. Homes move here, and freed pages are reset.
   ///
   /// Throws `.busy` where another thread of this node is in it.
+  @inlinable
   public func barrier() throws(EngineError) {
     guard local.barrierBusy.compareExchange(0, 1) else { throw .busy }
     defer { local.barrierBusy.store(0) }
@@ -25,6 +26,7 @@ extension Engine {
   }
 
   /// This node's part: everything placed and noted, the epoch's set closed, the clock in the message.
+  @inlinable
   func seal(_ message: inout BarrierMessage) throws(EngineError) {
     let saved = execution.enterCritical()
     defer { execution.leaveCritical(saved) }
@@ -48,6 +50,7 @@ extension Engine {
 
   /// The acquire of a barrier where all epoch sets fit: invalidates by the sets, and finds the
   /// moves. A set is that of the epoch before `local.epoch`.
+  @inlinable
   func acquireEpoch() throws(EngineError) {
     let saved = execution.enterCritical()
     defer { execution.leaveCritical(saved) }
@@ -79,14 +82,17 @@ extension Engine {
   }
 
   /// Whether `peer` noticed anything since the last barrier.
+  @inlinable
   func hasEpoch(_ peer: NodeID) -> Bool {
     Self.clockEntry(local.mergedClock, peer) > Self.clockEntry(local.barrierClock, peer)
   }
 
   /// Words of an epoch buffer that are READ at once: its head and first entries.
+  @inlinable
   var epochHeadWordCount: Int { min(64, 8 + configuration.epochEntryCount) }
 
   /// READs the heads of the sets of nodes `from ..< end`, as many as the buffer holds.
+  @inlinable
   func readEpochHeads(from first: NodeID, _ w: Workspace) throws(EngineError) -> NodeID {
     let words = epochHeadWordCount
     // Room for one whole set stays behind the heads.
@@ -104,6 +110,7 @@ extension Engine {
     return end
   }
 
+  @inlinable
   func applyEpoch(
     of peer: NodeID, slot: Int, _ log: inout LogWriter, _ w: Workspace
   ) throws(EngineError) {
@@ -133,6 +140,7 @@ extension Engine {
     }
   }
 
+  @inlinable
   func applyEpochEntry(
     _ notice: WriteNotice, of peer: NodeID, _ log: inout LogWriter, _ w: Workspace
   ) throws(EngineError) {

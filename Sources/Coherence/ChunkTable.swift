@@ -41,6 +41,7 @@ extension Engine {
   }
 
   /// The service thread's part: registers the chunks that threads wait for. True if it did anything.
+  @inlinable
   public func serveChunkRequests() -> Bool {
     guard local.chunkRequestCount.load() != 0 else { return false }
     for chunk in 0..<configuration.chunkCount {
@@ -52,6 +53,7 @@ extension Engine {
     return true
   }
 
+  @inlinable
   func register(_ chunk: Int, _ request: AtomicWord) {
     // Asked for again by a thread that had looked at the key just before it was announced.
     if ownKey(chunk).load() != 0 && !isOn(.chunkRegisteredTwice) {
@@ -73,6 +75,7 @@ extension Engine {
 
   /// Registers the chunks of `pages` in which this node is a wished home, so that the wish holds.
   /// Not in a signal handler.
+  @inlinable
   public func offerPlacement(_ shape: SegmentShape) throws(EngineError) {
     guard shape.placement != .firstTouch else { return }
     let unitPages = 1 << shape.unitShift

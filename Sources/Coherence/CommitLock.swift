@@ -8,6 +8,7 @@ extension Engine {
   @inlinable
   func tryCommitLock() -> Bool { local.commitLock.compareExchange(0, 1) }
 
+  @inlinable
   func takeCommitLock() throws(EngineError) {
     var backoff = Backoff()
     execution.interleave(#line)
@@ -17,5 +18,6 @@ extension Engine {
     }
   }
 
+  @inlinable
   func dropCommitLock() { local.commitLock.store(0) }
 }

@@ -7,9 +7,11 @@ import Platform
 
 extension Engine {
   /// Bytes that one access moves; longer ones go in pieces.
+  @inlinable
   var controlPieceByteCount: Int { (ControlLayout.workspaceResultCount - 8) * 8 }
 
   /// Copies `byteCount` bytes at `offset` of `peer`'s control memory to `destination` (any memory).
+  @inlinable
   public func readControl(
     _ peer: NodeID, _ offset: Int, into destination: UnsafeMutableRawPointer, byteCount: Int
   ) throws(EngineError) {
@@ -30,6 +32,7 @@ extension Engine {
   }
 
   /// Copies `source` (any memory) to `peer`'s control memory; it is placed when this returns.
+  @inlinable
   public func writeControl(
     _ peer: NodeID, _ offset: Int, from source: UnsafeRawPointer, byteCount: Int
   ) throws(EngineError) {
@@ -52,12 +55,14 @@ extension Engine {
 
   /// Where the six state words and, behind them, the info word of a lock's record lie at its home.
   /// They belong to the layers above, under the lock itself.
+  @inlinable
   public func stateWords(ofLock id: Int) -> (node: NodeID, offset: Int) {
     let record = lockRecord(id)
     return (record.node, record.offset + 8)
   }
 
   /// The info word of a lock that is homed here.
+  @inlinable
   public func ownInfo(ofLock id: Int) -> AtomicWord {
     AtomicWord(control + lockRecord(id).offset + 56)
   }

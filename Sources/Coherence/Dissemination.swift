@@ -3,15 +3,20 @@ import Fabric
 import Platform
 
 /// What the nodes tell each other at a barrier, beside the clock.
+@frozen
+@usableFromInline
 struct BarrierMessage {
   /// Some node's epoch set did not fit: acquire by the logs, and nothing moves.
-  var epochOverflowed = false
+  @usableFromInline var epochOverflowed = false
   /// Some node cannot let a page go: nothing moves.
-  var movesCancelled = false
+  @usableFromInline var movesCancelled = false
   /// Positions of freed ranges that node 0 has seen.
-  var retired: UInt64 = 0
+  @usableFromInline var retired: UInt64 = 0
+
+  @inlinable init() {}
 
   /// The two of them as a word.
+  @inlinable
   var flags: UInt64 {
     get { (epochOverflowed ? 1 : 0) | (movesCancelled ? 2 : 0) }
     set {
@@ -32,6 +37,7 @@ struct BarrierMessage {
 extension Engine {
   /// Returns after all nodes have called it as often as this one. Merges `message` and
   /// `local.mergedClock` over the nodes if `carrying`. By the barrier's thread.
+  @inlinable
   func disseminate(_ message: inout BarrierMessage, carrying: Bool) throws(EngineError) {
     let number = local.disseminations.loadRelaxed() + 1
     local.disseminations.storeRelaxed(number)
@@ -49,12 +55,15 @@ extension Engine {
   }
 
   /// Words before the clock: the flag, the message's two.
+  @inlinable
   static var inboxClockOffset: Int { 24 }
 
+  @inlinable
   func inboxOffset(_ round: Int, _ number: UInt64) -> Int {
     layout.inboxes + (Int(number & 1) * configuration.roundCount + round) * layout.inboxByteCount
   }
 
+  @inlinable
   func tell(
     _ peer: NodeID, _ round: Int, _ number: UInt64, _ message: BarrierMessage, carrying: Bool
   ) throws(EngineError) {
@@ -80,6 +89,7 @@ extension Engine {
     fabric.submit(batch, flight)
   }
 
+  @inlinable
   func merge(_ inbox: UnsafeMutableRawPointer, _ message: inout BarrierMessage) {
     message.flags |= inbox.load(fromByteOffset: 8, as: UInt64.self)
     message.retired = max(message.retired, inbox.load(fromByteOffset: 16, as: UInt64.self))

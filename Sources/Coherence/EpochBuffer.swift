@@ -12,11 +12,13 @@ import Platform
 // up to which the set stands in for the log; entries from byte 64 on.
 
 extension Engine {
+  @inlinable
   func epochBufferOffset(_ epoch: UInt64) -> Int {
     layout.epochBuffers + Int(epoch % 3) * layout.epochBufferByteCount
   }
 
   /// Under the commit lock.
+  @inlinable
   func noteInEpoch(_ unit: Unit, atHome: Bool) {
     let epoch = local.epoch.loadRelaxed()
     let stamp = pages.epochStamp(unit.page)
@@ -42,6 +44,7 @@ extension Engine {
 
   /// Ends the epoch: what is noted from here on belongs to the next. Under the commit lock, behind a
   /// commit round. True where the set did not fit.
+  @inlinable
   func sealEpoch() -> Bool {
     let epoch = local.epoch.loadRelaxed()
     let next = control + epochBufferOffset(epoch + 1)

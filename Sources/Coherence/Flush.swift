@@ -3,17 +3,22 @@ import Fabric
 import Platform
 
 /// Diffs on their way: one open batch at a time, and what has to be waited for.
+@frozen
+@usableFromInline
 struct DiffSender<F: Fabric> {
-  var batch: F.Batch?
-  var home: NodeID = -1
-  var lane = -1
+  @usableFromInline var batch: F.Batch?
+  @usableFromInline var home: NodeID = -1
+  @usableFromInline var lane = -1
   /// A WRITE too long to be copied at the post: its frame must stay as it is until it completes.
-  var readsFrames = false
+  @usableFromInline var readsFrames = false
+
+  @inlinable init() {}
 }
 
 extension Engine {
   /// WRITEs what differs between the unit's frame and its twin to its home; the lock bit is held and
   /// the application cannot write. False where nothing differs.
+  @inlinable
   func sendDiff(
     _ unit: Unit, lane: Int, home: NodeID, from source: UnsafeRawPointer, _ sender: inout DiffSender<E.F>,
     _ w: Workspace
@@ -52,12 +57,14 @@ extension Engine {
     return true
   }
 
+  @inlinable
   func submit(_ sender: inout DiffSender<E.F>, _ w: Workspace) {
     guard let batch = sender.batch else { return }
     fabric.submit(batch, w.flight)
     sender.batch = nil
   }
 
+  @inlinable
   func useLane(_ home: NodeID, _ lane: Int) {
     let bit = home * 4 + lane
     AtomicWord(local.usedLanes + (bit >> 6) * 8).fetchOr(1 << UInt64(bit & 63))
@@ -65,6 +72,7 @@ extension Engine {
 
   /// Ends the batches: a READ behind the WRITEs of every connection used. An acknowledged WRITE has
   /// reached the device; the READ's completion proves that it is placed.
+  @inlinable
   func closeHomes(_ sender: inout DiffSender<E.F>, _ w: Workspace) throws(EngineError) {
     submit(&sender, w)
     sender.readsFrames = false
@@ -86,6 +94,7 @@ extension Engine {
 
   /// Flushes units `range` (each of `unitPages`), all locked: read-only, diffs under way, noted,
   /// unlocked.
+  @inlinable
   func flushRun(
     _ range: Range<Int>, unitPages: Int, _ log: inout LogWriter, _ sender: inout DiffSender<E.F>,
     _ w: Workspace
@@ -108,6 +117,7 @@ extension Engine {
   }
 
   /// One unit, lock bit held and not writable: its diff and its notice. The bit stays held.
+  @inlinable
   func flushLocked(
     _ unit: Unit, _ log: inout LogWriter, _ sender: inout DiffSender<E.F>, _ w: Workspace
   ) throws(EngineError) {

@@ -32,6 +32,7 @@ extension Engine {
   func leaveGate() { local.inside.fetchAdd(~0) }
 
   /// By the barrier's thread, which is not inside itself.
+  @inlinable
   func closeGate() throws(EngineError) {
     _ = local.gateClosed.exchange(1)
     execution.interleave(#line)
@@ -42,5 +43,6 @@ extension Engine {
     }
   }
 
+  @inlinable
   func openGate() { local.gateClosed.store(0) }
 }

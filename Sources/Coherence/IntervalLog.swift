@@ -22,6 +22,7 @@ public struct WriteNotice: BitwiseCopyable, Sendable, Equatable {
   @inlinable public static var longestCount: Int { 0xFFFFF }
 
   /// This notice and `unit`'s in one, where they are contiguous and alike.
+  @inlinable
   func extended(by unit: Unit, atHome: Bool) -> WriteNotice? {
     guard page + count == unit.page, self.atHome == atHome, unitPages == unit.count,
       count + unit.count <= Self.longestCount
@@ -40,12 +41,14 @@ extension Engine {
   @inlinable var logHead: AtomicWord { AtomicWord(control + layout.logHead) }
   @inlinable var logFloor: AtomicWord { AtomicWord(control + layout.logFloor) }
 
+  @inlinable
   func logEntry(_ position: UInt64) -> AtomicWord {
     AtomicWord(control + layout.logRing + Int(position & UInt64(configuration.logEntryCount - 1)) * 8)
   }
 
   /// Notes that this node has changed `unit`: in the log, behind what `log` has gathered, and in the
   /// epoch buffer. Nobody sees the log's part before `publish`.
+  @inlinable
   func note(_ unit: Unit, atHome: Bool, _ log: inout LogWriter) {
     add(.noticesSent)
     if let longer = log.last?.extended(by: unit, atHome: atHome) {
@@ -66,6 +69,7 @@ extension Engine {
   }
 
   /// Moves the head over what `log` gathered. Diffs are placed and marks cleared before.
+  @inlinable
   func publish(_ log: LogWriter) {
     fullFence()
     execution.interleave(#line)
@@ -74,8 +78,11 @@ extension Engine {
 }
 
 /// Entries being appended to the log, under the commit lock.
+@frozen
+@usableFromInline
 struct LogWriter {
-  var end: UInt64
-  var last: WriteNotice?
+  @usableFromInline var end: UInt64
+  @usableFromInline var last: WriteNotice?
+  @inlinable
   init(_ head: UInt64) { end = head }
 }

@@ -4,6 +4,7 @@ import Platform
 extension Engine {
   /// Applies one write notice: no copy of these pages survives here that misses the write. Under the
   /// commit lock. Pages homed here keep their frame; it has the diff already.
+  @inlinable
   func invalidate(
     _ range: Range<Int>, _ log: inout LogWriter, _ w: Workspace
   ) throws(EngineError) {
@@ -32,6 +33,7 @@ extension Engine {
   }
 
   /// Clean copies, lock bits held: gone, and unlocked.
+  @inlinable
   func dropRun(_ range: Range<Int>, unitPages: Int) {
     if range.isEmpty { return }
     protection.lower(range, to: .none)
@@ -47,6 +49,7 @@ extension Engine {
 
   /// Takes the lock bit of a unit that has a copy here. A copy that is being fetched is poisoned
   /// instead: its fetcher starts over.
+  @inlinable
   func lockForInvalidation(_ unit: Unit) throws(EngineError) -> Bool {
     let address = pages.word(unit.page)
     var backoff = Backoff()
@@ -74,6 +77,7 @@ extension Engine {
 
   /// A dirty or pinned copy under a notice. Dirty: under one hold of the bit no access, diff placed,
   /// invalid; whoever fetches next sees both writes.
+  @inlinable
   func invalidateWritten(
     _ unit: Unit, _ before: PageWord, _ log: inout LogWriter, _ w: Workspace
   ) throws(EngineError) {
@@ -100,6 +104,7 @@ extension Engine {
 
   /// The fallback when notices are lost: every copy that is not homed here. Invalidating too much is
   /// always correct.
+  @inlinable
   func invalidateAll(_ log: inout LogWriter, _ w: Workspace) throws(EngineError) {
     add(.logOverflows)
     if isOn(.overflowNoticeLost) { return }

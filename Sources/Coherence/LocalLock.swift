@@ -25,6 +25,7 @@ extension Engine {
   }
 
   /// Queues among the threads of this node.
+  @inlinable
   func enterLocal(_ lock: LocalLock) throws(EngineError) {
     if lock.owner.loadRelaxed() == UInt64(execution.threadID) { throw .deadlock }
     let ticket = lock.nextTicket.fetchAdd(1)
@@ -38,11 +39,13 @@ extension Engine {
   }
 
   /// Enters only if nobody of this node is there; takes no place in the queue otherwise.
+  @inlinable
   func tryEnterLocal(_ lock: LocalLock) -> Bool {
     let serving = lock.serving.load()
     execution.interleave(#line)
     return lock.nextTicket.load() == serving && lock.nextTicket.compareExchange(serving, serving + 1)
   }
 
+  @inlinable
   func leaveLocal(_ lock: LocalLock) { lock.serving.fetchAdd(1) }
 }

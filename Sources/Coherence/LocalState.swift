@@ -87,6 +87,7 @@ public enum Counter: Int, CaseIterable, Sendable {
 
 extension Engine {
   /// The count so far; exact for what happened before the call.
+  @inlinable
   public func count(_ counter: Counter) -> UInt64 {
     AtomicWord(local.counters + counter.rawValue * 64).loadRelaxed()
   }

@@ -15,6 +15,7 @@ import Platform
 
 extension Engine {
   /// Counts `peer` as a noticer of the unit; a node that is not home makes it a candidate.
+  @inlinable
   func tally(_ page: Int, unitPages: Int, of peer: NodeID, atHome: Bool) {
     let slot = pages.noticer(page)
     let epoch = local.epoch.loadRelaxed() & 0xFFFF_FFFF
@@ -31,8 +32,10 @@ extension Engine {
     local.moveCount.storeRelaxed(UInt64(count + 1))
   }
 
+  @inlinable
   func move(_ index: Int) -> UnsafeMutableRawPointer { local.moves + index * 16 }
 
+  @inlinable
   func moveAt(_ index: Int) -> (unit: Unit, home: NodeID) {
     let packed = move(index).load(as: UInt64.self)
     return (
@@ -42,6 +45,7 @@ extension Engine {
   }
 
   /// Drops the candidates that a second node noticed.
+  @inlinable
   func keepSoleWriters() {
     var kept = 0
     for index in 0..<Int(local.moveCount.loadRelaxed()) {
@@ -55,6 +59,7 @@ extension Engine {
 
   /// Signals stay blocked throughout: a handler of this thread that touched shared memory would
   /// wait at the gate that only this thread opens.
+  @inlinable
   func moveHomes() throws(EngineError) {
     let saved = execution.enterCritical()
     defer { execution.leaveCritical(saved) }
@@ -81,6 +86,7 @@ extension Engine {
   /// (A twin copied now would miss diffs that are still coming in, one copied after the dissemination
   /// the writes between the new home's READ and the copy.) Pinned while other threads' releases and
   /// this barrier were under way, that is; else its home noticed it and it is no candidate.
+  @inlinable
   func prepareMove(
     _ move: (unit: Unit, home: NodeID), _ log: inout LogWriter, _ w: Workspace
   ) throws(EngineError) -> Bool {
@@ -116,6 +122,7 @@ extension Engine {
   }
 
   /// Instead of step 3: the old home, to which all diffs went, is home as before.
+  @inlinable
   func takeBack(_ move: (unit: Unit, home: NodeID)) throws(EngineError) {
     var word = try lockForMove(move.unit)
     if word.home == node && word.state == .clean { word.state = .homeTracked }
@@ -123,6 +130,7 @@ extension Engine {
     pages.word(move.unit.page).store(word.raw)
   }
 
+  @inlinable
   func lockForMove(_ unit: Unit) throws(EngineError) -> PageWord {
     let address = pages.word(unit.page)
     var backoff = Backoff()
@@ -139,6 +147,7 @@ extension Engine {
   }
 
   /// Step 3.
+  @inlinable
   func carryOut(_ move: (unit: Unit, home: NodeID), _ w: Workspace) throws(EngineError) {
     let unit = move.unit
     let address = pages.word(unit.page)
@@ -153,6 +162,7 @@ extension Engine {
   }
 
   /// The whole page from the old home, and the directory word. This node's diffs are in that page.
+  @inlinable
   func takeOver(_ unit: Unit, _ word: inout PageWord, _ w: Workspace) throws(EngineError) {
     let old = word.home
     try ensureRegistered(unit.page >> configuration.chunkShift)

@@ -19,9 +19,11 @@ public struct PageSet: BitwiseCopyable, @unchecked Sendable {
     return (a + b + wordCount(b)) * 8
   }
 
+  @inlinable
   static func wordCount(_ bits: Int) -> Int { (bits + 63) >> 6 }
 
   /// `memory`: `byteCount(pageCount:)` zeroed bytes, 8-byte aligned, that outlive the set.
+  @inlinable
   public init(_ memory: UnsafeMutableRawPointer, pageCount: Int) {
     let a = Self.wordCount(pageCount)
     let b = Self.wordCount(a)

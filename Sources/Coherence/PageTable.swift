@@ -89,6 +89,7 @@ public struct PageTable: BitwiseCopyable, @unchecked Sendable {
   }
 
   /// Carves the table out of `carving`'s zeroed memory.
+  @inlinable
   public init(_ c: Configuration, _ carving: inout Carving) {
     words = carving.take(c.pageCount * 8)
     twins = carving.take(c.capacityByteCount, align: 4096)
@@ -153,6 +154,7 @@ public struct PageTable: BitwiseCopyable, @unchecked Sendable {
 
   /// Makes `shape` known on this node, before any of its pages is touched here. False where the
   /// table is full. Called under the caller's own lock; chunks belong to one shape at a time.
+  @inlinable
   public func define(_ shape: SegmentShape) -> Bool {
     let firstChunk = shape.firstPage >> chunkShift
     if chunkShape(firstChunk).pointee != 0 { return true }
@@ -165,6 +167,7 @@ public struct PageTable: BitwiseCopyable, @unchecked Sendable {
   }
 
   /// Forgets the shape of freed pages, which all have the same.
+  @inlinable
   func forget(_ pages: Range<Int>) {
     let index = Int(chunkShape(pages.lowerBound >> chunkShift).pointee)
     for chunk in pages.lowerBound >> chunkShift..<(pages.upperBound + (1 << chunkShift) - 1) >> chunkShift {

@@ -8,6 +8,7 @@ import Platform
 
 extension Engine {
   /// Brings `range` in with `access` and keeps it so in `view` until `unpin`. Pins nest.
+  @inlinable
   public func pin(_ range: Range<Int>, to access: Access, view: ViewID) throws(EngineError) {
     var page = range.lowerBound
     while page < range.upperBound {
@@ -17,6 +18,7 @@ extension Engine {
     }
   }
 
+  @inlinable
   func pinOnce(_ unit: Unit, _ access: Access, _ view: ViewID) throws(EngineError) -> Bool {
     let saved = execution.enterCritical()
     defer { execution.leaveCritical(saved) }
@@ -52,6 +54,7 @@ extension Engine {
   }
 
   /// Ends one pin of each page; after the last they are protected and tracked as usual.
+  @inlinable
   public func unpin(_ range: Range<Int>) throws(EngineError) {
     var page = range.lowerBound
     while page < range.upperBound {
@@ -74,6 +77,7 @@ extension Engine {
   }
 
   /// At a release, lock bit held: the diff is taken from a snapshot, which becomes the twin.
+  @inlinable
   func flushPinned(
     _ unit: Unit, _ log: inout LogWriter, _ sender: inout DiffSender<E.F>, _ w: Workspace
   ) throws(EngineError) {
@@ -98,6 +102,7 @@ extension Engine {
     pages.word(unit.page).store(word.raw)
   }
 
+  @inlinable
   func flushSnapshot(
     _ piece: Unit, _ unit: Unit, _ home: NodeID, _ sender: inout DiffSender<E.F>, _ w: Workspace
   ) throws(EngineError) -> Bool {
@@ -116,6 +121,7 @@ extension Engine {
 
   /// Under a notice, lock bit held: the fresh page is READ aside, and what others changed (what differs
   /// from the twin) is brought in; what this node changed stays.
+  @inlinable
   func refreshPinned(_ unit: Unit, _ w: Workspace) throws(EngineError) {
     let word = pages.load(unit.page)
     if word.home < 0 {
@@ -132,6 +138,7 @@ extension Engine {
 
   /// READs the unit piece by piece beside the frame; then copies it, or merges it under this node's
   /// writes. Under the commit lock, whose scratch pages it uses.
+  @inlinable
   func readAside(
     _ unit: Unit, home: NodeID, merging: Bool, _ w: Workspace
   ) throws(EngineError) {
@@ -151,6 +158,7 @@ extension Engine {
     }
   }
 
+  @inlinable
   func merge(_ fresh: UnsafeRawPointer, into page: Int) {
     let twin = pages.twin(page)
     var runs = DiffRuns(frame: fresh, twin: UnsafeRawPointer(twin), byteCount: configuration.pageByteCount)

@@ -4,6 +4,7 @@ import Platform
 extension Engine {
   /// Brings copies of `range` in through `view`, many READs in flight together. A hint: pages being
   /// fetched by others, written here, or that nobody has written, are passed over.
+  @inlinable
   public func prefetch(_ range: Range<Int>, view: ViewID) throws(EngineError) {
     var page = range.lowerBound
     while page < range.upperBound {
@@ -18,6 +19,7 @@ extension Engine {
   }
 
   /// One window of up to `readAheadLimit` units; returns where the next begins.
+  @inlinable
   func prefetchWindow(
     from page: Int, to end: Int, _ view: ViewID, _ w: Workspace
   ) throws(EngineError) -> Int {

@@ -16,6 +16,7 @@ extension Engine {
   ///
   /// Throws `.deadlock` where the calling thread holds it, `.slotsExhausted` where this node holds or awaits
   /// too many.
+  @inlinable
   public func acquireLock(_ id: Int) throws(EngineError) {
     let lock = localLock(id)
     try enterLocal(lock)
@@ -29,6 +30,7 @@ extension Engine {
   }
 
   /// Takes the lock if it is free, else throws `.busy`. Never enqueues, so it never breaks the queue.
+  @inlinable
   public func tryAcquireLock(_ id: Int) throws(EngineError) {
     let lock = localLock(id)
     guard tryEnterLocal(lock) else { throw .busy }
@@ -42,6 +44,7 @@ extension Engine {
   }
 
   /// Tries until the time is over, then throws `.busy`. Not first come, first served.
+  @inlinable
   public func acquireLock(_ id: Int, withinNanoseconds limit: UInt64) throws(EngineError) {
     if localLock(id).owner.loadRelaxed() == UInt64(execution.threadID) { throw .deadlock }
     let start = execution.nowNanoseconds()
@@ -62,6 +65,7 @@ extension Engine {
   /// Releases the lock: every write of this node before is visible to whoever gets it next.
   ///
   /// Throws `.notOwner` where the calling thread does not hold it.
+  @inlinable
   public func releaseLock(_ id: Int) throws(EngineError) {
     let lock = localLock(id)
     guard lock.owner.loadRelaxed() == UInt64(execution.threadID) else { throw .notOwner }
@@ -83,23 +87,29 @@ extension Engine {
   }
 
   /// Whether the calling thread holds the lock.
+  @inlinable
   public func holdsLock(_ id: Int) -> Bool {
     localLock(id).owner.loadRelaxed() == UInt64(execution.threadID)
   }
 
+  @inlinable
   func lockRecord(_ id: Int) -> (node: NodeID, offset: Int) {
     (id % nodeCount, layout.lockRecords + id / nodeCount * layout.lockRecordByteCount)
   }
 
+  @inlinable
   func slotOffset(_ slot: Int) -> Int { layout.lockSlots + slot * layout.lockSlotByteCount }
 
+  @inlinable
   func slotWord(_ slot: Int, _ word: Int) -> AtomicWord {
     AtomicWord(control + slotOffset(slot) + word * 8)
   }
 
   /// What the tail and `next` name: a node and one of its slots; never 0.
+  @inlinable
   func slotName(_ slot: Int) -> UInt64 { UInt64(node + 1) << 32 | UInt64(slot) }
 
+  @inlinable
   func takeGlobally(_ id: Int, _ lock: LocalLock, waiting: Bool) throws(EngineError) {
     add(.lockAcquires)
     if lock.slot.loadRelaxed() != 0 {
@@ -124,6 +134,7 @@ extension Engine {
 
   /// Puts this node at the end of the queue and waits for the grant. Not `waiting`: only where the
   /// queue is empty; false where it is not.
+  @inlinable
   func enqueue(_ id: Int, _ slot: Int, waiting: Bool) throws(EngineError) -> Bool {
     let predecessor = try swapTail(id, slot, waiting: waiting)
     guard let predecessor else { return false }
@@ -142,6 +153,7 @@ extension Engine {
   /// Makes the tail name this node's slot. Returns what it named before: 0 where the lock was free,
   /// and then the clock is in the slot; `nil` where it was not and `waiting` is false. The
   /// predecessor has been told.
+  @inlinable
   func swapTail(_ id: Int, _ slot: Int, waiting: Bool) throws(EngineError) -> UInt64? {
     let saved = execution.enterCritical()
     defer { execution.leaveCritical(saved) }
@@ -173,6 +185,7 @@ extension Engine {
     return expected
   }
 
+  @inlinable
   func tellPredecessor(_ name: UInt64, _ slot: Int, _ w: Workspace) throws(EngineError) {
     let peer = Int(name >> 32) - 1
     w.outgoing.storeBytes(of: slotName(slot), as: UInt64.self)
@@ -185,6 +198,7 @@ extension Engine {
   }
 
   /// Leaves the clock and frees the lock, or grants it to the successor.
+  @inlinable
   func passOn(_ id: Int, slot: Int) throws(EngineError) {
     if slotWord(slot, 0).load() == 0, try leaveFree(id, slot) { return }
     let next = slotWord(slot, 0)
@@ -198,6 +212,7 @@ extension Engine {
   }
 
   /// The clock, and behind it on the same connection tail → 0. False where somebody has enqueued.
+  @inlinable
   func leaveFree(_ id: Int, _ slot: Int) throws(EngineError) -> Bool {
     let saved = execution.enterCritical()
     defer { execution.leaveCritical(saved) }
@@ -217,6 +232,7 @@ extension Engine {
     return w.resultValue(0) == slotName(slot)
   }
 
+  @inlinable
   func grant(_ name: UInt64) throws(EngineError) {
     let saved = execution.enterCritical()
     defer { execution.leaveCritical(saved) }
@@ -234,6 +250,7 @@ extension Engine {
   }
 
   /// What this node knows: the notices that it has applied, and its own.
+  @inlinable
   func storeClock(_ clock: UnsafeMutableRawPointer) {
     for peer in 0..<nodeCount {
       execution.interleave(#line)
@@ -242,6 +259,7 @@ extension Engine {
     }
   }
 
+  @inlinable
   func takeSlot() throws(EngineError) -> Int {
     for index in 0..<(configuration.lockSlotCount + 63) / 64 {
       let word = AtomicWord(local.slotUse + index * 8)
@@ -255,6 +273,7 @@ extension Engine {
     throw .slotsExhausted
   }
 
+  @inlinable
   func giveBackSlot(_ slot: Int) {
     AtomicWord(local.slotUse + (slot >> 6) * 8).fetchAnd(~(1 << UInt64(slot & 63)))
   }

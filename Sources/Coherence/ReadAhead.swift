@@ -135,10 +135,12 @@ extension Engine {
       lane = nextLane
       let key = local.peerKey(home, stretch.lowerBound >> configuration.chunkShift).pointee
       let from = RemoteAddress(
-        address: fabric.framesAddress(of: home) + UInt64(stretch.lowerBound << configuration.pageShift), key: key)
+        address: fabric.framesAddress(of: home) + UInt64(stretch.lowerBound << configuration.pageShift),
+        key: key)
       writeMarks(&batch, stretch, home: home, w)
       fabric.read(
-        &batch, from: from, into: frame(stretch.lowerBound), byteCount: stretch.count << configuration.pageShift)
+        &batch, from: from, into: frame(stretch.lowerBound),
+        byteCount: stretch.count << configuration.pageShift)
     }
     fabric.submit(batch, w.flight)
     try wait(w.flight)

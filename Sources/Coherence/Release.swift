@@ -9,6 +9,7 @@ import Platform
 
 extension Engine {
   /// The release fence: on return all writes of this node before the call are placed and noted.
+  @inlinable
   public func release() throws(EngineError) {
     let saved = execution.enterCritical()
     defer { execution.leaveCritical(saved) }
@@ -18,6 +19,7 @@ extension Engine {
     try groupCommit()
   }
 
+  @inlinable
   func groupCommit() throws(EngineError) {
     // A round counted in `roundsBegun` already may have passed this thread's pages by.
     let wanted = local.roundsBegun.load() + 1
@@ -49,6 +51,7 @@ extension Engine {
 
   /// One round, under the commit lock: diffs and notices of everything on the dirty list, notices of
   /// exclusive pages that were fetched, head moved.
+  @inlinable
   func commitRound(_ w: Workspace) throws(EngineError) {
     var log = LogWriter(logHead.load())
     var sender = DiffSender<E.F>()
@@ -58,6 +61,7 @@ extension Engine {
     publish(log)
   }
 
+  @inlinable
   func flushDirtyPages(
     _ log: inout LogWriter, _ sender: inout DiffSender<E.F>, _ w: Workspace
   ) throws(EngineError) {
@@ -87,6 +91,7 @@ extension Engine {
 
   /// Takes the unit's lock bit if there is something to flush. A thread that makes the page dirty
   /// later puts it on the list again. Posts what `sender` gathered before it waits.
+  @inlinable
   func lockForFlush(
     _ unit: Unit, _ sender: inout DiffSender<E.F>, _ w: Workspace
   ) throws(EngineError) -> Bool {
@@ -107,6 +112,7 @@ extension Engine {
   }
 
   /// Exclusive pages at home that somebody has fetched: a notice, written or not, and tracked again.
+  @inlinable
   func noteFetchedExclusives(_ log: inout LogWriter) {
     let end = Int(local.exclusiveHigh.load())
     guard end > 0 else { return }
@@ -128,6 +134,7 @@ extension Engine {
     }
   }
 
+  @inlinable
   func noteExclusives(in block: Int, _ log: inout LogWriter) {
     let first = block << ControlLayout.blockShift
     for page in first..<min(first + 1 << ControlLayout.blockShift, configuration.pageCount) {
@@ -148,6 +155,7 @@ extension Engine {
     }
   }
 
+  @inlinable
   func trackAgain(_ unit: Unit, _ log: inout LogWriter) {
     var word = pages.load(unit.page)
     protection.lower(unit.pages, to: .read)

@@ -10,6 +10,7 @@ extension Engine {
   /// Enters pages that no view shows any more; the diffs of whoever detached are placed. The caller
   /// holds the lock of the segment table, so there is one at a time. Returns the position; the
   /// pages may be used again once `isReusable`. `nil` where the ring is full until the next barriers.
+  @inlinable
   public func retire(_ range: Range<Int>) throws(EngineError) -> UInt64? {
     let saved = execution.enterCritical()
     defer { execution.leaveCritical(saved) }
@@ -35,9 +36,11 @@ extension Engine {
   }
 
   /// Whether the range retired at `position` has been forgotten by all nodes.
+  @inlinable
   public func isReusable(_ position: UInt64) -> Bool { position < local.retireReusable.load() }
 
   /// The barrier's part. Everybody is in the barrier and nobody has a view of these pages.
+  @inlinable
   func reset(upTo head: UInt64) throws(EngineError) {
     let done = local.retireApplied.load()
     // What was forgotten in earlier barriers has been forgotten by all: they are in this one.
@@ -51,6 +54,7 @@ extension Engine {
     local.retireApplied.store(head)
   }
 
+  @inlinable
   func readRetired(_ position: UInt64) throws(EngineError) -> UInt64 {
     let saved = execution.enterCritical()
     defer { execution.leaveCritical(saved) }
@@ -66,6 +70,7 @@ extension Engine {
 
   /// Nobody uses these pages: plain stores, also to the directory words, which otherwise only the
   /// fabric's atomics change.
+  @inlinable
   func forget(_ range: Range<Int>) {
     // A node whose thread detached behind its seal noted these pages in the epoch that ends at the next
     // barrier. Counted as noticed by two nodes then, they do not move: nobody knows a home for them any more.

@@ -7,6 +7,7 @@ import Platform
 
 extension Engine {
   /// A slot to wait on, and the name by which others grant it.
+  @inlinable
   public func takeWaitSlot() throws(EngineError) -> (slot: Int, name: UInt64) {
     let slot = try takeSlot()
     slotWord(slot, 0).store(0)
@@ -14,14 +15,17 @@ extension Engine {
     return (slot, slotName(slot))
   }
 
+  @inlinable
   public func giveBackWaitSlot(_ slot: Int) { giveBackSlot(slot) }
 
   /// A word of the slot `name` for the layer above, at its node: 0 (`next`) or 2...6.
+  @inlinable
   public func slotLocation(_ name: UInt64, word: Int) -> (node: NodeID, offset: Int) {
     (Int(name >> 32) - 1, slotOffset(Int(name & 0xFFFF_FFFF)) + word * 8)
   }
 
   /// Waits for the grant; false where `limit` nanoseconds passed first. A grant may still come.
+  @inlinable
   public func awaitGrant(_ slot: Int, withinNanoseconds limit: UInt64?) throws(EngineError) -> Bool {
     let granted = slotWord(slot, 1)
     let start = limit == nil ? 0 : execution.nowNanoseconds()
@@ -35,13 +39,16 @@ extension Engine {
     return true
   }
 
+  @inlinable
   public func isGranted(_ slot: Int) -> Bool { slotWord(slot, 1).load() != 0 }
 
   /// After a grant: what the granter had released is visible here when this returns.
+  @inlinable
   public func acquireGranted(_ slot: Int) throws(EngineError) {
     try acquire(control + slotOffset(slot) + 64)
   }
 
   /// Grants the slot `name`. The caller has called `release` since the writes that it hands over.
+  @inlinable
   public func grantWaiter(_ name: UInt64) throws(EngineError) { try grant(name) }
 }
