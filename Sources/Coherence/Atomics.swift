@@ -161,7 +161,8 @@ extension Engine {
   /// One compare-and-swap; the word before.
   @inlinable
   func compareAndSwap(
-    _ target: RemoteAddress, _ expected: UInt64, _ desired: UInt64, _ home: NodeID, _ lane: Int, _ w: Workspace
+    _ target: RemoteAddress, _ expected: UInt64, _ desired: UInt64, _ home: NodeID, _ lane: Int,
+    _ w: Workspace
   ) throws(EngineError) -> UInt64 {
     var batch = fabric.open(home, lane: lane)
     fabric.compareAndSwap(&batch, at: target, expected: expected, desired: desired, old: w.result(0))
