@@ -34,6 +34,9 @@ public struct PortChoice: Sendable {
       needs.port = demanded.port
     }
     needs.needsAtomics = true
+    // For kernels before 5.12, where the child of a fork() would take the queues' pages with it, as those of system()
+    // and posix_spawn do. It is too late where the program has registered memory of its own, and then the program's.
+    try? Context.prepareForFork()
     let found = try verbs("find an RDMA device") { () throws(VerbsError) in
       try DeviceSelection.first(needs)
     }

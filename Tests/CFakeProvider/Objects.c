@@ -26,6 +26,19 @@ static int device_index(struct ibv_device *device) {
   return -1;
 }
 
+static int fork_preparations;
+
+int cfake_fork_preparations(void) { return fork_preparations; }
+
+int ibv_fork_init(void) {
+  if (!fake_enabled) return REAL(ibv_fork_init)();
+  LOCKED;
+  for (int i = 0; i < MOST; i++)
+    if (fake_contexts[i]) return EINVAL;
+  fork_preparations++;
+  return 0;
+}
+
 struct ibv_device **ibv_get_device_list(int *count) {
   if (!fake_enabled) return REAL(ibv_get_device_list)(count);
   FAIL_POINTER("ibv_get_device_list");

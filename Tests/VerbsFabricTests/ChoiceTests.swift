@@ -48,6 +48,15 @@ extension FakeFabric {
       }
     }
 
+    /// On older kernels memory that is registered afterwards would not survive the program's fork().
+    @Test func forksArePreparedForFirst() throws {
+      try onFake {
+        let before = cfake_fork_preparations()
+        _ = try PortChoice(VerbsSettings())
+        #expect(cfake_fork_preparations() == before + 1)
+      }
+    }
+
     // MARK: Addresses
 
     @Test func aPortWithoutAddressConnectsByExchange() throws {

@@ -34,6 +34,8 @@ void cfake_limit_inline(int bytes);
 /// Port 1 of every fake device: a link layer (`IBV_LINK_LAYER_*`) and which of its GIDs there are, as bits: 0 is
 /// link-local, 1 is 192.0.2.1, 2 is 2001:db8::1. At first Ethernet with the first two.
 void cfake_set_port(int link_layer, unsigned gids);
+/// Calls of ibv_fork_init before the first device was opened.
+int cfake_fork_preparations(void);
 /// Queries of single GIDs, and of whole tables, so far.
 int cfake_gid_queries(void);
 int cfake_gid_table_queries(void);
