@@ -143,10 +143,13 @@ let package = Package(
     .executableTarget(
       name: "MerinoStress", dependencies: ["Merino", "Platform", argumentParser], path: "Tests/Stress"),
     .executableTarget(name: "ApiProbe", dependencies: ["Merino"], path: "Tests/ApiProbe"),
-    .testTarget(name: "MerinoTests", dependencies: ["ApiProbe", "Fabric", "Merino", "Node"]),
+    .testTarget(name: "MerinoTests", dependencies: ["ApiProbe", "Fabric", "Merino", "Node", "VerbsFabric"]),
     .target(name: "CFakeProvider", path: "Tests/CFakeProvider"),
     .target(name: "VerbsHotPath", dependencies: ["Verbs"], path: "Tests/VerbsHotPath"),
     .testTarget(name: "VerbsTests", dependencies: ["CFakeProvider", "Verbs", "VerbsHotPath"]),
+    .testTarget(
+      name: "VerbsFabricTests",
+      dependencies: ["CFakeProvider", "Coherence", "Fabric", "Platform", "Verbs", "VerbsFabric"]),
     .testTarget(name: "DoctorTests", dependencies: ["Doctor", "Verbs"]),
     .testTarget(name: "HeapTests", dependencies: ["Heap"]),
     .testTarget(name: "BenchmarkSupportTests", dependencies: ["BenchmarkSupport"]),

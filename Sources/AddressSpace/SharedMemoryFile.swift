@@ -23,16 +23,28 @@ public struct SharedMemoryFile: ~Copyable, Sendable {
       throw SystemError(
         attempt: attempt, call: "memfd_create", advice: "check the limit of open files (ulimit -n)")
     }
+    let advice = "ask for a smaller capacity, or raise the limit of file sizes (ulimit -f)"
+    // Beyond the limit the call is answered with SIGXFSZ, which ends the process.
+    guard byteCount <= Self.limitOfFileSizes else {
+      Self.closeDescriptor(descriptor)
+      throw SystemError(attempt: attempt, call: "ftruncate", code: EFBIG, advice: advice)
+    }
     guard ftruncate(descriptor, byteCount) == 0 else {
-      let error = SystemError(
-        attempt: attempt, call: "ftruncate",
-        advice: "ask for a smaller capacity, or raise the limit of file sizes (ulimit -f)")
+      let error = SystemError(attempt: attempt, call: "ftruncate", advice: advice)
       Self.closeDescriptor(descriptor)
       throw error
     }
     self.descriptor = descriptor
     self.byteCount = byteCount
     owned = true
+  }
+
+  /// What this process may make a file grow to.
+  private static var limitOfFileSizes: Int {
+    // RLIMIT_FSIZE is a macro that does not import; its value is 1 on every Linux.
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(1), &limit) == 0 else { return .max }
+    return Int(clamping: limit.rlim_cur)
   }
 
   /// Maps the whole file read/write, shared: the system view, which the library and the NIC use.

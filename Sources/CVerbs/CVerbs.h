@@ -129,6 +129,13 @@ static inline int cverbs_query_port(struct ibv_context *context, uint8_t port, s
   return ibv_query_port(context, port, attributes);
 }
 
+/// All entries that hold something, of all ports; the number of them, or a negative errno. `room` is at least the
+/// sum of the tables' lengths.
+static inline ssize_t cverbs_query_gid_table(
+    struct ibv_context *context, struct ibv_gid_entry *entries, size_t room) {
+  return ibv_query_gid_table(context, entries, room, 0);
+}
+
 /// Older kernels and providers know less of it: what they do not fill stays zero.
 static inline int cverbs_query_device_extended(struct ibv_context *context, struct ibv_device_attr_ex *attributes) {
   return ibv_query_device_ex(context, NULL, attributes);

@@ -110,10 +110,26 @@ public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
     let failure = flight.failure.load()
     if failure != 0 {
       flight.failure.store(0)
-      throw .fabric(
+      try explain(
         FabricFailure(
           reason: .completionError, peer: Int32(truncatingIfNeeded: failure & 0xFFFF) - 1,
           status: Int32(truncatingIfNeeded: failure >> 16)))
     }
+  }
+
+  /// Throws the failure, or what lies behind it: a node that dies takes its ends of the connections with it, and the
+  /// fabric may see that before the launcher has told it. Who has left is what the user has to know, so a
+  /// failure at another node waits a little for the news. Nothing goes on behind it.
+  @inlinable
+  func explain(_ failure: FabricFailure) throws(EngineError) {
+    if failure.status > 0 && Int(failure.peer) != node {
+      let start = execution.nowNanoseconds()
+      var backoff = Backoff()
+      while execution.nowNanoseconds() &- start < 500_000_000 {
+        try checkPeers()
+        execution.pause(&backoff)
+      }
+    }
+    throw .fabric(failure)
   }
 }

@@ -40,7 +40,7 @@ public struct FabricFailure: Error, BitwiseCopyable, Sendable, Equatable {
   public var reason: Reason
   /// The peer concerned, or -1; `launcher` where the launcher itself is gone.
   public var peer: Int32
-  /// The provider's status, or an errno.
+  /// The provider's status, an errno of a registration, or an errno of a post that was refused, negated.
   public var status: Int32
 
   /// Stands for the launcher in `peer`: no node's number.

@@ -33,7 +33,7 @@ struct FabricOffer {
   /// Names the machine: equal on nodes that can map each other's memory.
   var machine: String
   var hostName: String
-  /// The device, or why there is none.
+  /// The device, or why there is none: for the middle of a sentence, without a full stop.
   var reason: String
 
   /// The form in which it travels: three bytes, then three strings that end with a zero.
@@ -53,7 +53,11 @@ struct FabricOffer {
     laneCount = Int(bytes[2])
     machine = String(decoding: texts[0], as: UTF8.self)
     hostName = String(decoding: texts[1], as: UTF8.self)
-    reason = String(decoding: texts[2], as: UTF8.self)
+    reason = Self.clause(String(decoding: texts[2], as: UTF8.self))
+  }
+
+  private static func clause(_ sentence: String) -> String {
+    sentence.hasSuffix(".") ? String(sentence.dropLast()) : sentence
   }
 
   /// This node's offer, and the device behind it.
@@ -93,7 +97,7 @@ struct FabricOffer {
     self.laneCount = laneCount
     self.machine = machine
     self.hostName = hostName
-    self.reason = reason
+    self.reason = Self.clause(reason)
   }
 }
 
@@ -168,7 +172,7 @@ enum FabricChoice {
     }
     let shown =
       lines.prefix(8).joined(separator: "; ") + (lines.count > 8 ? "; and \(lines.count - 8) more" : "")
-    return MerinoError(.notSupported, "could not join: \(what). \(shown)")
+    return MerinoError(.notSupported, "could not join: \(what): \(shown).")
   }
 }
 

@@ -140,11 +140,11 @@ enum Joining {
     }
     var taken = "no candidate is left for this capacity"
     for (index, base) in candidates.enumerated() {
-      if let node = all.firstIndex(where: { $0[index] == 0 }) {
+      if let node = all.firstIndex(where: { $0.count <= index || $0[index] == 0 }) {
         let range = base..<base + UInt(byteCount)
-        taken = "at 0x\(String(base, radix: 16)) on node \(node)"
-        if node == job.node {
-          taken += " lies \(ProcessMap.regions(overlapping: range).first?.description ?? "something")"
+        taken = "the addresses from 0x\(String(base, radix: 16)) are in use on node \(node)"
+        if node == job.node, let region = ProcessMap.regions(overlapping: range).first {
+          taken += ", by \(region)"
         }
         break
       }

@@ -1,5 +1,6 @@
 import Coherence
 import Fabric
+import Glibc
 
 /// What stopped a call: a code that programs can act on, and the whole sentence for people.
 public struct MerinoError: Error, Sendable, CustomStringConvertible {
@@ -130,11 +131,20 @@ extension MerinoError {
         .outOfMemory,
         "could not \(attempt): registering memory with the device failed (errno \(failure.status)); raise the "
           + "limit of locked memory (ulimit -l).")
-    case .completionError:
+    case .completionError where failure.status < 0:
       self.init(
         .fabric,
-        "could not \(attempt): the fabric's operation to node \(failure.peer) failed with status "
-          + "\(failure.status).")
+        "could not \(attempt): the fabric's operation to node \(failure.peer) was not accepted by this node's device: "
+          + "\(String(cString: strerror(-failure.status))) (errno \(-failure.status)); see the kernel's log.")
+    case .completionError:
+      let cure =
+        failure.status == 12
+        ? "see whether it runs, and whether the network carries RDMA between the hosts (rping, ib_read_lat)"
+        : "MERINO_LOG=warning shows what the device reports"
+      self.init(
+        .fabric,
+        "could not \(attempt): the fabric's operation to node \(failure.peer) failed with status \(failure.status), "
+          + "\(failure.statusWords); \(cure).")
     }
   }
 }

@@ -67,7 +67,7 @@ final class ServiceThread: Sendable {
   private func run() {
     guard let engine = engine.withLock({ $0 }) else { return }
     var event = job.eventDescriptor
-    let device = endpoint?.eventDescriptors ?? []
+    var device = endpoint?.eventDescriptors ?? []
     while !isStopping.load(ordering: .acquiring) {
       // Before the look at the requests: one that comes behind the look wakes again.
       cplatform_take_wakes(wakeDescriptor)
@@ -81,6 +81,8 @@ final class ServiceThread: Sendable {
       if descriptors[1].revents != 0 { event = handleJobEvents(event) }
       if descriptors[2...].contains(where: { $0.revents != 0 }) {
         for happened in endpoint?.takeEvents() ?? [] { log(.warning, happened) }
+        // A descriptor that is only in error stays so, and poll would never sleep again.
+        if descriptors[2...].contains(where: { $0.revents & ~Int16(POLLIN) != 0 }) { device = [] }
       }
     }
   }

@@ -21,7 +21,7 @@ extension VerbsSettings {
     settings.partitionKeyIndex = try EnvironmentSettings.count("MERINO_PKEY_INDEX", 0...65_535) ?? 0
     settings.serviceLevel = try EnvironmentSettings.count("MERINO_SERVICE_LEVEL", 0...15) ?? 0
     settings.trafficClass = try EnvironmentSettings.count("MERINO_TRAFFIC_CLASS", 0...255)
-    settings.gidIndex = try EnvironmentSettings.count("MERINO_GID_INDEX", 0...65_535)
+    settings.gidIndex = try EnvironmentSettings.count("MERINO_GID_INDEX", 0...255)
     settings.acknowledgeTimeoutExponent = try EnvironmentSettings.count("MERINO_ACK_TIMEOUT", 1...31)
     settings.retryCount = try EnvironmentSettings.count("MERINO_RETRY_COUNT", 0...7) ?? settings.retryCount
     return settings

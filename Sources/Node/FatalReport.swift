@@ -63,8 +63,15 @@ public struct FatalReport {
     case .completionError:
       append(": the fabric's operation to node ")
       append(Int(failure.peer))
-      append(" failed with status ")
-      append(Int(failure.status))
+      if failure.status < 0 {
+        append(" was not accepted by this node's device, with errno ")
+        append(-Int(failure.status))
+      } else {
+        append(" failed with status ")
+        append(Int(failure.status))
+        append(", ")
+        append(failure.statusWords)
+      }
     case .registrationFailed:
       append(": registering memory with the device failed with errno ")
       append(Int(failure.status))

@@ -58,16 +58,21 @@ public final class Context: @unchecked Sendable {
     return GlobalIdentifier(gid)
   }
 
-  /// The GIDs that a port has, empty entries and entries that cannot be read left out.
+  /// The GIDs that a port has, in the table's order; entries that hold nothing are left out.
   public func globalIdentifiers(port: Int) throws(VerbsError) -> [GlobalIdentifierEntry] {
-    let count = try portAttributes(port).gidTableCount
-    var entries: [GlobalIdentifierEntry] = []
-    for index in 0..<count {
-      // A hole in the table is an error on some drivers and zero on others.
-      guard let gid = try? globalIdentifier(port: port, index: index), !gid.isZero else { continue }
-      entries.append(GlobalIdentifierEntry(index: index, identifier: gid))
+    // One call for all: tables have hundreds of entries, most of them empty. It wants room for those of all ports.
+    _ = try portAttributes(port)
+    var room = 0
+    for number in 1...max(try attributes().portCount, 1) { room += try portAttributes(number).gidTableCount }
+    if room == 0 { return [] }
+    var table = [ibv_gid_entry](repeating: ibv_gid_entry(), count: room)
+    let count = cverbs_query_gid_table(pointer, &table, room)
+    if count < 0 {
+      throw VerbsError("ibv_query_gid_table", on: "device \(deviceName)", .system(code: Int32(-count)))
     }
-    return entries
+    return table.prefix(count).filter { $0.port_num == port }
+      .map { GlobalIdentifierEntry(index: Int($0.gid_index), identifier: GlobalIdentifier($0.gid)) }
+      .filter { !$0.identifier.isZero }.sorted { $0.index < $1.index }
   }
 
   /// Readable when an asynchronous event is there: for poll(2) and event loops. Not to be closed or read.

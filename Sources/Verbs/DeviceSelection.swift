@@ -61,7 +61,8 @@ public struct PassedOver: Sendable, CustomStringConvertible {
       case .portNotActive(let state):
         "the port is \(state), not active: check the cable, the subnet manager, or \"ip link\""
       case .noPort: "it has no port"
-      case .failed(let error): "\(error)"
+      // Without the full stop of its sentence.
+      case .failed(let error): String("\(error)".dropLast())
       }
     }
   }

@@ -17,10 +17,10 @@ final class ConnectionManagerWiring: Wiring {
   let greeting: Greeting
   let invitation: [UInt8]
   let localAddress: String
-  private let readsLimit: Int
+  let readsLimit: Int
   private var listener: CommunicationIdentifier?
   /// By connection number: this node's ends.
-  private var ends: [Connection?]
+  var ends: [Connection?]
   /// Everything that is under way or up, the passive ends of the loopback included.
   var connections: [CommunicationIdentifier.ID: Connection] = [:]
   var refusals: [String] = []
@@ -180,43 +180,6 @@ final class ConnectionManagerWiring: Wiring {
       )
     }
     return false
-  }
-
-  /// A request for a connection: accepted from nodes of the job that this one does not call itself.
-  private func answer(
-    _ event: consuming ConnectionEvent, _ domain: ProtectionDomain, _ queue: CompletionQueue,
-    _ capacity: QueuePairCapacity
-  ) throws(VerbsFabricError) {
-    let privateData = event.privateData
-    var offer = ConnectionOffer(answering: event, limit: readsLimit)
-    offer.receiverNotReadyRetryCount = 7
-    guard let request = event.takeRequest() else { return }
-    guard let (peer, lane) = greeting.sender(privateData), peer >= node, peer < nodeCount,
-      lane < settings.laneCount, isAwaited(peer, lane)
-    else {
-      let from = (try? request.peerAddress())?.description ?? "an unknown address"
-      refusals.append("refused a connection from \(from), which did not show the job's secret")
-      try? request.reject()
-      return
-    }
-    let id = request.id
-    let connection = Connection(request, peer: peer, lane: lane, isActive: false)
-    let (settings, answer) = (settings, offer)
-    try verbs("accept the connection of node \(peer)") { () throws(VerbsError) in
-      try connection.identifier.createQueuePair(domain, send: queue, receive: queue, capacity: capacity)
-      if let exponent = settings.acknowledgeTimeoutExponent {
-        try connection.identifier.setAcknowledgeTimeout(exponent: exponent)
-      }
-      try connection.identifier.accept(answer)
-    }
-    connections[id] = connection
-    if peer != node { ends[peer * settings.laneCount + lane] = connection }
-  }
-
-  /// Not connected yet: who repeats a request with a secret that it overheard gets nothing.
-  private func isAwaited(_ peer: NodeID, _ lane: Int) -> Bool {
-    if peer != node { return ends[peer * settings.laneCount + lane] == nil }
-    return !connections.values.contains { !$0.isActive && $0.peer == node && $0.lane == lane }
   }
 
   static func nowMilliseconds() -> Int {

@@ -20,6 +20,7 @@ public struct FabricTable: BitwiseCopyable, @unchecked Sendable {
 
   // The first page of the table: words of the poller, each in a line of its own.
   @inlinable var pollLock: AtomicWord { AtomicWord(base) }
+  /// Not 0 once the device has failed: nothing that is in flight will be reported any more.
   @inlinable var deviceFailure: AtomicWord { AtomicWord(base + 64) }
   @inlinable
   var completions: UnsafeMutablePointer<WorkCompletion> {

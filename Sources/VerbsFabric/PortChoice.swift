@@ -34,16 +34,25 @@ public struct PortChoice: Sendable {
       needs.port = demanded.port
     }
     needs.needsAtomics = true
+    // For kernels before 5.12, where the child of a fork() would take the queues' pages with it, as those of system()
+    // and posix_spawn do. It is too late where the program has registered memory of its own, and then the program's.
+    try? Context.prepareForFork()
     let found = try verbs("find an RDMA device") { () throws(VerbsError) in
       try DeviceSelection.first(needs)
     }
+    // An address handle names an entry by one byte.
     let identifiers = try verbs("read the GIDs of \(found.context.deviceName)") { () throws(VerbsError) in
       try found.context.globalIdentifiers(port: found.port)
-    }
+    }.filter { $0.index <= 255 }
     let port = PortFiles(device: found.context.deviceName, port: found.port)
     let isEthernet = found.portAttributes.linkLayer == .ethernet
     if let index = settings.gidIndex, !identifiers.contains(where: { $0.index == index }) {
       throw .setting("MERINO_GID_INDEX=\(index): port \(found.port) of \(port.device) has no GID there.")
+    }
+    if isEthernet && identifiers.isEmpty {
+      throw .refused(
+        "could not use \(port.device): its port \(found.port) has no GID; bring the network interface that it stands "
+          + "on up (ip link set up), or give it an address (ip addr add).")
     }
     selection = found
     gidIndex =

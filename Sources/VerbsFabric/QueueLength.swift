@@ -42,7 +42,7 @@ enum QueueLength {
         // What may be more than was asked for is not relied on: other queue pairs may get less.
         return QueuePairCapacity(
           sendRequests: length, receiveRequests: 1,
-          inlineByteCount: min(trial.capacity.inlineByteCount, max(byteCount, 0)))
+          inlineByteCount: min(trial.capacity.inlineByteCount, byteCount))
       } catch {
         failure = failure ?? error
       }

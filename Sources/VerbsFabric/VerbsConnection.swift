@@ -71,11 +71,16 @@ public struct VerbsBatch: BitwiseCopyable {
   /// Why the batch was refused, 0 if it was not: nothing of it is posted from there on.
   @usableFromInline var status: Int32 = 0
 
+  /// `queueMask`: the send queue's length - 1. A part of a batch is never longer than the queue, which would not
+  /// have room for it even when it is empty.
   @inlinable
-  init(_ connection: VerbsConnection, number: Int) {
+  init(_ connection: VerbsConnection, number: Int, queueMask: UInt64) {
     self.connection = connection
     self.number = UInt64(truncatingIfNeeded: number)
-    chain = SendChain(connection.slots, capacity: VerbsConnection.batchCapacity)
+    let length = Int(truncatingIfNeeded: queueMask) &+ 1
+    chain = SendChain(
+      connection.slots,
+      capacity: length < VerbsConnection.batchCapacity ? length : VerbsConnection.batchCapacity)
   }
 
   /// The identifier of the next request: its connection, and the low half of its place in the send queue.
@@ -86,11 +91,13 @@ public struct VerbsBatch: BitwiseCopyable {
 }
 
 /// Statuses by which a batch is refused before anything is posted: the numbers that the verbs give to the same
-/// mistakes (`enum ibv_wc_status`). Below zero: an errno of the post, negated.
+/// mistakes (`enum ibv_wc_status`). Below zero: an errno, negated.
 @usableFromInline
 enum Refusal {
   /// The local buffer lies in no registered memory.
   @inlinable static var localProtection: Int32 { 4 }
   /// The peer has announced no key for that memory.
   @inlinable static var remoteAccess: Int32 { 10 }
+  /// EIO: the device or its completion queue failed.
+  @inlinable static var deviceFailed: Int32 { -5 }
 }

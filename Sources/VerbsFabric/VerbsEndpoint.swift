@@ -143,10 +143,13 @@ public final class VerbsEndpoint: @unchecked Sendable {
   /// Readable when `takeEvents` has something.
   public var eventDescriptors: [Int32] { [context.asyncDescriptor] }
 
-  /// What happened to the device since the last call, a sentence each. Never blocks; one thread at a time.
+  /// What happened to the device since the last call, a sentence each; where it failed, everything in flight
+  /// fails. Never blocks; one thread at a time, and none while `close` runs.
   public func takeEvents() -> [String] {
     var sentences: [String] = []
     while let event = try? context.nextAsyncEvent(timeoutMilliseconds: 0) {
+      // Requests that were in flight are not reported any more, and who polls would wait for ever.
+      if event.kind == .deviceFatal || event.kind == .completionQueueError { table?.deviceFailure.store(1) }
       sentences.append("the device \(context.deviceName) reports: \(event)")
     }
     return sentences

@@ -16,7 +16,10 @@ extension VerbsFabric {
       end(table.completions[index])
       index &+= 1
     }
-    if found < 0 { failAll(Int32(truncatingIfNeeded: found)) }
+    // What the providers answer is no errno.
+    if found < 0 { table.deviceFailure.store(1) }
+    // At every look from then on: a thread that had found the connection whole may have posted behind the last one.
+    if table.deviceFailure.load() != 0 { failAll() }
     table.pollLock.store(0)
   }
 
@@ -50,14 +53,14 @@ extension VerbsFabric {
     flight.pending.fetchAdd(~0)
   }
 
-  /// The completion queue itself failed: nothing will be reported any more, so everything in flight fails.
+  /// The device or the completion queue itself failed: nothing will be reported any more, so everything in flight
+  /// fails.
   @inlinable
-  func failAll(_ code: Int32) {
-    table.deviceFailure.store(UInt64(UInt32(bitPattern: code)))
+  func failAll() {
     var number = 0
     while number < nodeCount &* laneCount {
       let connection = table.connection(number)
-      let status = connection.fail(code)
+      let status = connection.fail(Refusal.deviceFailed)
       var request: UInt64 = 0
       while request <= table.queueMask {
         endRecord(connection.record(request, table.queueMask), UInt64(number), status)

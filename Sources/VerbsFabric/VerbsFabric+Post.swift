@@ -14,12 +14,11 @@ extension VerbsFabric {
     var batch = batch
     let connection = batch.connection
     if batch.status == 0 && batch.chain.count > 0 {
-      flight.pending.fetchAdd(1)
       post(&batch, flight: UInt64(UInt(bitPattern: flight.base)))
-      // The request that would have counted it down was not posted.
-      if batch.status != 0 { flight.pending.fetchAdd(~0) }
     }
     let status = batch.status
+    // No request of what is posted already will count the flight down, and its buffers are in use until it ends.
+    if status != 0 && batch.isPartlyPosted { waitForAll(connection) }
     // Release: pairs with `open`.
     connection.lock.store(0)
     if status != 0 {
@@ -33,9 +32,11 @@ extension VerbsFabric {
   @inlinable
   func postPart(_ batch: inout VerbsBatch) {
     post(&batch, flight: 0)
+    batch.isPartlyPosted = true
     batch.chain.removeAll()
   }
 
+  /// `flight`: address of the flight that is pending until the last request has ended; 0 for none.
   @inlinable
   func post(_ batch: inout VerbsBatch, flight: UInt64) {
     let connection = batch.connection
@@ -49,12 +50,15 @@ extension VerbsFabric {
     }
     batch.chain.addToLast(.signaled)
     // Before the post: pairs with the poller, which sees it through the completion.
-    connection.record(first &+ count &- 1, table.queueMask).store(flight)
+    let record = connection.record(first &+ count &- 1, table.queueMask)
+    if let base = UnsafeMutableRawPointer(bitPattern: UInt(flight)) { Flight(base).pending.fetchAdd(1) }
+    record.store(flight)
     let outcome = connection.pair.post(batch.chain)
     connection.posted.storeRelaxed(first &+ UInt64(outcome.postedCount))
     if outcome.code != 0 {
-      connection.record(first &+ count &- 1, table.queueMask).store(0)
       batch.status = connection.fail(outcome.code < 0 ? outcome.code : -outcome.code)
+      // The request that would have counted the flight down was not posted.
+      endRecord(record, batch.number, batch.status)
     }
   }
 
@@ -66,6 +70,16 @@ extension VerbsFabric {
     while end &- connection.ended.load() > table.queueMask &+ 1, connection.failure.load() == 0 {
       poll()
       // What this waits for takes longer than a spin, and a device that is software may need the processor.
+      backoff.wait(spins: 0)
+    }
+  }
+
+  /// Returns when everything that was posted has ended, or the connection has failed.
+  @inlinable
+  func waitForAll(_ connection: VerbsConnection) {
+    var backoff = Backoff()
+    while connection.ended.load() != connection.posted.loadRelaxed(), connection.failure.load() == 0 {
+      poll()
       backoff.wait(spins: 0)
     }
   }

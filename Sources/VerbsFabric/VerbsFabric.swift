@@ -63,7 +63,7 @@ public struct VerbsFabric: Fabric, @unchecked Sendable {
     var backoff = Backoff()
     // Acquire: pairs with the store in `submit`; slots and counts are as the last holder left them.
     while connection.lock.loadRelaxed() != 0 || !connection.lock.compareExchange(0, 1) { backoff.wait() }
-    return VerbsBatch(connection, number: number)
+    return VerbsBatch(connection, number: number, queueMask: table.queueMask)
   }
 
   @inlinable

@@ -29,7 +29,7 @@ public struct VerbsSettings: Sendable {
   public var serviceLevel = 0
   /// The IP header's traffic class, 0...255: what switches on RoCE networks go by.
   public var trafficClass: Int?
-  /// Index into the port's GID table; for `exchange`. `nil`: chosen.
+  /// Index into the port's GID table, 0...255 (what an address handle can name); for `exchange`. `nil`: chosen.
   public var gidIndex: Int?
   /// Time to wait for an acknowledgement: 4.096 us times 2 to this power, 1...31. `nil`: librdmacm's choice,
   /// and 16 (0.27 s) for `exchange`.
@@ -47,7 +47,7 @@ public struct VerbsSettings: Sendable {
     try Self.check(partitionKeyIndex, 0...65_535, "MERINO_PKEY_INDEX")
     try Self.check(serviceLevel, 0...15, "MERINO_SERVICE_LEVEL")
     try Self.check(trafficClass ?? 0, 0...255, "MERINO_TRAFFIC_CLASS")
-    try Self.check(gidIndex ?? 0, 0...65_535, "MERINO_GID_INDEX")
+    try Self.check(gidIndex ?? 0, 0...255, "MERINO_GID_INDEX")
     try Self.check(acknowledgeTimeoutExponent ?? 16, 1...31, "MERINO_ACK_TIMEOUT")
     try Self.check(retryCount, 0...7, "MERINO_RETRY_COUNT")
   }

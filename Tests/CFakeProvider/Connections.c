@@ -80,6 +80,7 @@ void rdma_destroy_event_channel(struct rdma_event_channel *channel) {
 static void raise_event(
     struct fake_id *to, struct fake_id *listener, enum rdma_cm_event_type type, int status,
     const struct rdma_conn_param *parameters) {
+  LOCKED;
   struct fake_event *event = calloc(1, sizeof *event);
   event->event.id = &to->id;
   event->event.listen_id = listener ? &listener->id : NULL;
@@ -187,9 +188,30 @@ static uint16_t port_of(struct sockaddr *address) { return ntohs(((struct sockad
 int rdma_bind_addr(struct rdma_cm_id *id, struct sockaddr *address) {
   if (!fake_is(id)) return REAL(rdma_bind_addr)(id, address);
   FAIL_ERRNO("rdma_bind_addr");
+  LOCKED;
+  // The device's own address, from documentation's network, binds to it.
+  if (((struct sockaddr_in *)(void *)address)->sin_addr.s_addr == inet_addr("192.0.2.1")) {
+    id->verbs = context;
+    id->port_num = 1;
+  }
   memcpy(&id->route.addr.src_addr, address, sizeof(struct sockaddr_in));
   struct sockaddr_in *bound = &id->route.addr.src_sin;
   if (bound->sin_port == 0) bound->sin_port = htons(next_port++);
+  return 0;
+}
+
+static int options[8] = {-1, -1, -1, -1, -1, -1, -1, -1};
+
+int cfake_option(int option) { return options[option]; }
+
+int rdma_set_option(struct rdma_cm_id *id, int level, int option, void *value, size_t length) {
+  if (!fake_is(id)) return REAL(rdma_set_option)(id, level, option, value, length);
+  FAIL_ERRNO("rdma_set_option");
+  if (level != RDMA_OPTION_ID || option < 0 || option > 7 || length != 1) {
+    errno = ENOSYS;
+    return -1;
+  }
+  options[option] = *(uint8_t *)value;
   return 0;
 }
 
@@ -267,6 +289,7 @@ static void join(struct fake_id *one, struct fake_id *other, uint8_t depth, uint
   pair->attr.dest_qp_num = other->id.qp->qp_num;
   pair->attr.max_rd_atomic = depth;
   pair->attr.max_dest_rd_atomic = served;
+  pair->attr.path_mtu = IBV_MTU_1024;
   pair->qp.state = IBV_QPS_RTS;
 }
 

@@ -20,11 +20,17 @@
 #undef ibv_query_port
 #undef ibv_reg_mr
 
-enum { MOST = 256, RING = 64 };
+enum { MOST = 1024, RING = 64, LONGEST_QUEUE = 1024 };
+
+/// A completion, and the send slots that come free when it is polled.
+struct fake_report {
+  struct ibv_wc completion;
+  unsigned slots;
+};
 
 struct fake_cq {
   struct ibv_cq cq;
-  struct ibv_wc ring[RING];
+  struct fake_report *ring;  // as many as cq.cqe
   unsigned head, tail;
   int armed;
 };
@@ -42,7 +48,8 @@ struct fake_qp {
   struct ibv_recv_wr receives[RING];
   struct ibv_sge buffers[RING];
   unsigned head, tail;
-  unsigned used;  // send slots posted and not reported
+  unsigned used;        // send slots posted whose end nobody has polled
+  unsigned unreported;  // those of them that no report covers yet
 };
 
 struct fake_mr {

@@ -7,11 +7,36 @@
 enum { DEVICES = 3 };
 static struct ibv_device devices[DEVICES] = {{.name = "fake0"}, {.name = "fake1"}, {.name = "fake2"}};
 static uint32_t next_key = 0x1000;
+enum { GIDS = 3 };
+static int link_layer = IBV_LINK_LAYER_ETHERNET, gid_queries, gid_table_queries;
+static unsigned gids = 3;
+
+void cfake_set_port(int layer, unsigned which) {
+  LOCKED;
+  link_layer = layer;
+  gids = which;
+}
+
+int cfake_gid_queries(void) { return gid_queries; }
+int cfake_gid_table_queries(void) { return gid_table_queries; }
 
 static int device_index(struct ibv_device *device) {
   for (int i = 0; i < DEVICES; i++)
     if (device == &devices[i]) return i;
   return -1;
+}
+
+static int fork_preparations;
+
+int cfake_fork_preparations(void) { return fork_preparations; }
+
+int ibv_fork_init(void) {
+  if (!fake_enabled) return REAL(ibv_fork_init)();
+  LOCKED;
+  for (int i = 0; i < MOST; i++)
+    if (fake_contexts[i]) return EINVAL;
+  fork_preparations++;
+  return 0;
 }
 
 struct ibv_device **ibv_get_device_list(int *count) {
@@ -72,7 +97,9 @@ int ibv_query_device(struct ibv_context *context, struct ibv_device_attr *attr) 
   snprintf(attr->fw_ver, sizeof attr->fw_ver, "1.2.3");
   attr->phys_port_cnt = 1;
   attr->max_qp_rd_atom = attr->max_qp_init_rd_atom = 16;
-  attr->max_qp_wr = RING;
+  attr->max_qp_wr = LONGEST_QUEUE;
+  attr->max_qp = 512;
+  attr->max_cqe = 1 << 16;
   attr->atomic_cap = device_index(context->device) == 2 ? IBV_ATOMIC_NONE : IBV_ATOMIC_HCA;
   return 0;
 }
@@ -84,17 +111,45 @@ int ibv_query_port(struct ibv_context *context, uint8_t port, struct _compat_ibv
   struct ibv_port_attr *attr = (struct ibv_port_attr *)compat;
   attr->state = device_index(context->device) == 1 ? IBV_PORT_DOWN : IBV_PORT_ACTIVE;
   attr->active_mtu = attr->max_mtu = IBV_MTU_4096;
-  attr->gid_tbl_len = 3;
-  attr->link_layer = IBV_LINK_LAYER_ETHERNET;
+  attr->gid_tbl_len = GIDS;
+  attr->link_layer = (uint8_t)link_layer;
+  attr->lid = link_layer == IBV_LINK_LAYER_INFINIBAND ? 7 : 0;
   return 0;
+}
+
+static void fill_gid(union ibv_gid *gid, int index) {
+  memset(gid, 0, sizeof *gid);
+  if (!(gids >> index & 1)) return;
+  gid->raw[15] = 1;
+  if (index == 0) gid->raw[0] = 0xfe, gid->raw[1] = 0x80;
+  if (index == 1) gid->raw[10] = gid->raw[11] = 0xff, gid->raw[12] = 192, gid->raw[14] = 2;
+  if (index == 2) gid->raw[0] = 0x20, gid->raw[1] = 1, gid->raw[2] = 0x0d, gid->raw[3] = 0xb8;
 }
 
 int ibv_query_gid(struct ibv_context *context, uint8_t port, int index, union ibv_gid *gid) {
   if (!fake_is(context)) return REAL(ibv_query_gid)(context, port, index, gid);
-  memset(gid, 0, sizeof *gid);
-  if (index == 0) gid->raw[0] = 0xfe, gid->raw[1] = 0x80, gid->raw[15] = 1;
-  if (index == 1) gid->raw[10] = gid->raw[11] = 0xff, gid->raw[12] = 192, gid->raw[14] = 2, gid->raw[15] = 1;
-  return index < 3 ? 0 : -1;
+  gid_queries++;
+  fill_gid(gid, index);
+  return index < GIDS ? 0 : -1;
+}
+
+// ibv_query_gid_table is inline over this; entries that hold nothing are left out.
+ssize_t _ibv_query_gid_table(
+    struct ibv_context *context, struct ibv_gid_entry *entries, size_t room, uint32_t flags, size_t entry_size) {
+  if (!fake_is(context)) return REAL(_ibv_query_gid_table)(context, entries, room, flags, entry_size);
+  int code = fake_failure("ibv_query_gid_table");
+  if (code) return -code;
+  gid_table_queries++;
+  // The kernel refuses a buffer that does not hold what there is.
+  if (room < GIDS || entry_size != sizeof *entries) return -EINVAL;
+  ssize_t count = 0;
+  for (int index = 0; index < GIDS; index++) {
+    if (!(gids >> index & 1)) continue;
+    entries[count] = (struct ibv_gid_entry){.gid_index = (uint32_t)index, .port_num = 1};
+    entries[count].gid_type = link_layer == IBV_LINK_LAYER_ETHERNET ? IBV_GID_TYPE_ROCE_V2 : IBV_GID_TYPE_IB;
+    fill_gid(&entries[count++].gid, index);
+  }
+  return count;
 }
 
 struct ibv_pd *ibv_alloc_pd(struct ibv_context *context) {
@@ -167,6 +222,7 @@ struct ibv_cq *ibv_create_cq(
   queue->cq.cq_context = tag;
   queue->cq.channel = channel;
   queue->cq.cqe = entries;
+  queue->ring = calloc((size_t)entries, sizeof *queue->ring);
   fake_add(queue, context, channel, NULL);
   return &queue->cq;
 }
@@ -174,6 +230,7 @@ struct ibv_cq *ibv_create_cq(
 int ibv_destroy_cq(struct ibv_cq *queue) {
   if (!fake_is(queue)) return REAL(ibv_destroy_cq)(queue);
   fake_remove(queue);
+  free(((struct fake_cq *)queue)->ring);
   free(queue);
   return 0;
 }

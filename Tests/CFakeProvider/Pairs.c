@@ -2,9 +2,22 @@
 #include "Fake.h"
 
 static uint32_t next_number = 0x100;
-static int doorbells, refuse_at = -1, forced_status;
+static int doorbells, reports, overruns, most_used, held, refuse_at = -1, forced_status;
+static unsigned inline_limit = 4096;
 
 int cfake_doorbells(void) { return doorbells; }
+int cfake_reports(void) { return reports; }
+int cfake_overruns(void) { return overruns; }
+void cfake_hold_reports(int on) { held = on; }
+void cfake_limit_inline(int bytes) { inline_limit = (unsigned)bytes; }
+
+int cfake_most_used(void) {
+  LOCKED;
+  int most = most_used;
+  most_used = 0;
+  return most;
+}
+
 void cfake_refuse_post_at(int index) { refuse_at = index; }
 void cfake_complete_next_with(int status) { forced_status = status; }
 
@@ -20,6 +33,11 @@ struct ibv_qp *ibv_create_qp(struct ibv_pd *domain, struct ibv_qp_init_attr *ini
   if (!fake_is(domain)) return REAL(ibv_create_qp)(domain, init);
   FAIL_POINTER("ibv_create_qp");
   LOCKED;
+  if (init->cap.max_inline_data > inline_limit || init->cap.max_send_wr > LONGEST_QUEUE ||
+      init->cap.max_recv_wr > RING) {
+    errno = EINVAL;
+    return NULL;
+  }
   struct fake_qp *pair = calloc(1, sizeof *pair);
   pair->qp.context = domain->context;
   pair->qp.pd = domain;
@@ -57,6 +75,7 @@ int ibv_modify_qp(struct ibv_qp *qp, struct ibv_qp_attr *attr, int mask) {
   struct fake_qp *pair = (struct fake_qp *)qp;
   if (mask & IBV_QP_ACCESS_FLAGS) pair->attr.qp_access_flags = attr->qp_access_flags;
   if (mask & IBV_QP_PATH_MTU) pair->attr.path_mtu = attr->path_mtu;
+  if (mask & IBV_QP_TIMEOUT) pair->attr.timeout = attr->timeout;
   if (mask & IBV_QP_DEST_QPN) pair->attr.dest_qp_num = attr->dest_qp_num;
   if (mask & IBV_QP_MAX_QP_RD_ATOMIC) pair->attr.max_rd_atomic = attr->max_rd_atomic;
   if (mask & IBV_QP_MAX_DEST_RD_ATOMIC) pair->attr.max_dest_rd_atomic = attr->max_dest_rd_atomic;
@@ -74,9 +93,14 @@ int ibv_query_qp(struct ibv_qp *qp, struct ibv_qp_attr *attr, int mask, struct i
   return 0;
 }
 
-static void report(struct ibv_cq *to, struct ibv_wc completion) {
+static void report(struct ibv_cq *to, struct ibv_wc completion, unsigned slots) {
   struct fake_cq *queue = (struct fake_cq *)to;
-  queue->ring[queue->tail++ % RING] = completion;
+  reports++;
+  if (queue->tail - queue->head == (unsigned)to->cqe) {
+    overruns++;
+    return;
+  }
+  queue->ring[queue->tail++ % (unsigned)to->cqe] = (struct fake_report){completion, slots};
   struct fake_channel *channel = (struct fake_channel *)to->channel;
   if (!queue->armed || !channel) return;
   queue->armed = 0;
@@ -91,7 +115,12 @@ int fake_poll_cq(struct ibv_cq *cq, int capacity, struct ibv_wc *into) {
   LOCKED;
   struct fake_cq *queue = (struct fake_cq *)cq;
   int count = 0;
-  while (count < capacity && queue->head != queue->tail) into[count++] = queue->ring[queue->head++ % RING];
+  while (!held && count < capacity && queue->head != queue->tail) {
+    struct fake_report *next = &queue->ring[queue->head++ % (unsigned)cq->cqe];
+    struct fake_qp *pair = fake_qp_numbered(next->completion.qp_num);
+    if (pair) pair->used -= next->slots;
+    into[count++] = next->completion;
+  }
   return count;
 }
 
@@ -106,7 +135,7 @@ void fake_flush(struct fake_qp *pair) {
   while (pair->head != pair->tail) {
     struct ibv_wc flushed = {.status = IBV_WC_WR_FLUSH_ERR, .opcode = IBV_WC_RECV, .qp_num = pair->qp.qp_num};
     flushed.wr_id = pair->receives[pair->head++ % RING].wr_id;
-    report(pair->qp.recv_cq, flushed);
+    report(pair->qp.recv_cq, flushed, 0);
   }
 }
 
@@ -159,7 +188,7 @@ static enum ibv_wc_status deliver(
       memcpy(to, data, length);
     }
   }
-  report(peer->qp.recv_cq, got);
+  report(peer->qp.recv_cq, got, 0);
   return result;
 }
 
@@ -224,16 +253,20 @@ int fake_post_send(struct ibv_qp *qp, struct ibv_send_wr *request, struct ibv_se
         request->sg_list[0].length > pair->init.cap.max_inline_data)
       return EINVAL;
     pair->used++;
+    pair->unreported++;
+    if ((int)pair->used > most_used) most_used = (int)pair->used;
     struct ibv_wc done = {.wr_id = request->wr_id, .qp_num = qp->qp_num, .status = IBV_WC_WR_FLUSH_ERR};
     if (qp->state == IBV_QPS_RTS) done.status = execute(pair, request, &done.opcode);
     if (request->num_sge) done.byte_len = request->sg_list[0].length;
     if (done.status != IBV_WC_SUCCESS) {
       done.vendor_err = 77;
-      report(qp->send_cq, done);
+      report(qp->send_cq, done, pair->unreported);
+      pair->unreported = 0;
       fake_flush(pair);
     } else if (pair->init.sq_sig_all || (request->send_flags & IBV_SEND_SIGNALED)) {
-      report(qp->send_cq, done);
-      pair->used = 0;  // a report gives back its own slot and those before it
+      // When it is polled it gives back its own slot and those before it.
+      report(qp->send_cq, done, pair->unreported);
+      pair->unreported = 0;
     }
   }
   return 0;

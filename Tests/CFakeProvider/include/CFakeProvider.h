@@ -21,6 +21,26 @@ int cfake_live(void);
 int cfake_order_violations(void);
 /// Doorbells: calls of post_send so far.
 int cfake_doorbells(void);
+/// Reports of requests so far, those of errors included.
+int cfake_reports(void);
+/// The most send slots of one queue pair that were in use at once since the last call.
+int cfake_most_used(void);
+/// Reports that found their completion queue full. A device fails then; a correct library leaves it at 0.
+int cfake_overruns(void);
+/// While on, a poll finds nothing: requests are executed, and their ends stay unseen.
+void cfake_hold_reports(int on);
+/// The longest inline data that queue pairs are granted; at first 4,096.
+void cfake_limit_inline(int bytes);
+/// Port 1 of every fake device: a link layer (`IBV_LINK_LAYER_*`) and which of its GIDs there are, as bits: 0 is
+/// link-local, 1 is 192.0.2.1, 2 is 2001:db8::1. At first Ethernet with the first two.
+void cfake_set_port(int link_layer, unsigned gids);
+/// Calls of ibv_fork_init before the first device was opened.
+int cfake_fork_preparations(void);
+/// Queries of single GIDs, and of whole tables, so far.
+int cfake_gid_queries(void);
+int cfake_gid_table_queries(void);
+/// The last value that rdma_set_option was given for an option of RDMA_OPTION_ID, -1 before.
+int cfake_option(int option);
 /// Raises an asynchronous event on the fake contexts: a port's, or of the queue pair of that number.
 void cfake_raise_async(int type, int port, uint32_t pair_number);
 

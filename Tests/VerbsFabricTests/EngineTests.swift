@@ -1,0 +1,117 @@
+import CFakeProvider
+import Coherence
+import Fabric
+import Glibc
+import Platform
+import Testing
+
+@testable import VerbsFabric
+
+extension FakeFabric {
+  /// What the engine makes of a fabric that fails: above all, who is to blame.
+  @Suite(.serialized) struct EngineOverVerbs {
+    /// No page is touched in these tests.
+    struct NoProtection: Protection {
+      func lower(_ pages: Range<Int>, to access: Access) {}
+      func raise(_ pages: Range<Int>, to access: Access, in view: ViewID) {}
+      func setPinned(_ pages: Range<Int>, _ pinned: Bool) {}
+      func discardFrames(_ pages: Range<Int>) {}
+    }
+
+    struct TestExecution: Execution {
+      let lost: AtomicWord
+      func pause(_ backoff: inout Backoff) { backoff.wait() }
+      func interleave(_ site: Int) {}
+      func enterCritical() -> UInt64 { 0 }
+      func leaveCritical(_ saved: UInt64) {}
+      func wakeService() {}
+      var threadID: UInt32 { 1 }
+      func nowNanoseconds() -> UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+      }
+      var lostPeer: Int32 { Int32(truncatingIfNeeded: lost.load() &- 1) }
+    }
+
+    enum TestEnvironment: Environment {
+      typealias F = VerbsFabric
+      typealias P = NoProtection
+      typealias X = TestExecution
+      typealias M = NoMutations
+    }
+
+    /// The engine of node 0 of two, and the word that says who is lost.
+    private func withEngine(_ body: (Engine<TestEnvironment>, AtomicWord) throws -> Void) throws {
+      try onFake {
+        var c = Configuration(nodeCount: 2, pageCount: 64)
+        c.chunkShift = 4
+        (c.logEntryCount, c.lockCount, c.lockSlotCount, c.epochEntryCount) = (64, 64, 16, 64)
+        (c.moveCount, c.workspaceCount, c.shapeCount) = (64, 4, 8)
+        let job = try TestJob(2)
+        let byteCount = Engine<TestEnvironment>.localByteCount(c) + 4096
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: byteCount, alignment: 4096)
+        defer { memory.deallocate() }
+        memory.initializeMemory(as: UInt8.self, repeating: 0, count: byteCount)
+        let lost = AtomicWord(memory + byteCount - 4096)
+        let engine = Engine<TestEnvironment>(
+          fabric: job.nodes[0].fabric, protection: NoProtection(), execution: TestExecution(lost: lost),
+          configuration: c, layout: ControlLayout(c), localMemory: memory)
+        try body(engine, lost)
+      }
+    }
+
+    private func read(_ engine: Engine<TestEnvironment>, from node: Int = 1) -> EngineError? {
+      var word: UInt64 = 0
+      do throws(EngineError) {
+        try withUnsafeMutableBytes(of: &word) { (bytes) throws(EngineError) in
+          guard let place = bytes.baseAddress else { return }
+          try engine.readControl(node, 0, into: place, byteCount: 8)
+        }
+        return nil
+      } catch {
+        return error
+      }
+    }
+
+    @Test func aFailureKeepsItsPeerAndStatus() throws {
+      try withEngine { engine, _ in
+        #expect(read(engine) == nil)
+        cfake_complete_next_with(12)
+        let failure = FabricFailure(reason: .completionError, peer: 1, status: 12)
+        #expect(read(engine) == .fabric(failure))
+        #expect(read(engine) == .fabric(failure))
+      }
+    }
+
+    /// The device sees that a node has died before the launcher has said so: the node is named all the same.
+    @Test(arguments: [5, 10, 12]) func aNodeThatDiedIsNamed(status: Int32) throws {
+      try withEngine { engine, lost in
+        cfake_complete_next_with(status)
+        let outcomes = onThreads(2) { thread -> EngineError? in
+          if thread == 1 {
+            // The news come a little later than the failure.
+            usleep(50_000)
+            lost.store(2)
+            return nil
+          }
+          return read(engine)
+        }
+        let error = try outcomes[0].get()
+        #expect(error == .fabric(FabricFailure(reason: .peerLost, peer: 1)))
+      }
+    }
+
+    /// What fails at this node has nothing to do with others: it is told at once.
+    @Test func aFailureOfTheOwnDeviceDoesNotWait() throws {
+      try withEngine { engine, _ in
+        let start = ContinuousClock.now
+        cfake_refuse_post_at(0)
+        #expect(read(engine) == .fabric(FabricFailure(reason: .completionError, peer: 1, status: -12)))
+        cfake_complete_next_with(4)
+        #expect(read(engine, from: 0) == .fabric(FabricFailure(reason: .completionError, peer: 0, status: 4)))
+        #expect(ContinuousClock.now - start < .milliseconds(400))
+      }
+    }
+  }
+}
