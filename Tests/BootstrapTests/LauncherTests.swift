@@ -140,7 +140,7 @@ struct LauncherTests {
     (["run", "-n", "2", "--", "true", ":", "true"], 2, "after \":\" comes \"true\""),
     (
       ["run", "-n", "2", "--fabric", "string", "--", "true"], 2,
-      "there is no fabric \"string\"; there is: host."
+      "there is no fabric \"string\"; there is: auto, host, verbs."
     ),
     (["run", "-n", "2", "--timeout", "-1", "--", "true"], 2, "--timeout"),
     (["run", "--", "true"], 2, "--nodes"),
