@@ -109,9 +109,7 @@ static void report(struct ibv_cq *to, struct ibv_wc completion, unsigned slots) 
   if (write(channel->channel.fd, &one, sizeof one) < 0) abort();
 }
 
-int fake_poll_cq(struct ibv_cq *cq, int capacity, struct ibv_wc *into) {
-  int code = fake_failure("ibv_poll_cq");
-  if (code) return -code;
+static int take_reports(struct ibv_cq *cq, int capacity, struct ibv_wc *into) {
   LOCKED;
   struct fake_cq *queue = (struct fake_cq *)cq;
   int count = 0;
@@ -121,6 +119,15 @@ int fake_poll_cq(struct ibv_cq *cq, int capacity, struct ibv_wc *into) {
     if (pair) pair->used -= next->slots;
     into[count++] = next->completion;
   }
+  return count;
+}
+
+int fake_poll_cq(struct ibv_cq *cq, int capacity, struct ibv_wc *into) {
+  int code = fake_failure("ibv_poll_cq");
+  if (code) return -code;
+  int count = take_reports(cq, capacity, into);
+  // Another thread that polls into the same memory meanwhile would be seen.
+  if (count) sched_yield();
   return count;
 }
 
@@ -214,6 +221,8 @@ static enum ibv_wc_status execute(struct fake_qp *pair, const struct ibv_send_wr
   }
   if (local.length && !here) return IBV_WC_LOC_PROT_ERR;
   if (!peer || peer->qp.state < IBV_QPS_RTR || peer->qp.state == IBV_QPS_ERR) return IBV_WC_RETRY_EXC_ERR;
+  // A queue pair answers only the one that it is connected to.
+  if (peer->attr.dest_qp_num != pair->qp.qp_num) return IBV_WC_RETRY_EXC_ERR;
   if (*opcode == IBV_WC_SEND) return deliver(peer, request, here, local.length, 0);
 
   unsigned needs = atomic ? IBV_ACCESS_REMOTE_ATOMIC : fetches ? IBV_ACCESS_REMOTE_READ : IBV_ACCESS_REMOTE_WRITE;
