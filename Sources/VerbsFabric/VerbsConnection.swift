@@ -23,7 +23,7 @@ public struct VerbsConnection: BitwiseCopyable, @unchecked Sendable {
 
   /// Bytes of a connection's words: whole cache lines, poster and poller apart.
   @inlinable static var byteCount: Int { 192 }
-  /// Requests that a batch gathers before it is posted in parts.
+  /// Requests that a batch gathers before it is posted in parts; fewer where the send queue is shorter.
   @inlinable static var batchCapacity: Int { 64 }
 
   @inlinable var lock: AtomicWord { AtomicWord(base) }
@@ -72,10 +72,10 @@ public struct VerbsBatch: BitwiseCopyable {
   @usableFromInline var status: Int32 = 0
 
   @inlinable
-  init(_ connection: VerbsConnection, number: Int) {
+  init(_ connection: VerbsConnection, number: Int, capacity: Int) {
     self.connection = connection
     self.number = UInt64(truncatingIfNeeded: number)
-    chain = SendChain(connection.slots, capacity: VerbsConnection.batchCapacity)
+    chain = SendChain(connection.slots, capacity: capacity)
   }
 
   /// The identifier of the next request: its connection, and the low half of its place in the send queue.

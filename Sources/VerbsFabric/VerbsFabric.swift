@@ -63,7 +63,9 @@ public struct VerbsFabric: Fabric, @unchecked Sendable {
     var backoff = Backoff()
     // Acquire: pairs with the store in `submit`; slots and counts are as the last holder left them.
     while connection.lock.loadRelaxed() != 0 || !connection.lock.compareExchange(0, 1) { backoff.wait() }
-    return VerbsBatch(connection, number: number)
+    // Never more than the send queue holds at once: there would never be room for them.
+    let capacity = min(VerbsConnection.batchCapacity, Int(table.queueMask) &+ 1)
+    return VerbsBatch(connection, number: number, capacity: capacity)
   }
 
   @inlinable
