@@ -168,7 +168,9 @@ enum FabricChoice {
     var said = Set<String>()
     var lines: [String] = []
     for (node, offer) in offers.enumerated() where said.insert(offer.machine + offer.reason).inserted {
-      lines.append("node \(node) on \(offer.hostName): \(offer.reason)")
+      // Where there is no device the reason is a sentence of its own.
+      let reason = offer.reason.hasSuffix(".") ? String(offer.reason.dropLast()) : offer.reason
+      lines.append("node \(node) on \(offer.hostName): \(reason)")
     }
     let shown =
       lines.prefix(8).joined(separator: "; ") + (lines.count > 8 ? "; and \(lines.count - 8) more" : "")

@@ -23,7 +23,7 @@ public struct VerbsConnection: BitwiseCopyable, @unchecked Sendable {
 
   /// Bytes of a connection's words: whole cache lines, poster and poller apart.
   @inlinable static var byteCount: Int { 192 }
-  /// Requests that a batch gathers before it is posted in parts.
+  /// Requests that a batch gathers before it is posted in parts; fewer where the send queue is shorter.
   @inlinable static var batchCapacity: Int { 64 }
 
   @inlinable var lock: AtomicWord { AtomicWord(base) }

@@ -22,6 +22,26 @@ static inline int entries(const char *path) {
 static inline int thread_count(void) { return entries("/proc/self/task"); }
 static inline int descriptor_count(void) { return entries("/proc/self/fd"); }
 
+/// Descriptors of RDMA devices: librdmacm opens each device once, for as long as the process lives.
+static inline int device_descriptor_count(void) {
+  DIR *directory = opendir("/proc/self/fd");
+  int count = 0;
+  struct dirent *entry;
+  while (directory != NULL && (entry = readdir(directory)) != NULL) {
+    char path[300], target[300];
+    snprintf(path, sizeof path, "/proc/self/fd/%s", entry->d_name);
+    ssize_t length = readlink(path, target, sizeof target - 1);
+    if (length < 0) continue;
+    target[length] = 0;
+    count += strncmp(target, "/dev/infiniband/", 16) == 0 || strcmp(target, "anon_inode:[infinibandevent]") == 0;
+  }
+  if (directory != NULL) closedir(directory);
+  return count;
+}
+
+/// Devices with a file of their own to open.
+static inline int device_count(void) { return entries("/sys/class/infiniband_verbs") - 1; }
+
 /// Mappings whose line contains `text`.
 static inline int mappings_of(const char *text) {
   FILE *maps = fopen("/proc/self/maps", "r");

@@ -33,7 +33,9 @@ static uint64_t segment_bytes(void) {
 
 enum { pages = 1024 };
 
-int main(void) {
+// The argument: rounds of making, using and destroying a segment (20), at least 3.
+int main(int count, char **arguments) {
+  int rounds = count > 1 ? atoi(arguments[1]) : 20;
   int nodes = join_job();
   NEED(merino_barrier());
   uint64_t bytes_before = segment_bytes();
@@ -42,7 +44,7 @@ int main(void) {
   void *first_place = NULL;
   int stale = 0, moved = 0, grown = 0;
   NEED(merino_barrier());
-  for (int round = 0; round < 20; round++) {
+  for (int round = 0; round < rounds; round++) {
     merino_segment_t s;
     if (check_node == round % nodes) {
       merino_segment_options_t options = MERINO_SEGMENT_OPTIONS_INIT;

@@ -8,12 +8,15 @@ struct StopCommand: ParsableCommand {
     commandName: "stop", abstract: "Stop the last node's process; the others use its pages, locks and blocks."
   )
 
+  @Option(help: "Seconds until whatever hangs is ended; beside the stopped node half of it.")
+  var limit = 60
+
   func run() throws {
     let cluster = must("join") { () throws(MerinoError) in try Cluster.join() }
     guard cluster.nodeCount >= 3 else { Failure.report("the stop test needs 3 nodes") }
-    // Whatever hangs ends here, without the launcher's help.
-    alarm(60)
-    let test = StopTest(cluster)
+    // Without the launcher's help.
+    alarm(UInt32(limit))
+    let test = StopTest(cluster, limitMilliseconds: limit * 500)
     test.run()
     must("finalize") { () throws(MerinoError) in try cluster.finalize() }
   }

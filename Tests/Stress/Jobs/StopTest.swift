@@ -6,6 +6,7 @@ struct StopTest {
   static let rounds = 200
 
   let cluster: Cluster
+  let limitMilliseconds: Int
   let victim: Int
   let victimProcess: pid_t
   /// Cyclic: the victim is home of every n-th page. Odd pages are written before the stop, even ones never.
@@ -35,8 +36,9 @@ struct StopTest {
     }
   }
 
-  init(_ cluster: Cluster) {
+  init(_ cluster: Cluster, limitMilliseconds: Int) {
     self.cluster = cluster
+    self.limitMilliseconds = limitMilliseconds
     victim = cluster.nodeCount - 1
     let isVictim = cluster.node == victim
     untouchedPageCount = 64 * cluster.nodeCount * 2
@@ -104,7 +106,9 @@ struct StopTest {
     step("waited for its event", passEvent)
     step("added by atomics", addAtomics)
     if ProcessState.of(victimProcess) != "T" { Failure.report("the stopped node is not stopped any more") }
-    if milliseconds(since: start) > 30_000 { Failure.report("the others were slow beside a stopped node") }
+    if milliseconds(since: start) > limitMilliseconds {
+      Failure.report("the others were slow beside a stopped node")
+    }
     meet()
     if cluster.node == 0 { kill(victimProcess, SIGCONT) }
   }

@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# Jobs whose nodes run on two hosts, two on each, over RDMA between two kernels. As root, in the first of two guests, where
+# everything is built (stage_verbs_hosts.sh does it):
+#
+#   ci/softroce --guests 2 --cpus 1 -- ci/lib/guest/verbs_hosts.sh DIRECTORY-OF-THE-PROGRAMS
+#   ci/softroce --guests 2 --cpus 1 --netem 'loss 2% delay 1ms' -- ci/lib/guest/verbs_hosts.sh DIRECTORY lossy
+#
+# Prints PASS or FAIL for each check; ends with 1 where one failed.
+# shellcheck source-path=SCRIPTDIR source=jobs.sh disable=SC2317 # functions are called by their names
+set -euo pipefail
+cd "$(dirname "$0")/../../.."
+programs=$1
+network=${2:-good}
+source "$PWD/ci/lib/guest/jobs.sh"
+agent=${SOFTROCE_AGENT:?run this by ci/softroce --guests 2}
+examples=out/examples
+placement=(--hosts "guest1:2,guest2:2" --launch-agent "$agent")
+# A lost packet is asked for again after 67 ms (4.096 us times 2 to the power 14), not after half a second.
+[ "$network" = good ] || export MERINO_ACK_TIMEOUT=14
+
+# What each guest's device has counted, and the packets that its link has dropped: lines "GUEST NAME VALUE".
+read_counters() {
+  local script
+  # Each guest's shell expands it.
+  # shellcheck disable=SC2016
+  script='for file in COUNTERS/*; do echo "$(uname -n) ${file##*/} $(cat "$file")"; done;
+    tc -s qdisc show dev eth0 | sed -n "s/.*dropped \([0-9]*\),.*/$(uname -n) dropped \1/p" | head -n 1'
+  script=${script/COUNTERS/"$counters"}
+  sh -c "$script"
+  timeout --kill-after=10 120 "$agent" guest2 "$script" </dev/null
+}
+
+# grown GUEST NAME...: how much the counters have grown together; GUEST may be a pattern.
+grown() {
+  local guest=$1 names=$2
+  awk -v guest="^($guest)$" -v names="^($names)$" '
+    $1 ~ guest && $2 ~ names { sum += FILENAME == ARGV[1] ? -$3 : $3 }
+    END { print sum + 0 }' "$scratch/before" "$scratch/after"
+}
+
+placed() {
+  # shellcheck disable=SC2016
+  timed 200 "$merino" run --label "${placement[@]}" -- sh -c 'echo "$(uname -n) $MERINO_FABRIC"'
+  printf '%s\n' "$output"
+  if [ "$status" -eq 0 ] && [ "$(grep -c 'guest1 verbs' <<<"$output")" -eq 2 ] &&
+    [ "$(grep -c 'guest2 verbs' <<<"$output")" -eq 2 ]; then
+    pass "two nodes on each host"
+  else
+    fail "two nodes on each host" "exit code $status"
+  fi
+  ends "nothing demanded: verbs, by the addresses of both hosts" 200 0 \
+    'address 10\.77\.0\.2, .*\(every node has a device\), 4 nodes' \
+    env -u MERINO_FABRIC MERINO_LOG=info "$merino" run "${placement[@]}" -- "$programs/join"
+}
+
+host_fabric_is_refused() {
+  ends "the host fabric does not reach another host" 200 1 'MERINO_FABRIC=host needs all nodes on one machine' \
+    env MERINO_FABRIC=host "$merino" run "${placement[@]}" -- "$programs/join"
+}
+
+jobs() {
+  passes "allocator across hosts" 240 allocator "$examples/allocator" 2 50000 10
+  passes "jacobi across hosts" 240 jacobi "$examples/jacobi" 100 15
+  passes "litmus tests across hosts" 400 litmus "$stress" litmus --iterations 10
+  passes "random programs across hosts" 400 random "$stress" random --first 400 --count 1
+  MERINO_LOCKS=400 program "locks across hosts" 400 locks 60
+}
+
+more_jobs() {
+  program "collectives across hosts" 240 collectives
+  MERINO_CONNECT=exchange passes "jacobi across hosts, connected by exchange" 240 jacobi "$examples/jacobi" 60 5
+  ends "a node dies: the nodes on the other host end, too" 240 37 '^SAID -17 .*node 3 left' \
+    "$merino" run "${placement[@]}" -- "$programs/faults" abort
+}
+
+jobs_over_a_bad_network() {
+  passes "allocator over a lossy link" 300 allocator "$examples/allocator" 1 20000 5
+  passes "jacobi over a lossy link" 300 jacobi "$examples/jacobi" 100 10
+  passes "litmus tests over a lossy link" 400 litmus "$stress" litmus --iterations 4
+  passes "random programs over a lossy link" 400 random "$stress" random --first 400 --count 1 --threads 1
+  MERINO_LOCKS=200 program "locks over a lossy link" 400 locks 20
+}
+
+scratch=$(mktemp -d -t merino-hosts.XXXXXX)
+trap 'rm -rf "$scratch"' EXIT
+read_counters >"$scratch/before"
+if [ "$network" = good ]; then
+  part "placement" placed
+  part "refusal" host_fabric_is_refused
+  part "jobs" jobs
+  part "more jobs" more_jobs
+else
+  part "jobs" jobs_over_a_bad_network
+fi
+read_counters >"$scratch/after"
+for guest in guest1 guest2; do
+  above "packets sent by $guest" "$(grown $guest sent_pkts)" 1000
+  above "packets received by $guest" "$(grown $guest rcvd_pkts)" 1000
+done
+again='completer_retry_err|rcvd_seq_err|out_of_seq_request|duplicate_request'
+if [ "$network" = good ]; then
+  above "no packet dropped by the link" "$((1 - $(grown 'guest[12]' dropped)))" 1
+else
+  paste "$scratch/before" "$scratch/after" | awk -v names="^($again|dropped|sent_pkts|rcvd_pkts|retry_exceeded_err)$" \
+    '$2 ~ names { print "  " $1, $2, $6 - $3 }'
+  above "packets dropped by the link" "$(grown 'guest[12]' dropped)" 1
+  above "lost packets noticed by the sender (completer_retry_err, rcvd_seq_err)" \
+    "$(grown 'guest[12]' 'completer_retry_err|rcvd_seq_err')" 1
+  above "packets sent again (out_of_seq_request, duplicate_request at the receiver)" \
+    "$(grown 'guest[12]' 'out_of_seq_request|duplicate_request')" 1
+fi
+exit "$failed"
