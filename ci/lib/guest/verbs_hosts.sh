@@ -63,7 +63,7 @@ jobs() {
   passes "jacobi across hosts" 240 jacobi "$examples/jacobi" 100 15
   passes "litmus tests across hosts" 400 litmus "$stress" litmus --iterations 10
   passes "random programs across hosts" 400 random "$stress" random --first 400 --count 1
-  MERINO_LOCKS=400 program "locks across hosts" 400 locks 60
+  MERINO_LOCKS=200 program "locks across hosts" 400 locks 20
 }
 
 more_jobs() {
