@@ -15,8 +15,8 @@ source "$PWD/ci/lib/guest/jobs.sh"
 agent=${SOFTROCE_AGENT:?run this by ci/softroce --guests 2}
 examples=out/examples
 placement=(--hosts "guest1:2,guest2:2" --launch-agent "$agent")
-# A lost packet is asked for again after 67 ms (4.096 us times 2 to the power 14), not after half a second.
-[ "$network" = good ] || export MERINO_ACK_TIMEOUT=14
+# A lost packet is asked for again after 134 ms (4.096 us times 2 to the power 15), not after half a second.
+[ "$network" = good ] || export MERINO_ACK_TIMEOUT=15
 
 # What each guest's device has counted, and the packets that its link has dropped: lines "GUEST NAME VALUE".
 read_counters() {
