@@ -77,6 +77,7 @@ extension Engine {
     staging.storeBytes(of: number, as: UInt64.self)
     let inbox = remote(peer, inboxOffset(round, number))
     var batch = fabric.open(peer, lane: 0)
+    if isOn(.flagBeforeMessage) { fabric.write(&batch, from: staging, byteCount: 8, to: inbox) }
     if carrying {
       staging.storeBytes(of: message.flags, toByteOffset: 8, as: UInt64.self)
       staging.storeBytes(of: message.retired, toByteOffset: 16, as: UInt64.self)
@@ -85,7 +86,7 @@ extension Engine {
         &batch, from: staging + 8, byteCount: Self.inboxClockOffset - 8 + configuration.clockByteCount,
         to: inbox.advanced(by: 8))
     }
-    fabric.write(&batch, from: staging, byteCount: 8, to: inbox)
+    if !isOn(.flagBeforeMessage) { fabric.write(&batch, from: staging, byteCount: 8, to: inbox) }
     fabric.submit(batch, flight)
   }
 

@@ -82,6 +82,10 @@ public enum Mutation: Int, CaseIterable, Sendable {
   case releaseWaitsInBatch
   /// Zeros become a dirty copy without their chunk's registration.
   case twinWithoutRegistration
+  /// Of the pages that one READ brings only the first is marked.
+  case windowMarksFirstOnly
+  /// A barrier's flag is on its way before the message.
+  case flagBeforeMessage
   /// The service registers a chunk whenever it is asked to.
   case chunkRegisteredTwice
 }

@@ -26,8 +26,9 @@ extension Engine {
   @inlinable
   func writeMarks(_ batch: inout E.F.Batch, _ pages: Range<Int>, home: NodeID, _ w: Workspace) {
     let blockEnd = (pages.lowerBound >> ControlLayout.blockShift + 1) << ControlLayout.blockShift
+    let count = isOn(.windowMarksFirstOnly) ? 1 : min(pages.upperBound, blockEnd) - pages.lowerBound
     fabric.write(
-      &batch, from: control + layout.ones, byteCount: min(pages.upperBound, blockEnd) - pages.lowerBound,
+      &batch, from: control + layout.ones, byteCount: count,
       to: remote(home, layout.marks + pages.lowerBound))
     fabric.write(
       &batch, from: w.one, byteCount: 1,
