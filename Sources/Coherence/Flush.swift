@@ -9,7 +9,7 @@ struct DiffSender<F: Fabric> {
   @usableFromInline var batch: F.Batch?
   @usableFromInline var home: NodeID = -1
   @usableFromInline var lane = -1
-  /// A WRITE too long to be copied at the post: its frame must stay as it is until it completes.
+  /// A WRITE too long to be copied when it is gathered: its frame must stay as it is until it completes.
   @usableFromInline var readsFrames = false
 
   @inlinable init() {}

@@ -79,7 +79,7 @@ public struct Flight: BitwiseCopyable, @unchecked Sendable {
 ///
 /// **Local memory.** Buffers of READ, of atomics and of WRITEs longer than `inlineLimit` lie in
 /// this node's control memory or in its frames (registered chunks). A WRITE up to `inlineLimit` is
-/// copied when it is posted and may come from anywhere; a longer one reads its source until
+/// copied by the call of `write` and may come from anywhere; a longer one reads its source until
 /// it completes.
 ///
 /// **Atomics** act on aligned 8-byte words and are atomic among the atomics that go through the
@@ -96,7 +96,7 @@ public protocol Fabric: BitwiseCopyable, Sendable {
   var nodeCount: Int { get }
   /// Connections per peer, 1...4.
   var laneCount: Int { get }
-  /// WRITEs up to this many bytes are copied at the post.
+  /// WRITEs up to this many bytes are copied by `write`.
   var inlineLimit: Int { get }
   /// This node's memory that others reach.
   var memory: NodeMemory { get }

@@ -48,7 +48,7 @@ public struct FabricTable: BitwiseCopyable, @unchecked Sendable {
   ///
   /// - Throws: errno of mmap.
   init(
-    nodeCount: Int, connectionCount: Int, chunkCount: Int, queueLength: Int
+    nodeCount: Int, connectionCount: Int, chunkCount: Int, queueLength: Int, inlineByteCount: Int
   ) throws(VerbsFabricError) {
     var end = 4096
     func take(_ bytes: Int) -> Int {
@@ -62,6 +62,8 @@ public struct FabricTable: BitwiseCopyable, @unchecked Sendable {
     let slotsByteCount = (VerbsConnection.batchCapacity * SendChain.slotByteCount + 63) & ~63
     let slotsOffset = take(connectionCount * slotsByteCount)
     let recordsOffset = take(connectionCount * queueLength * 8)
+    let copiesByteCount = VerbsConnection.batchCapacity * inlineByteCount
+    let copiesOffset = take(connectionCount * copiesByteCount)
     byteCount = (end + 4095) & ~4095
     guard
       let memory = mmap(
@@ -82,6 +84,9 @@ public struct FabricTable: BitwiseCopyable, @unchecked Sendable {
         as: UnsafeMutableRawPointer.self)
       words.storeBytes(
         of: memory + recordsOffset + number * queueLength * 8, toByteOffset: 144,
+        as: UnsafeMutableRawPointer.self)
+      words.storeBytes(
+        of: memory + copiesOffset + number * copiesByteCount, toByteOffset: 152,
         as: UnsafeMutableRawPointer.self)
     }
   }

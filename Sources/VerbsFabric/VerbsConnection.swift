@@ -13,6 +13,7 @@ import Verbs
 /// byte 128  the queue pair's address
 /// byte 136  the slots' address
 /// byte 144  the records' address: for each request of the send queue the flight that its end belongs to, or 0
+/// byte 152  the copies' address: for each slot what an inline WRITE carries
 /// ```
 @frozen
 public struct VerbsConnection: BitwiseCopyable, @unchecked Sendable {
@@ -48,6 +49,12 @@ public struct VerbsConnection: BitwiseCopyable, @unchecked Sendable {
   func record(_ request: UInt64, _ mask: UInt64) -> AtomicWord {
     AtomicWord(
       base.load(fromByteOffset: 144, as: UnsafeMutableRawPointer.self) + Int(request & mask) &* 8)
+  }
+
+  /// Where the copy of an inline WRITE's data lies until the post of the slot, `limit` bytes.
+  @inlinable
+  func copy(_ slot: Int, _ limit: Int) -> UnsafeMutableRawPointer {
+    base.load(fromByteOffset: 152, as: UnsafeMutableRawPointer.self) + slot &* limit
   }
 
   /// Notes why the connection failed; returns the first reason there was.

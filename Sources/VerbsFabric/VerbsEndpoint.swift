@@ -67,7 +67,8 @@ public final class VerbsEndpoint: @unchecked Sendable {
     }
     table = try FabricTable(
       nodeCount: nodeCount, connectionCount: nodeCount * settings.laneCount,
-      chunkCount: memory.framesByteCount / memory.chunkByteCount, queueLength: length)
+      chunkCount: memory.framesByteCount / memory.chunkByteCount, queueLength: length,
+      inlineByteCount: capacity.inlineByteCount)
   }
 
   /// What all nodes have to know to connect to this one.
@@ -106,6 +107,10 @@ public final class VerbsEndpoint: @unchecked Sendable {
   /// - Parameter keys: every node's, in node order.
   public func fabric(_ keys: [[UInt8]]) throws(VerbsFabricError) -> VerbsFabric {
     guard let table else { throw .refused("could not use the fabric: its endpoint is closed.") }
+    let pairs = wiring.pairs
+    guard pairs.count == nodeCount * settings.laneCount, keys.count == nodeCount else {
+      throw .refused("could not use the fabric: \(pairs.count) connections are up, and not all.")
+    }
     for (peer, bytes) in keys.enumerated() {
       guard bytes.count == 24 else {
         throw .refused(
@@ -118,10 +123,6 @@ public final class VerbsEndpoint: @unchecked Sendable {
         peer, controlAddress: words[0], framesAddress: words[1],
         controlKey: UInt32(truncatingIfNeeded: words[2])
       )
-    }
-    let pairs = wiring.pairs
-    guard pairs.count == nodeCount * settings.laneCount, keys.count == nodeCount else {
-      throw .refused("could not use the fabric: \(pairs.count) connections are up, and not all.")
     }
     for (number, pair) in pairs.enumerated() { table.setPair(pair, connection: number) }
     return VerbsFabric(

@@ -17,7 +17,8 @@ extension VerbsFabric {
       post(&batch, flight: UInt64(UInt(bitPattern: flight.base)))
     }
     let status = batch.status
-    // No request of what is posted already will count the flight down, and its buffers are in use until it ends.
+    // No request of what is posted already will count the flight down, and its buffers are in use until it ends. (Of a
+    // connection that has failed nothing is waited for: the device gives it up by itself.)
     if status != 0 && batch.isPartlyPosted { waitForAll(connection) }
     // Release: pairs with `open`.
     connection.lock.store(0)

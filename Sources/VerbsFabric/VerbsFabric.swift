@@ -1,3 +1,4 @@
+import CPlatform
 import Fabric
 import Platform
 import Verbs
@@ -82,9 +83,16 @@ public struct VerbsFabric: Fabric, @unchecked Sendable {
   ) {
     let isInline = byteCount <= inlineLimit
     guard prepare(&batch, to, isInline ? nil : from, byteCount) else { return }
+    var source = from
+    if isInline {
+      // The device copies when the doorbell rings, and until then the caller may have let the source go.
+      let copy = batch.connection.copy(batch.chain.count, inlineLimit)
+      cplatform_copy(copy, from, byteCount)
+      source = UnsafeRawPointer(copy)
+    }
     batch.chain.write(
       id: batch.nextID,
-      from: LocalBuffer(from, byteCount: byteCount, key: isInline ? 0 : localKey(from)),
+      from: LocalBuffer(source, byteCount: byteCount, key: isInline ? 0 : localKey(from)),
       to: RemoteBuffer(address: to.address, key: to.key), flags: isInline ? .inline : .none)
   }
 
