@@ -45,13 +45,37 @@ extension Engine {
       try tell((node + 1 << round) % nodeCount, round, number, message, carrying: carrying)
       let inbox = control + inboxOffset(round, number)
       var backoff = Backoff()
+      var looks: UInt64 = 0
       // Acquire: pairs with the WRITE of the flag behind the message.
       while AtomicWord(inbox).load() != number {
         try checkPeers()
         execution.pause(&backoff)
+        looks &+= 1
+        if looks & 63 == 0 { try checkTold() }
       }
       if carrying { merge(inbox, &message) }
     }
+  }
+
+  /// Throws where a message of this node's could not be sent: its receiver waits for it, and may be the one that this
+  /// node waits for. Nobody else looks at these flights before the next barrier.
+  @inlinable
+  func checkTold() throws(EngineError) {
+    let saved = execution.enterCritical()
+    defer { execution.leaveCritical(saved) }
+    fabric.poll()
+    for round in 0..<configuration.roundCount {
+      let flight = stagingFlight(round)
+      if flight.pending.load() == 0 { try wait(flight) }
+    }
+  }
+
+  /// The flight of the last message of a round; it lies behind the message's staging.
+  @inlinable
+  func stagingFlight(_ round: Int) -> Flight {
+    Flight(
+      control + layout.stagings + round * layout.inboxByteCount + Self.inboxClockOffset
+        + configuration.clockByteCount)
   }
 
   /// Words before the clock: the flag, the message's two.
@@ -69,10 +93,9 @@ extension Engine {
   ) throws(EngineError) {
     let saved = execution.enterCritical()
     defer { execution.leaveCritical(saved) }
-    // The staging of a round stays as it is until its WRITEs of last time have completed; its
-    // flight lies behind the message.
+    // The staging of a round stays as it is until its WRITEs of last time have completed.
     let staging = control + layout.stagings + round * layout.inboxByteCount
-    let flight = Flight(staging + Self.inboxClockOffset + configuration.clockByteCount)
+    let flight = stagingFlight(round)
     try wait(flight)
     staging.storeBytes(of: number, as: UInt64.self)
     let inbox = remote(peer, inboxOffset(round, number))

@@ -3,6 +3,7 @@ import Coherence
 import Fabric
 import Glibc
 import Platform
+import Synchronization
 import Testing
 
 @testable import VerbsFabric
@@ -10,6 +11,10 @@ import Testing
 extension FakeFabric {
   /// What the engine makes of a fabric that fails: above all, who is to blame.
   @Suite(.serialized) struct EngineOverVerbs {
+    final class Flag: Sendable {
+      let isSet = Atomic<Bool>(false)
+    }
+
     /// No page is touched in these tests.
     struct NoProtection: Protection {
       func lower(_ pages: Range<Int>, to access: Access) {}
@@ -99,6 +104,28 @@ extension FakeFabric {
         }
         let error = try outcomes[0].get()
         #expect(error == .fabric(FabricFailure(reason: .peerLost, peer: 1)))
+      }
+    }
+
+    /// The connection breaks and nobody dies: the node at the other end waits for the message that was lost, and this one
+    /// for its answer. It says so instead.
+    @Test func aBarrierWhoseMessageIsLostEnds() throws {
+      try withEngine { engine, lost in
+        cfake_complete_next_with(12)
+        let isOver = Flag()
+        let outcomes = onThreads(2) { thread -> EngineError? in
+          if thread == 1 {
+            // A wait that has not noticed within 5 s never would: it is ended by another reason.
+            for _ in 0..<500 where !isOver.isSet.load(ordering: .acquiring) { usleep(10_000) }
+            lost.store(2)
+            return nil
+          }
+          defer { isOver.isSet.store(true, ordering: .releasing) }
+          do throws(EngineError) { try engine.barrier() } catch { return error }
+          return nil
+        }
+        let error = try outcomes[0].get()
+        #expect(error == .fabric(FabricFailure(reason: .completionError, peer: 1, status: 12)))
       }
     }
 
