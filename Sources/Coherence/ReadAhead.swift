@@ -155,18 +155,17 @@ extension Engine {
     let first = rest.trailingZeroBitCount
     let low = unit.page + first * unit.count
     let home = pages.load(low).home
-    var index = first
-    repeat {
-      rest &= ~(1 << UInt64(index))
-      index += 1
-      let next = unit.page + index * unit.count
-      if index >= 64 || rest & (1 << UInt64(index)) == 0 || pages.load(next).home != home
-        || lane(next) != lane(low) || next >> ControlLayout.blockShift != low >> ControlLayout.blockShift
-      {
-        break
-      }
-    } while true
-    return low..<unit.page + index * unit.count
+    var end = first + 1
+    while end < 64, rest & (1 << UInt64(end)) != 0 {
+      let next = unit.page + end * unit.count
+      guard pages.load(next).home == home, lane(next) == lane(low),
+        next >> ControlLayout.blockShift == low >> ControlLayout.blockShift
+      else { break }
+      end += 1
+    }
+    // Bits first ..< end; a shift by 64 gives none.
+    rest &= ~0 << UInt64(end)
+    return low..<unit.page + end * unit.count
   }
 
   /// Maps what arrived and was not poisoned, contiguous units by one raise. False where the first

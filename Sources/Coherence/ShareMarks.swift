@@ -15,10 +15,7 @@ extension Engine {
   /// Adds to `batch` the marks that tell the home of `page` of this fetch.
   @inlinable
   func writeMarks(_ batch: inout E.F.Batch, _ page: Int, home: NodeID, _ w: Workspace) {
-    fabric.write(&batch, from: w.one, byteCount: 1, to: remote(home, layout.marks + page))
-    fabric.write(
-      &batch, from: w.one, byteCount: 1,
-      to: remote(home, layout.blockMarks + page >> ControlLayout.blockShift))
+    writeMarks(&batch, page..<page + 1, home: home, w)
   }
 
   /// The same for neighbouring units that begin in one block, all of which are being fetched. Only the marks of the

@@ -1,5 +1,3 @@
-import Bootstrap
-import Glibc
 import VerbsFabric
 
 /// The fabrics that a program or a user can ask for.
@@ -30,30 +28,29 @@ struct FabricOffer {
   /// Whether the device's port has an IP address, and connections by address are allowed.
   var hasAddress: Bool
   var laneCount: Int
-  /// Names the machine: equal on nodes that can map each other's memory.
-  var machine: String
-  var hostName: String
+  /// How it wants connections to be made.
+  var method: VerbsSettings.Method
   /// The device, or why there is none: for the middle of a sentence, without a full stop.
   var reason: String
 
-  /// The form in which it travels: three bytes, then three strings that end with a zero.
+  /// The form in which it travels: four bytes, then the reason.
   var bytes: [UInt8] {
     let flags: UInt8 = (hasDevice ? 1 : 0) | (hasAddress ? 2 : 0)
-    return [request.rawValue, flags, UInt8(clamping: laneCount)]
-      + [machine, hostName, reason].flatMap { Array($0.utf8.filter { $0 != 0 }) + [0] }
+    let number = VerbsSettings.Method.allCases.firstIndex(of: method) ?? 0
+    return [request.rawValue, flags, UInt8(clamping: laneCount), UInt8(number)] + Array(reason.utf8)
   }
 
+  /// `nil` where the bytes are no offer.
   init?(_ bytes: [UInt8]) {
-    guard bytes.count > 3, let request = FabricRequest(rawValue: bytes[0]) else { return nil }
-    let texts = bytes[3...].split(separator: 0, maxSplits: 3, omittingEmptySubsequences: false)
-    guard texts.count >= 3 else { return nil }
+    guard bytes.count > 4, let request = FabricRequest(rawValue: bytes[0]),
+      Int(bytes[3]) < VerbsSettings.Method.allCases.count
+    else { return nil }
     self.request = request
     hasDevice = bytes[1] & 1 != 0
     hasAddress = bytes[1] & 2 != 0
     laneCount = Int(bytes[2])
-    machine = String(decoding: texts[0], as: UTF8.self)
-    hostName = String(decoding: texts[1], as: UTF8.self)
-    reason = Self.clause(String(decoding: texts[2], as: UTF8.self))
+    method = VerbsSettings.Method.allCases[Int(bytes[3])]
+    reason = Self.clause(String(decoding: bytes[4...], as: UTF8.self))
   }
 
   private static func clause(_ sentence: String) -> String {
@@ -81,22 +78,20 @@ struct FabricOffer {
     }
     let offer = FabricOffer(
       request: request, hasDevice: port != nil,
-      hasAddress: port?.address != nil && settings.method != .exchange, laneCount: settings.laneCount,
-      machine: Machine.identity, hostName: Machine.hostName, reason: reason)
+      hasAddress: port?.address != nil, laneCount: settings.laneCount, method: settings.method, reason: reason
+    )
     return (offer, port)
   }
 
-  private init(
-    request: FabricRequest, hasDevice: Bool, hasAddress: Bool, laneCount: Int, machine: String,
-    hostName: String,
+  init(
+    request: FabricRequest, hasDevice: Bool, hasAddress: Bool, laneCount: Int, method: VerbsSettings.Method,
     reason: String
   ) {
     self.request = request
     self.hasDevice = hasDevice
     self.hasAddress = hasAddress
     self.laneCount = laneCount
-    self.machine = machine
-    self.hostName = hostName
+    self.method = method
     self.reason = Self.clause(reason)
   }
 }
@@ -107,32 +102,30 @@ enum FabricChoice {
   /// `byAddress`: librdmacm makes the connections.
   case verbs(byAddress: Bool)
 
-  /// The choice and, for the log, why.
+  /// The choice and, for the log, why. `hosts`: the nodes' host names. `areTogether`: all can share memory without a
+  /// network.
   static func decide(
-    _ offers: [FabricOffer], method: VerbsSettings.Method
+    _ offers: [FabricOffer], hosts: [String], areTogether: Bool
   ) throws(MerinoError) -> (choice: FabricChoice, why: String) {
-    let request = try agreed(offers)
-    let areTogether = offers.allSatisfy { $0.machine == offers[0].machine }
+    let request = try common(offers.map(\.request), except: .auto, "MERINO_FABRIC") ?? .auto
     let lacking = offers.indices.filter { !offers[$0].hasDevice }
     if request == .host {
-      guard areTogether else { throw apart(offers, "MERINO_FABRIC=host needs all nodes on one machine") }
+      guard areTogether else {
+        throw apart(offers, hosts, "MERINO_FABRIC=host needs all nodes on one machine")
+      }
       return (.host, "asked for")
     }
     if lacking.isEmpty {
-      try sameLanes(offers)
-      let byAddress = method != .exchange && offers.allSatisfy(\.hasAddress)
-      if method == .cm && !byAddress {
-        let node = offers.firstIndex { !$0.hasAddress } ?? 0
-        throw MerinoError(
-          .notSupported,
-          "could not join: MERINO_CONNECT=cm, but the port of node \(node) on \(offers[node].hostName) has no IP "
-            + "address: \(offers[node].reason).")
-      }
-      return (.verbs(byAddress: byAddress), request == .verbs ? "asked for" : "every node has a device")
+      return (
+        .verbs(byAddress: try byAddress(offers, hosts)),
+        request == .verbs ? "asked for" : "every node has a device"
+      )
     }
-    if request == .verbs { throw apart(offers, "MERINO_FABRIC=verbs needs an RDMA device on every node") }
+    if request == .verbs {
+      throw apart(offers, hosts, "MERINO_FABRIC=verbs needs an RDMA device on every node")
+    }
     guard areTogether else {
-      throw apart(offers, "the nodes are on several machines, and not all of them have an RDMA device")
+      throw apart(offers, hosts, "the nodes are on several machines, and not all of them have an RDMA device")
     }
     let node = lacking[0]
     return (
@@ -141,61 +134,41 @@ enum FabricChoice {
     )
   }
 
-  private static func agreed(_ offers: [FabricOffer]) throws(MerinoError) -> FabricRequest {
-    var found: (request: FabricRequest, node: Int)?
-    for (node, offer) in offers.enumerated() where offer.request != .auto {
-      if let found, found.request != offer.request {
-        throw MerinoError(
-          .mismatch,
-          "could not join: MERINO_FABRIC is \"\(found.request)\" at node \(found.node) and \"\(offer.request)\" at "
-            + "node \(node); give all nodes the same.")
-      }
-      found = found ?? (offer.request, node)
-    }
-    return found?.request ?? .auto
+  /// Whether librdmacm makes the connections; every node has a device.
+  private static func byAddress(_ offers: [FabricOffer], _ hosts: [String]) throws(MerinoError) -> Bool {
+    _ = try common(offers.map(\.laneCount), except: nil, "MERINO_LANES")
+    let method = try common(offers.map(\.method), except: .auto, "MERINO_CONNECT") ?? .auto
+    guard let node = offers.firstIndex(where: { !$0.hasAddress }) else { return method != .exchange }
+    if method != .cm { return false }
+    throw MerinoError(
+      .notSupported,
+      "could not join: MERINO_CONNECT=cm, but the port of node \(node) on \(hosts[node]) has no IP address: "
+        + "\(offers[node].reason).")
   }
 
-  private static func sameLanes(_ offers: [FabricOffer]) throws(MerinoError) {
-    guard let node = offers.firstIndex(where: { $0.laneCount != offers[0].laneCount }) else { return }
+  /// The value that all nodes that say one agree on; `nil` where all leave it open, as `open` does.
+  private static func common<T: Equatable>(
+    _ values: [T], except open: T?, _ name: String
+  ) throws(MerinoError) -> T? {
+    guard let first = values.firstIndex(where: { $0 != open }) else { return nil }
+    guard let other = values.firstIndex(where: { $0 != open && $0 != values[first] }) else {
+      return values[first]
+    }
     throw MerinoError(
       .mismatch,
-      "could not join: MERINO_LANES is \(offers[0].laneCount) at node 0 and \(offers[node].laneCount) at node "
-        + "\(node); give all nodes the same.")
+      "could not join: \(name) is \(values[first]) at node \(first) and \(values[other]) at node \(other); give all "
+        + "nodes the same.")
   }
 
-  /// The error that says what each node has; of nodes of one machine that have the same, the first.
-  private static func apart(_ offers: [FabricOffer], _ what: String) -> MerinoError {
+  /// The error that says what each node has; of nodes of one host that have the same, the first.
+  private static func apart(_ offers: [FabricOffer], _ hosts: [String], _ what: String) -> MerinoError {
     var said = Set<String>()
     var lines: [String] = []
-    for (node, offer) in offers.enumerated() where said.insert(offer.machine + offer.reason).inserted {
-      // Where there is no device the reason is a sentence of its own.
-      let reason = offer.reason.hasSuffix(".") ? String(offer.reason.dropLast()) : offer.reason
-      lines.append("node \(node) on \(offer.hostName): \(reason)")
+    for (node, offer) in offers.enumerated() where said.insert(hosts[node] + offer.reason).inserted {
+      lines.append("node \(node) on \(hosts[node]): \(offer.reason)")
     }
     let shown =
       lines.prefix(8).joined(separator: "; ") + (lines.count > 8 ? "; and \(lines.count - 8) more" : "")
     return MerinoError(.notSupported, "could not join: \(what): \(shown).")
-  }
-}
-
-/// The machine that this process runs on.
-enum Machine {
-  static var hostName: String {
-    withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
-      guard let base = buffer.baseAddress, gethostname(base, 255) == 0 else { return "an unnamed host" }
-      base[255] = 0
-      return String(cString: base)
-    }
-  }
-
-  /// The running kernel's own random number: equal for processes of one machine, containers included.
-  static var identity: String {
-    withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { buffer in
-      guard let base = buffer.baseAddress, let file = fopen("/proc/sys/kernel/random/boot_id", "re") else {
-        return hostName
-      }
-      defer { fclose(file) }
-      return fgets(base, 64, file) == nil ? hostName : String(cString: base.self)
-    }
   }
 }

@@ -4,23 +4,39 @@ import Coherence
 import Node
 import VerbsFabric
 
+/// What this node was asked for, all of it read before it joins: a mistake is this node's own error, and not the loss of
+/// a node to the others.
+struct JoinSettings {
+  let request: FabricRequest
+  let verbs: VerbsSettings
+  let announcement: Announcement
+  let timeoutMilliseconds: Int
+  /// `MERINO_SPINS`.
+  let spins: Int?
+
+  init(_ options: ClusterOptions) throws(MerinoError) {
+    request = try FabricRequest(options)
+    verbs = try VerbsSettings.fromEnvironment()
+    announcement = try Announcement(options)
+    timeoutMilliseconds = try Connecting.bootstrapping { () throws(BootstrapError) in
+      if let given = options.joinTimeoutMilliseconds { return given }
+      return try Job.joinTimeoutMilliseconds()
+    }
+    spins = try EnvironmentSettings.count("MERINO_SPINS", 0...1_000_000)
+  }
+}
+
 /// How a process becomes a node.
 enum Joining {
   static func join(_ options: ClusterOptions) throws(MerinoError) -> Runtime {
     let log = Logger(options)
-    let request = try FabricRequest(options)
-    let settings = try VerbsSettings.fromEnvironment()
-    let mine = try Announcement(options)
-    let timeoutMilliseconds = try bootstrapping { () throws(BootstrapError) in
-      if let given = options.joinTimeoutMilliseconds { return given }
-      return try Job.joinTimeoutMilliseconds()
-    }
+    let settings = try JoinSettings(options)
     let job = try bootstrapping { () throws(BootstrapError) in
       try Job.join(joinTimeoutMilliseconds: options.joinTimeoutMilliseconds)
     }
     do throws(MerinoError) {
-      let found = try FabricOffer.make(request, settings, nodeCount: job.nodeCount)
-      return try join(job, mine, found.offer, found.port, settings, timeoutMilliseconds, log)
+      let found = try FabricOffer.make(settings.request, settings.verbs, nodeCount: job.nodeCount)
+      return try join(job, settings, found.offer, found.port, log)
     } catch {
       log(.error, error.description)
       throw error
@@ -28,19 +44,20 @@ enum Joining {
   }
 
   private static func join(
-    _ job: Job, _ mine: Announcement, _ offer: FabricOffer, _ port: PortChoice?, _ settings: VerbsSettings,
-    _ timeoutMilliseconds: Int, _ log: Logger
+    _ job: Job, _ settings: JoinSettings, _ offer: FabricOffer, _ port: PortChoice?, _ log: Logger
   ) throws(MerinoError) -> Runtime {
-    let all = try bootstrapping { () throws(BootstrapError) in try job.exchange(mine.bytes + offer.bytes) }
+    let mine = settings.announcement.bytes + offer.bytes
+    let all = try bootstrapping { () throws(BootstrapError) in try job.exchange(mine) }
     let agreement = try Agreement(all.map { Announcement($0) })
     var offers: [FabricOffer] = []
     for bytes in all { offers.append(try Self.offer(in: bytes)) }
-    let chosen = try FabricChoice.decide(offers, method: settings.method)
+    let chosen = try FabricChoice.decide(
+      offers, hosts: job.members.map(\.hostName), areTogether: job.areAllOnOneMachine)
     let plan = Connecting.Plan(
-      job: job, choice: chosen.choice, port: port, settings: settings,
-      timeoutMilliseconds: timeoutMilliseconds,
-      localNodeCount: offers.count { $0.machine == offer.machine },
-      spins: try EnvironmentSettings.count("MERINO_SPINS", 0...1_000_000))
+      job: job, choice: chosen.choice, port: port, settings: settings.verbs,
+      timeoutMilliseconds: settings.timeoutMilliseconds,
+      localNodeCount: job.members.count { $0.machine == job.members[job.node].machine },
+      spins: settings.spins)
     let configuration = agreement.configuration
     let layout = Agreement.layout(configuration)
     log(.info, sentence(agreement, layout, chosen, port))

@@ -10,7 +10,8 @@ public struct Backoff: BitwiseCopyable, Sendable {
 
   /// Steps that spin where nothing better is known: a few microseconds, the time of an operation on a fast network.
   @inlinable public static var spins: UInt32 { 64 }
-  @inlinable static var yields: UInt32 { 400 }
+  /// Steps after those that yield.
+  @inlinable static var yields: UInt32 { 336 }
   @inlinable static var longestSleepNanoseconds: UInt64 { 1_000_000 }
 
   /// One step of the wait.
@@ -23,12 +24,12 @@ public struct Backoff: BitwiseCopyable, Sendable {
     steps &+= 1
     if steps <= spins {
       cplatform_relax()
-    } else if steps <= Self.yields {
+    } else if steps &- spins <= Self.yields {
       cplatform_yield()
     } else {
-      let doublings = min((steps &- Self.yields) / 8, 6)
+      let doublings = min((steps &- spins &- Self.yields) / 8, 6)
       cplatform_sleep_nanoseconds(min(20_000 << UInt64(doublings), Self.longestSleepNanoseconds))
     }
-    if steps == .max { steps = Self.yields }
+    if steps == .max { steps = spins &+ Self.yields }
   }
 }
