@@ -72,19 +72,3 @@ package struct PortChoice: Sendable {
     }
   }
 }
-
-/// `MERINO_DEVICE=name[:port]`.
-package struct DeviceDemand: Sendable, Equatable {
-  package var device: String
-  package var port: Int?
-
-  /// nil for a text that is none.
-  package init?(_ text: String) {
-    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-    guard parts.count <= 2, let name = parts.first, !name.isEmpty else { return nil }
-    device = String(name)
-    guard parts.count == 2 else { return }
-    guard let number = Int(parts[1]), number > 0 else { return nil }
-    port = number
-  }
-}

@@ -77,7 +77,9 @@ struct RunCommand: ParsableCommand {
   var label = false
 
   @Option(
-    help: ArgumentHelp("How nodes reach each other's memory: host (nodes of one machine).", valueName: "name")
+    help: ArgumentHelp(
+      "How nodes reach each other's memory: verbs (RDMA), host (one machine) or auto (MERINO_FABRIC).",
+      valueName: "name")
   )
   var fabric: String?
 

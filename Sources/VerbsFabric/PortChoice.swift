@@ -29,10 +29,7 @@ public struct PortChoice: Sendable {
   public init(_ settings: VerbsSettings) throws(VerbsFabricError) {
     try settings.check()
     var needs = DeviceRequirements()
-    if let demanded = try settings.demanded() {
-      needs.deviceName = demanded.name
-      needs.port = demanded.port
-    }
+    if let demand = try settings.demanded() { needs.restrict(to: demand) }
     needs.needsAtomics = true
     // For kernels before 5.12, where the child of a fork() would take the queues' pages with it, as those of system()
     // and posix_spawn do. It is too late where the program has registered memory of its own, and then the program's.

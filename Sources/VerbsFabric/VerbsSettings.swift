@@ -59,15 +59,12 @@ public struct VerbsSettings: Sendable {
     throw .setting("\(name)=\(value) is out of range: \(range.lowerBound) to \(range.upperBound).")
   }
 
-  /// The device's name and port of `device`.
-  func demanded() throws(VerbsFabricError) -> (name: String, port: Int?)? {
+  /// What `device` names.
+  func demanded() throws(VerbsFabricError) -> DeviceDemand? {
     guard let device else { return nil }
-    guard let colon = device.lastIndex(of: ":") else { return (device, nil) }
-    guard let port = Int(device[device.index(after: colon)...]), port > 0, colon > device.startIndex else {
-      throw .setting(
-        "MERINO_DEVICE=\(device) names no device: write its name, and its port if it matters, as in mlx5_0 or "
-          + "mlx5_0:1 (ibv_devices lists them).")
-    }
-    return (String(device[..<colon]), port)
+    if let demand = DeviceDemand(device) { return demand }
+    throw .setting(
+      "MERINO_DEVICE=\(device) names no device: write its name, and its port if it matters, as in mlx5_0 or mlx5_0:1 "
+        + "(ibv_devices lists them).")
   }
 }

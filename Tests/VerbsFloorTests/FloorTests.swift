@@ -22,7 +22,7 @@ import VerbsFloor
   }
 
   private func connected() throws -> (FloorEnd, FloorEnd) {
-    let listener = try FloorListener(deviceName: "fake0")
+    let listener = try FloorListener(demand: "fake0:1")
     #expect(listener.host == "192.0.2.1" && listener.port != 0)
     let accepting = Accepting(listener)
     var thread = pthread_t()
@@ -91,7 +91,7 @@ import VerbsFloor
   @Test func aHostWithoutSuchADeviceSaysSo() {
     cfake_enable(1)
     defer { cfake_enable(0) }
-    let error = #expect(throws: VerbsError.self) { try FloorListener(deviceName: "fake1") }
+    let error = #expect(throws: VerbsError.self) { try FloorListener(demand: "fake1") }
     #expect("\(error as Any)".contains("not active"))
   }
 }

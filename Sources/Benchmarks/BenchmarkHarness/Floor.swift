@@ -19,7 +19,7 @@ public struct Floor {
       return Floor(end: nil, isVerbs: false, note: "copies and page faults in plain C, as asked for.")
     }
     var failure = ""
-    let listener = cluster.node == 0 ? attempt(&failure) { try FloorListener(deviceName: device) } : nil
+    let listener = cluster.node == 0 ? attempt(&failure) { try FloorListener(demand: device) } : nil
     let address = try text("\(listener.map { "\($0.host) \($0.port)" } ?? "")", cluster, from: 0)
     let words = address.split(separator: " ")
     var end: FloorEnd?

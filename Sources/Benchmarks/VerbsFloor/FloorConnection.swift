@@ -12,11 +12,17 @@ public final class FloorListener {
 
   /// Listens at the IP address of the first active port.
   ///
-  /// - Parameter deviceName: only this device; nil for any.
+  /// - Parameter demand: only this device, as `DeviceDemand` reads it; nil for any.
   /// - Throws: `VerbsError` that says of each device why it does not do; `FloorFailure`.
-  public init(deviceName: String?) throws {
+  public init(demand: String?) throws {
     var requirements = DeviceRequirements()
-    requirements.deviceName = deviceName
+    if let demand {
+      guard let read = DeviceDemand(demand) else {
+        throw FloorFailure(
+          "MERINO_DEVICE=\(demand) names no device: write name or name:port, as in mlx5_0:1.")
+      }
+      requirements.restrict(to: read)
+    }
     requirements.needsAtomics = true
     let selection = try DeviceSelection.first(requirements)
     let addresses = try selection.context.globalIdentifiers(port: selection.port).filter {

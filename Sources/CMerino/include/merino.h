@@ -130,7 +130,10 @@ typedef struct merino_options {
    * by default as much as every node's control memory allows within its limits.
    */
   uint64_t capacity_bytes;
-  /** Name of the fabric: "host". MERINO_FABRIC; by default what the launcher says, "host" without one. */
+  /**
+   * Name of the fabric: "verbs" (RDMA), "host" (nodes of one machine), or "auto": verbs where every node has a
+   * device, else host where all are on one machine. MERINO_FABRIC; "auto".
+   */
   const char *fabric;
   /** Locks, reader-writer locks, events, conditions and barriers of the job. MERINO_LOCKS; 65,536. */
   uint32_t max_locks;
