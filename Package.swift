@@ -43,47 +43,53 @@ let package = Package(
 
     // One-sided operations, and who provides them.
     .target(name: "Fabric", dependencies: ["Platform"]),
-    .target(name: "HostFabric", dependencies: ["Fabric", "Platform"]),
+    .target(name: "HostFabric", dependencies: ["CPlatform", "Fabric", "Platform"]),
 
     // RDMA by itself: Swift types over libibverbs and librdmacm, which know nothing of shared memory.
     .systemLibrary(
       name: "CVerbs", pkgConfig: "librdmacm", providers: [.apt(["libibverbs-dev", "librdmacm-dev"])]),
     .target(name: "Verbs", dependencies: ["CVerbs"]),
-    .target(name: "VerbsFabric", dependencies: ["Fabric", "Platform", "Verbs"]),
+    .target(name: "VerbsFabric", dependencies: ["CPlatform", "Fabric", "Platform", "Verbs"]),
 
     // The protocol.
-    .target(name: "Coherence", dependencies: ["Fabric", "Platform"]),
+    .target(name: "Coherence", dependencies: ["CPlatform", "Fabric", "Platform"]),
 
     // This process: which addresses are shared, what happens when one faults, who is in the job.
-    .target(name: "AddressSpace", dependencies: ["Coherence", "Platform"]),
+    .target(name: "AddressSpace", dependencies: ["CPlatform", "Coherence", "Platform"]),
     .target(name: "CFaultHandler"),
-    .target(name: "FaultHandler", dependencies: ["AddressSpace", "CFaultHandler", "Coherence", "Platform"]),
+    .target(
+      name: "FaultHandler",
+      dependencies: ["AddressSpace", "CFaultHandler", "CPlatform", "Coherence", "Platform"]),
     .target(name: "CBootstrap"),
-    .target(name: "Bootstrap", dependencies: ["CBootstrap", "Platform"]),
+    .target(name: "Bootstrap", dependencies: ["CBootstrap", "CPlatform", "Platform"]),
     .target(name: "Heap"),
     .target(
       name: "Node",
-      dependencies: ["AddressSpace", "Coherence", "Fabric", "HostFabric", "Platform", "VerbsFabric"]),
+      dependencies: [
+        "AddressSpace", "CPlatform", "Coherence", "Fabric", "HostFabric", "Platform", "VerbsFabric",
+      ]),
 
     // What people import.
     .target(
       name: "Merino",
       dependencies: [
-        "AddressSpace", "Bootstrap", "Coherence", "Fabric", "FaultHandler", "Heap", "HostFabric", "Node",
-        "Platform", "VerbsFabric",
+        "AddressSpace", "Bootstrap", "CPlatform", "Coherence", "Fabric", "FaultHandler", "Heap", "HostFabric",
+        "Node", "Platform", "VerbsFabric",
       ]),
     .target(name: "CMerino"),
-    .target(name: "MerinoC", dependencies: ["CMerino", "Merino"]),
+    .target(name: "MerinoC", dependencies: ["CMerino", "FaultHandler", "Merino"]),
 
     // Tools.
     .target(name: "CDoctor"),
     .target(
       name: "Doctor",
       dependencies: [
-        "AddressSpace", "BenchmarkSupport", "Bootstrap", "CDoctor", "HostFabric", "Merino", "Verbs",
+        "AddressSpace", "BenchmarkSupport", "Bootstrap", "CDoctor", "CPlatform", "HostFabric", "Merino",
+        "Platform", "Verbs",
       ]),
     .executableTarget(
-      name: "MerinoTool", dependencies: ["Merino", "Bootstrap", "CBootstrap", "Doctor", argumentParser]),
+      name: "MerinoTool",
+      dependencies: ["Bootstrap", "CBootstrap", "CPlatform", "Doctor", "Merino", "Platform", argumentParser]),
 
     // Benchmarks: what Merino's steps and the plain operations below them take.
     .target(name: "CFaultFloor", path: "Sources/Benchmarks/CFaultFloor"),
@@ -115,31 +121,32 @@ let package = Package(
       name: "SimulatedFabric", dependencies: ["CCoroutine", "Fabric", "Platform"],
       path: "Sources/Simulation/SimulatedFabric", swiftSettings: onCoroutines),
     .target(
-      name: "Simulation", dependencies: ["Coherence", "SimulatedFabric"],
+      name: "Simulation", dependencies: ["Coherence", "Fabric", "Platform", "SimulatedFabric"],
       path: "Sources/Simulation/Simulation", swiftSettings: onCoroutines),
     .executableTarget(
-      name: "MerinoSimulate", dependencies: ["Simulation", argumentParser],
+      name: "MerinoSimulate", dependencies: ["Coherence", "Simulation", argumentParser],
       path: "Sources/Simulation/MerinoSimulate"),
 
     // Tests.
     .testTarget(name: "PlatformTests", dependencies: ["Platform", "Fabric", "HostFabric"]),
     .testTarget(
-      name: "CoherenceTests", dependencies: ["Coherence", "Simulation", "SimulatedFabric"],
+      name: "CoherenceTests",
+      dependencies: ["Coherence", "Fabric", "Platform", "SimulatedFabric", "Simulation"],
       swiftSettings: onCoroutines),
     .target(name: "CFaultProbe", path: "Tests/CFaultProbe"),
     .executableTarget(
       name: "FaultProbe",
-      dependencies: ["AddressSpace", "CFaultProbe", "Coherence", "FaultHandler", "Platform"],
+      dependencies: ["AddressSpace", "CFaultProbe", "CPlatform", "Coherence", "FaultHandler", "Platform"],
       path: "Tests/FaultProbe"),
     .testTarget(
       name: "AddressSpaceTests",
-      dependencies: ["AddressSpace", "Coherence", "FaultHandler", "FaultProbe", "Platform"]),
+      dependencies: ["AddressSpace", "CPlatform", "Coherence", "FaultHandler", "FaultProbe", "Platform"]),
     .executableTarget(
       name: "BootstrapProbe", dependencies: ["Bootstrap", "CBootstrap", "Platform"],
       path: "Tests/BootstrapProbe"),
     .testTarget(
       name: "BootstrapTests",
-      dependencies: ["Bootstrap", "BootstrapProbe", "CBootstrap", "MerinoTool", "Platform"]),
+      dependencies: ["Bootstrap", "BootstrapProbe", "CBootstrap", "CPlatform", "MerinoTool", "Platform"]),
     .executableTarget(
       name: "MerinoStress", dependencies: ["Merino", "Platform", argumentParser], path: "Tests/Stress"),
     .executableTarget(name: "ApiProbe", dependencies: ["Merino"], path: "Tests/ApiProbe"),
@@ -153,7 +160,7 @@ let package = Package(
     .testTarget(name: "DoctorTests", dependencies: ["Doctor", "Verbs"]),
     .testTarget(name: "HeapTests", dependencies: ["Heap"]),
     .testTarget(name: "BenchmarkSupportTests", dependencies: ["BenchmarkSupport"]),
-    .testTarget(name: "VerbsFloorTests", dependencies: ["CFakeProvider", "VerbsFloor"]),
+    .testTarget(name: "VerbsFloorTests", dependencies: ["CFakeProvider", "Verbs", "VerbsFloor"]),
     .testTarget(name: "ArchitectureTests"),
   ],
   swiftLanguageModes: [.v6]

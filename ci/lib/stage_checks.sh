@@ -8,6 +8,7 @@ stage_checks() {
   checks_documents "$work"
   checks_counting "$work"
   checks_benchmarks "$work"
+  checks_dependencies "$work"
   rm -rf "$work"
 }
 
@@ -123,4 +124,20 @@ checks_benchmarks() {
   check_fails "compare-perftest refuses an option that is none" '--round is no option' ci/compare-perftest --round 1
   check_fails "compare-perftest refuses no rounds" 'takes a number from 1' ci/compare-perftest --rounds 0
   check_fails "compare-perftest refuses a fabric that is none" 'takes verbs or host' ci/compare-perftest --fabric tcp
+}
+
+# A package whose second target imports the first without saying so.
+checks_dependencies() {
+  mkdir -p "$1/package/Sources/Below" "$1/package/Sources/Above"
+  touch "$1/package/Sources/Below/Below.swift"
+  echo 'public import struct Below.Thing' >"$1/package/Sources/Above/Above.swift"
+  cat >"$1/package/Package.swift" <<'SWIFT'
+// swift-tools-version: 6.2
+import PackageDescription
+let package = Package(name: "wrong", targets: [.target(name: "Below"), .target(name: "Above")])
+SWIFT
+  check_fails "check-dependencies finds an import that is not declared" 'Above.swift imports Below, which Above' \
+    ci/check-dependencies "$1/package"
+  sed -i 's/name: "Above"/name: "Above", dependencies: ["Below"]/' "$1/package/Package.swift"
+  check "check-dependencies admits one that is declared" ci/check-dependencies "$1/package"
 }

@@ -180,7 +180,7 @@ settings() {
     "${run[@]}" -n 1 -- env MERINO_LANES=2 "$join" : -n 1 -- "$join"
   refused "one node has no device" -19 'node 0 on .*nosuch0 was demanded; node 1 on .*\.$' \
     "${run[@]}" -n 1 -- env MERINO_DEVICE=nosuch0 "$join" : -n 1 -- "$join"
-  refused "fabrics differ" -18 'MERINO_FABRIC is "host" at node 0 and "verbs" at node 1' \
+  refused "fabrics differ" -18 'MERINO_FABRIC is host at node 0 and verbs at node 1' \
     "${run[@]}" -n 1 -- env MERINO_FABRIC=host "$join" : -n 1 -- "$join"
   refused "1 MiB of locked memory" -4 'limit of locked memory is 1024 KiB .*memlock' \
     prlimit --memlock=1048576:1048576 "${as_user[@]}" "$join"
