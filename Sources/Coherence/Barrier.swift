@@ -13,23 +13,40 @@ extension Engine {
     defer { local.barrierBusy.store(0) }
     add(.barriers)
     var message = BarrierMessage()
-    try seal(&message)
-    try disseminate(&message, carrying: true)
+    let number = nextDissemination()
+    try sealAndTell(number, &message)
+    try hear(number, &message, carrying: true)
     if message.epochOverflowed {
       try acquire(local.mergedClock)
-    } else {
+    } else if (0..<nodeCount).contains(where: hasEpoch) {
       try acquireEpoch()
     }
     if local.moveCount.loadRelaxed() > 0 { try moveHomes() }
     try reset(upTo: message.retired)
-    cplatform_copy(local.barrierClock, local.mergedClock, configuration.clockByteCount)
+    keepBarrierClock()
+  }
+
+  /// The clock that the next barrier's is compared with.
+  @inlinable
+  func keepBarrierClock() {
+    for peer in 0..<nodeCount {
+      let entry = Self.clockEntry(local.mergedClock, peer)
+      local.barrierClock.storeBytes(of: entry, toByteOffset: peer * 8, as: UInt64.self)
+    }
+  }
+
+  /// Signals are blocked once for both: it costs two system calls.
+  @inlinable
+  func sealAndTell(_ number: UInt64, _ message: inout BarrierMessage) throws(EngineError) {
+    let saved = execution.enterCritical()
+    defer { execution.leaveCritical(saved) }
+    try seal(&message)
+    try tellFirst(number, message, carrying: true)
   }
 
   /// This node's part: everything placed and noted, the epoch's set closed, the clock in the message.
   @inlinable
   func seal(_ message: inout BarrierMessage) throws(EngineError) {
-    let saved = execution.enterCritical()
-    defer { execution.leaveCritical(saved) }
     try enterGate()
     defer { leaveGate() }
     let w = takeWorkspace()
@@ -81,7 +98,8 @@ extension Engine {
     keepSoleWriters()
   }
 
-  /// Whether `peer` noticed anything since the last barrier.
+  /// Whether `peer` noticed anything since the last barrier. Where no node did, the clock is that of the last barrier
+  /// and applied already.
   @inlinable
   func hasEpoch(_ peer: NodeID) -> Bool {
     Self.clockEntry(local.mergedClock, peer) > Self.clockEntry(local.barrierClock, peer)

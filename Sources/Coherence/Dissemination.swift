@@ -15,45 +15,98 @@ struct BarrierMessage {
 
   @inlinable init() {}
 
-  /// The two of them as a word.
   @inlinable
-  var flags: UInt64 {
-    get { (epochOverflowed ? 1 : 0) | (movesCancelled ? 2 : 0) }
-    set {
-      epochOverflowed = newValue & 1 != 0
-      movesCancelled = newValue & 2 != 0
-    }
+  init(word: UInt64) {
+    epochOverflowed = word & 1 != 0
+    movesCancelled = word & 2 != 0
+    retired = word >> 2
   }
+
+  /// The message as the content of one word.
+  @inlinable
+  var word: UInt64 { retired << 2 | (movesCancelled ? 2 : 0) | (epochOverflowed ? 1 : 0) }
+}
+
+/// A word of a message, which vouches for itself: the number of its dissemination in the highest 16 bits, 48 bits of
+/// content below. They are enough for positions in logs: at a notice a microsecond, for nine years.
+///
+/// The number lies in the bytes that come last, so it also comes last where a word is copied byte by byte.
+@frozen
+@usableFromInline
+struct TaggedWord: BitwiseCopyable {
+  @usableFromInline let raw: UInt64
+
+  @inlinable init(raw: UInt64) { self.raw = raw }
+  @inlinable init(_ content: UInt64, of dissemination: UInt64) {
+    raw = dissemination << 48 | content & Self.mask
+  }
+
+  @inlinable static var mask: UInt64 { 1 << 48 - 1 }
+  @inlinable var content: UInt64 { raw & Self.mask }
+  @inlinable func belongs(to dissemination: UInt64) -> Bool { raw >> 48 == dissemination & 0xFFFF }
 }
 
 // Dissemination (Hensgen, Finkel, Manber 1988): in round r each node tells node + 2^r what it has
 // heard; after ceil(log2 N) rounds everybody has heard of everybody.
 //
-// An inbox for each round and parity: word 0 is the flag, the number of the dissemination; the message and the clock
-// lie behind it. They are WRITTEN before the flag on the same connection. A sender can be one
-// dissemination ahead of its receiver, never two: it cannot finish the next one without the receiver
-// having begun it, which is after the receiver has read this inbox.
+// An inbox for each round and parity; a message is one WRITE into it: a word that holds the `BarrierMessage`, and behind
+// it a word a node, the clock. The receiver waits until every word has the dissemination's number, so the words may
+// come in any order. What is left of earlier messages has other numbers: clocks are sent by one or two of the one
+// or three disseminations of a barrier, so no word of an inbox is older than two barriers, six numbers of 65,536.
+// A sender can be one dissemination ahead of its receiver, never two: it cannot finish the next one without the
+// receiver having begun it, which is after the receiver has read this inbox.
 
 extension Engine {
   /// Returns after all nodes have called it as often as this one. Merges `message` and
   /// `local.mergedClock` over the nodes if `carrying`. By the barrier's thread.
   @inlinable
   func disseminate(_ message: inout BarrierMessage, carrying: Bool) throws(EngineError) {
+    let number = nextDissemination()
+    try tellFirst(number, message, carrying: carrying)
+    try hear(number, &message, carrying: carrying)
+  }
+
+  @inlinable
+  func nextDissemination() -> UInt64 {
     let number = local.disseminations.loadRelaxed() + 1
     local.disseminations.storeRelaxed(number)
+    return number
+  }
+
+  /// The message of the first round. Signals are blocked.
+  @inlinable
+  func tellFirst(_ number: UInt64, _ message: BarrierMessage, carrying: Bool) throws(EngineError) {
+    if nodeCount > 1 { try tell(round: 0, number, message, carrying: carrying) }
+  }
+
+  /// Waits for the messages of all rounds, and sends those of the rounds after the first.
+  @inlinable
+  func hear(_ number: UInt64, _ message: inout BarrierMessage, carrying: Bool) throws(EngineError) {
     for round in 0..<configuration.roundCount {
-      try tell((node + 1 << round) % nodeCount, round, number, message, carrying: carrying)
+      if round > 0 {
+        let saved = execution.enterCritical()
+        defer { execution.leaveCritical(saved) }
+        try tell(round: round, number, message, carrying: carrying)
+      }
       let inbox = control + inboxOffset(round, number)
-      var backoff = Backoff()
-      var looks: UInt64 = 0
-      // Acquire: pairs with the WRITE of the flag behind the message.
-      while AtomicWord(inbox).load() != number {
+      try awaitMessage(inbox, number, wordCount: messageWordCount(carrying: carrying))
+      if carrying { merge(inbox, &message) }
+    }
+  }
+
+  @inlinable
+  func awaitMessage(_ inbox: UnsafeMutableRawPointer, _ number: UInt64, wordCount: Int) throws(EngineError) {
+    var backoff = Backoff()
+    var looks: UInt64 = 0
+    let count = isOn(.barrierTrustsFirstWord) ? 1 : wordCount
+    for index in 0..<count {
+      // Acquire: pairs with the WRITE of the word, posted after all that it tells of.
+      while !TaggedWord(raw: AtomicWord(inbox + index * 8).load()).belongs(to: number) {
         try checkPeers()
         execution.pause(&backoff)
         looks &+= 1
         if looks & 63 == 0 { try checkTold() }
       }
-      if carrying { merge(inbox, &message) }
     }
   }
 
@@ -70,55 +123,59 @@ extension Engine {
     }
   }
 
+  /// Words of a message: only those that carry something.
+  @inlinable
+  func messageWordCount(carrying: Bool) -> Int { carrying ? 1 + nodeCount : 1 }
+
+  @inlinable
+  func staging(_ round: Int) -> UnsafeMutableRawPointer {
+    control + layout.stagings + round * layout.inboxByteCount
+  }
+
   /// The flight of the last message of a round; it lies behind the message's staging.
   @inlinable
   func stagingFlight(_ round: Int) -> Flight {
-    Flight(
-      control + layout.stagings + round * layout.inboxByteCount + Self.inboxClockOffset
-        + configuration.clockByteCount)
+    Flight(staging(round) + messageWordCount(carrying: true) * 8)
   }
-
-  /// Words before the clock: the flag, the message's two.
-  @inlinable
-  static var inboxClockOffset: Int { 24 }
 
   @inlinable
   func inboxOffset(_ round: Int, _ number: UInt64) -> Int {
     layout.inboxes + (Int(number & 1) * configuration.roundCount + round) * layout.inboxByteCount
   }
 
+  /// Sends this node's message of a round. Signals are blocked.
   @inlinable
   func tell(
-    _ peer: NodeID, _ round: Int, _ number: UInt64, _ message: BarrierMessage, carrying: Bool
+    round: Int, _ number: UInt64, _ message: BarrierMessage, carrying: Bool
   ) throws(EngineError) {
-    let saved = execution.enterCritical()
-    defer { execution.leaveCritical(saved) }
-    // The staging of a round stays as it is until its WRITEs of last time have completed.
-    let staging = control + layout.stagings + round * layout.inboxByteCount
+    let staging = staging(round)
     let flight = stagingFlight(round)
-    try wait(flight)
-    staging.storeBytes(of: number, as: UInt64.self)
-    let inbox = remote(peer, inboxOffset(round, number))
-    var batch = fabric.open(peer, lane: 0)
-    if isOn(.flagBeforeMessage) { fabric.write(&batch, from: staging, byteCount: 8, to: inbox) }
+    let byteCount = messageWordCount(carrying: carrying) * 8
+    // The staging of a round stays as it is until its WRITE of last time has completed, unless that was copied when it
+    // was posted. Then nobody looks at its completion unless the wait is long: see `checkTold`.
+    if messageWordCount(carrying: true) * 8 > fabric.inlineLimit { try wait(flight) }
+    staging.storeBytes(of: TaggedWord(message.word, of: number).raw, as: UInt64.self)
     if carrying {
-      staging.storeBytes(of: message.flags, toByteOffset: 8, as: UInt64.self)
-      staging.storeBytes(of: message.retired, toByteOffset: 16, as: UInt64.self)
-      cplatform_copy(staging + Self.inboxClockOffset, local.mergedClock, configuration.clockByteCount)
-      fabric.write(
-        &batch, from: staging + 8, byteCount: Self.inboxClockOffset - 8 + configuration.clockByteCount,
-        to: inbox.advanced(by: 8))
+      for peer in 0..<nodeCount {
+        let entry = TaggedWord(Self.clockEntry(local.mergedClock, peer), of: number)
+        staging.storeBytes(of: entry.raw, toByteOffset: 8 + peer * 8, as: UInt64.self)
+      }
     }
-    if !isOn(.flagBeforeMessage) { fabric.write(&batch, from: staging, byteCount: 8, to: inbox) }
+    let peer = (node + 1 << round) % nodeCount
+    var batch = fabric.open(peer, lane: 0)
+    fabric.write(
+      &batch, from: staging, byteCount: byteCount, to: remote(peer, inboxOffset(round, number)))
     fabric.submit(batch, flight)
   }
 
   @inlinable
   func merge(_ inbox: UnsafeMutableRawPointer, _ message: inout BarrierMessage) {
-    message.flags |= inbox.load(fromByteOffset: 8, as: UInt64.self)
-    message.retired = max(message.retired, inbox.load(fromByteOffset: 16, as: UInt64.self))
+    let theirs = BarrierMessage(word: TaggedWord(raw: inbox.load(as: UInt64.self)).content)
+    message.epochOverflowed = message.epochOverflowed || theirs.epochOverflowed
+    message.movesCancelled = message.movesCancelled || theirs.movesCancelled
+    message.retired = max(message.retired, theirs.retired)
     for peer in 0..<nodeCount {
-      let theirs = inbox.load(fromByteOffset: Self.inboxClockOffset + peer * 8, as: UInt64.self)
+      let theirs = TaggedWord(raw: inbox.load(fromByteOffset: 8 + peer * 8, as: UInt64.self)).content
       let mine = Self.clockEntry(local.mergedClock, peer)
       if theirs > mine { local.mergedClock.storeBytes(of: theirs, toByteOffset: peer * 8, as: UInt64.self) }
     }

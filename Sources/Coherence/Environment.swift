@@ -84,8 +84,8 @@ public enum Mutation: Int, CaseIterable, Sendable {
   case twinWithoutRegistration
   /// Of the pages that one READ brings only the first is marked.
   case windowMarksFirstOnly
-  /// A barrier's flag is on its way before the message.
-  case flagBeforeMessage
+  /// A barrier's message is read when its first word has come.
+  case barrierTrustsFirstWord
   /// The service registers a chunk whenever it is asked to.
   case chunkRegisteredTwice
 }

@@ -39,18 +39,25 @@ public struct HostBatch: BitwiseCopyable {
   }
 }
 
-/// Copies as the fabric promises: an aligned word of 8 bytes is never torn; other lengths are copied
-/// as memcpy likes, and never a byte outside of the range.
+/// Copies as the fabric promises: of aligned words none is torn; other lengths are copied as memcpy likes, and
+/// never a byte outside of the range. (Words beyond 512 bytes too: it moves those by vectors or in ascending
+/// order, and whoever reads words in any order knows them by their last byte.)
 ///
 /// Both ranges are mapped and `byteCount` bytes long. Other threads and nodes may change them meanwhile:
 /// words are for that, and of longer ranges the protocol believes only bytes that nobody could have changed.
 @inlinable @inline(__always)
-func copyWordUntorn(to: UnsafeMutableRawPointer, from: UnsafeRawPointer, byteCount: Int) {
-  if byteCount == 8 && (UInt(bitPattern: to) | UInt(bitPattern: from)) & 7 == 0 {
-    // AtomicWord has no read-only form; `from` is only loaded from.
-    AtomicWord(to).storeRelaxed(AtomicWord(UnsafeMutableRawPointer(mutating: from)).loadRelaxed())
-  } else {
+func copyWordsUntorn(to: UnsafeMutableRawPointer, from: UnsafeRawPointer, byteCount: Int) {
+  let isWords = (UInt(bitPattern: to) | UInt(bitPattern: from) | UInt(bitPattern: byteCount)) & 7 == 0
+  guard isWords && byteCount <= 512 else {
     cplatform_copy(to, from, byteCount)
+    return
+  }
+  // AtomicWord has no read-only form; `from` is only loaded from.
+  let source = UnsafeMutableRawPointer(mutating: from)
+  var offset = 0
+  while offset < byteCount {
+    AtomicWord(to + offset).storeRelaxed(AtomicWord(source + offset).loadRelaxed())
+    offset &+= 8
   }
 }
 

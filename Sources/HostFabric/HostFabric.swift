@@ -59,25 +59,25 @@ public struct HostFabric: Fabric, @unchecked Sendable {
     return HostBatch(target: peers[peer], peer: Int32(truncatingIfNeeded: peer))
   }
 
-  /// Copies at once. 8 aligned bytes into 8 aligned bytes are never torn.
+  /// Copies at once. Aligned words of 8 bytes are never torn.
   @inlinable
   public func read(
     _ batch: inout HostBatch, from: RemoteAddress, into: UnsafeMutableRawPointer, byteCount: Int
   ) {
     guard let source = resolve(&batch, from, byteCount), isLocal(&batch, into, byteCount) else { return }
     batch.drainStores()
-    copyWordUntorn(to: into, from: source, byteCount: byteCount)
+    copyWordsUntorn(to: into, from: source, byteCount: byteCount)
     acquireFence()
   }
 
-  /// Copies at once. 8 aligned bytes into 8 aligned bytes are never torn.
+  /// Copies at once. Aligned words of 8 bytes are never torn.
   @inlinable
   public func write(
     _ batch: inout HostBatch, from: UnsafeRawPointer, byteCount: Int, to: RemoteAddress
   ) {
     guard let target = resolve(&batch, to, byteCount) else { return }
     releaseFence()
-    copyWordUntorn(to: target, from: from, byteCount: byteCount)
+    copyWordsUntorn(to: target, from: from, byteCount: byteCount)
     batch.owesFullFence = true
   }
 

@@ -148,8 +148,10 @@ func seeds(
     #expect(inlineLimit == 64 ? late == 0 : late > 20)
   }
 
-  @Test(arguments: [8, 16])
+  /// Words keep together in transfers of words only.
+  @Test(arguments: [8, 12, 16])
   func transfersLongerThanAWordAreTorn(_ byteCount: Int) throws {
+    var tornWords = 0
     let torn = try seeds(500, NetworkShape(nodeCount: 2)) { cluster in
       cluster.scheduler.spawn("reader", node: 0) {
         cluster.transfer(0, 1) { fabric, batch, there in
@@ -163,9 +165,14 @@ func seeds(
       }
       try cluster.scheduler.run()
       let bytes = UnsafeRawBufferPointer(start: cluster.control(0, 64), count: byteCount)
+      for start in stride(from: 0, to: byteCount & ~7, by: 8) {
+        let word = bytes[start..<start + 8]
+        if word.contains(0) && word.contains(0xFF) { tornWords += 1 }
+      }
       return bytes.contains(0) && bytes.contains(0xFF)
     }
-    #expect(byteCount == 8 ? torn == 0 : torn > 5)
+    #expect(byteCount == 8 ? torn == 0 : torn > (byteCount == 12 ? 5 : 0), "\(torn)")
+    #expect(byteCount == 12 ? tornWords > 5 : tornWords == 0)
   }
 
   @Test(arguments: [false, true])

@@ -130,7 +130,7 @@ struct HostFabricOrderTests {
     #expect(AtomicWord(nodes.memories[1].frames).load() == 0)
   }
 
-  @Test("Words of 8 bytes are never torn, and no fetch-add is lost between two nodes")
+  @Test("Words of 8 bytes are never torn, alone or among others, and no fetch-add is lost between two nodes")
   func wordsAndAtomics() throws {
     let nodes = try HostNodes(count: 2)
     let rounds = 500_000
@@ -139,18 +139,21 @@ struct HostFabricOrderTests {
       [fabrics = nodes.fabrics, memories = nodes.memories, flights = [nodes.flight(0), nodes.flight(1)]] me in
       let (fabric, flight, control) = (fabrics[me], flights[me], memories[me].control)
       let counter = fabric.controlMemory(of: 0).advanced(by: 4096)
-      let value = AtomicWord(control + 16)
-      value.store(me == 0 ? 0x1111_1111_1111_1111 : 0xEEEE_EEEE_EEEE_EEEE)
+      for word in 0..<3 {
+        AtomicWord(control + 64 + word * 8).store(me == 0 ? 0x1111_1111_1111_1111 : 0xEEEE_EEEE_EEEE_EEEE)
+      }
       guard meet(AtomicWord(memories[0].control + 1024), 1, deadline) else { return }
       for _ in 0..<rounds {
         var batch = fabric.open(0, lane: 0)
         fabric.fetchAdd(&batch, at: counter, addend: 1, old: control)
-        fabric.write(&batch, from: control + 16, byteCount: 8, to: counter.advanced(by: 8))
-        fabric.read(&batch, from: counter.advanced(by: 8), into: control + 8, byteCount: 8)
+        fabric.write(&batch, from: control + 64, byteCount: 24, to: counter.advanced(by: 8))
+        fabric.read(&batch, from: counter.advanced(by: 8), into: control + 128, byteCount: 24)
         fabric.submit(batch, flight)
-        let seen = AtomicWord(control + 8).load()
-        let isWhole = seen == 0x1111_1111_1111_1111 || seen == 0xEEEE_EEEE_EEEE_EEEE
-        if !isWhole { AtomicWord(memories[0].control + 8192).fetchAdd(1) }
+        for word in 0..<3 {
+          let seen = AtomicWord(control + 128 + word * 8).load()
+          let isWhole = seen == 0x1111_1111_1111_1111 || seen == 0xEEEE_EEEE_EEEE_EEEE
+          if !isWhole { AtomicWord(memories[0].control + 8192).fetchAdd(1) }
+        }
       }
     }
     #expect(AtomicWord(nodes.memories[0].control + 4096).load() == UInt64(2 * rounds))

@@ -43,13 +43,14 @@ extension Network {
       payload = made
     }
     let isTearable = Operation.isTearable(remote.address, byteCount)
+    let unit = Operation.cutUnit(remote.address, byteCount)
     let operation = Operation(
       kind: kind, isInline: isInline, poster: Int32(thread), byteCount: byteCount, remote: remote,
       local: local,
       payload: payload, expected: expected, operand: operand,
       capturePieces: kind == .write && !isInline
-        ? Pieces(byteCount, isTearable: isTearable, &scheduler.random) : .whole,
-      placePieces: Pieces(byteCount, isTearable: isTearable, &scheduler.random))
+        ? Pieces(byteCount, isTearable: isTearable, unit: unit, &scheduler.random) : .whole,
+      placePieces: Pieces(byteCount, isTearable: isTearable, unit: unit, &scheduler.random))
     connections[index].append(operation)
     operationCount += 1
     scheduler.log("posts on \(name(index)) #\(connections[index].posted - 1) \(operation)")

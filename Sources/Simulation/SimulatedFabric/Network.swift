@@ -27,7 +27,8 @@ public struct NetworkShape: Sendable {
 ///   later READ or atomic of its connection is executed.
 /// - A READ that has been executed and not completed may be executed again, its answer being lost, and with it
 ///   the READs behind it: it may see WRITEs and atomics that were posted later.
-/// - Transfers are torn, except within an aligned word of 8 bytes.
+/// - Transfers are torn and arrive in any order of their pieces; the words of those that are aligned words in control
+///   memory stay whole.
 /// - Atomics read and write in two steps. Other atomics of the same target keep out; stores and WRITEs do not.
 /// - A completion is seen when some thread of the node polls.
 public final class Network {

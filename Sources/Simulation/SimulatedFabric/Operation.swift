@@ -26,6 +26,12 @@ struct Operation {
 
   var isAtomic: Bool { kind == .compareAndSwap || kind == .fetchAdd }
 
+  /// Transfers of words to or from control memory are cut between the words, all others at any byte.
+  static func cutUnit(_ address: UInt64, _ byteCount: Int) -> Int {
+    let isWords = address & 7 == 0 && byteCount & 7 == 0 && !NetworkAddress(address).isFrame
+    return isWords ? 8 : 1
+  }
+
   /// In an aligned word of 8 bytes nothing is torn.
   static func isTearable(_ address: UInt64, _ byteCount: Int) -> Bool {
     byteCount > 0 && (byteCount > 8 || address >> 3 != (address &+ UInt64(byteCount) &- 1) >> 3)
@@ -43,7 +49,7 @@ extension Operation: CustomStringConvertible {
   }
 }
 
-/// A transfer cut in up to four pieces at any byte, done in any order with others' steps in between.
+/// A transfer cut in up to four pieces, done in any order with others' steps in between.
 struct Pieces {
   private var bounds: (Int, Int, Int, Int, Int)
   private var order: UInt32
@@ -57,14 +63,15 @@ struct Pieces {
     left = 0
   }
 
-  /// `count` bytes: in one piece half of the time.
-  init(_ count: Int, isTearable: Bool, _ random: inout Random) {
+  /// `count` bytes, cut at multiples of `unit`: in one piece half of the time.
+  init(_ count: Int, isTearable: Bool, unit: Int, _ random: inout Random) {
     bounds = (0, count, count, count, count)
     order = 0x3210
     left = 1
     guard isTearable, random.chance(1, in: 2) else { return }
     left = random.within(2...4)
-    let a = random.below(count + 1), b = random.below(count + 1), c = random.below(count + 1)
+    let cuts = count / unit + 1
+    let a = random.below(cuts) * unit, b = random.below(cuts) * unit, c = random.below(cuts) * unit
     bounds.1 = min(a, b, c)
     bounds.3 = max(a, b, c)
     bounds.2 = a + b + c - bounds.1 - bounds.3
