@@ -80,8 +80,7 @@ extension Engine {
     let slot = Int(lock.slot.loadRelaxed()) - 1
     lock.slot.storeRelaxed(0)
     lock.passes.storeRelaxed(0)
-    if !isOn(.unlockBeforeFlush) { try release() }
-    try passOn(id, slot: slot)
+    if !(try releaseAndPassOn(id, slot)) { try grantSuccessor(of: slot) }
     if isOn(.unlockBeforeFlush) { try release() }
     giveBackSlot(slot)
   }
@@ -197,10 +196,22 @@ extension Engine {
     try wait(w.flight)
   }
 
-  /// Leaves the clock and frees the lock, or grants it to the successor.
+  /// Releases, and grants the lock to the successor or leaves it free; false where somebody has enqueued and is not
+  /// known yet. Signals are blocked once for both: it costs two system calls.
   @inlinable
-  func passOn(_ id: Int, slot: Int) throws(EngineError) {
-    if slotWord(slot, 0).load() == 0, try leaveFree(id, slot) { return }
+  func releaseAndPassOn(_ id: Int, _ slot: Int) throws(EngineError) -> Bool {
+    let saved = execution.enterCritical()
+    defer { execution.leaveCritical(saved) }
+    if !isOn(.unlockBeforeFlush) { try releaseWithSignalsBlocked() }
+    // Acquire: pairs with the successor's WRITE.
+    let next = slotWord(slot, 0).load()
+    if next == 0 { return try leaveFree(id, slot) }
+    try grantWithSignalsBlocked(next)
+    return true
+  }
+
+  @inlinable
+  func grantSuccessor(of slot: Int) throws(EngineError) {
     let next = slotWord(slot, 0)
     var backoff = Backoff()
     // Acquire: pairs with the successor's WRITE. It comes: the tail names somebody else.
@@ -214,8 +225,6 @@ extension Engine {
   /// The clock, and behind it on the same connection tail → 0. False where somebody has enqueued.
   @inlinable
   func leaveFree(_ id: Int, _ slot: Int) throws(EngineError) -> Bool {
-    let saved = execution.enterCritical()
-    defer { execution.leaveCritical(saved) }
     let w = takeWorkspace()
     defer { giveBack(w) }
     storeClock(w.clock)
@@ -236,6 +245,11 @@ extension Engine {
   func grant(_ name: UInt64) throws(EngineError) {
     let saved = execution.enterCritical()
     defer { execution.leaveCritical(saved) }
+    try grantWithSignalsBlocked(name)
+  }
+
+  @inlinable
+  func grantWithSignalsBlocked(_ name: UInt64) throws(EngineError) {
     let w = takeWorkspace()
     defer { giveBack(w) }
     storeClock(w.clock)

@@ -13,6 +13,11 @@ extension Engine {
   public func release() throws(EngineError) {
     let saved = execution.enterCritical()
     defer { execution.leaveCritical(saved) }
+    try releaseWithSignalsBlocked()
+  }
+
+  @inlinable
+  func releaseWithSignalsBlocked() throws(EngineError) {
     try enterGate()
     defer { leaveGate() }
     add(.releases)
