@@ -62,29 +62,6 @@ extension Engine {
     }
   }
 
-  /// Releases the lock: every write of this node before is visible to whoever gets it next.
-  ///
-  /// Throws `.notOwner` where the calling thread does not hold it.
-  @inlinable
-  public func releaseLock(_ id: Int) throws(EngineError) {
-    let lock = localLock(id)
-    guard lock.owner.loadRelaxed() == UInt64(execution.threadID) else { throw .notOwner }
-    lock.owner.storeRelaxed(0)
-    defer { leaveLocal(lock) }
-    let passes = lock.passes.loadRelaxed()
-    if lock.nextTicket.load() > lock.serving.loadRelaxed() + 1, passes < UInt64(configuration.localPassLimit)
-    {
-      lock.passes.storeRelaxed(passes + 1)
-      return
-    }
-    let slot = Int(lock.slot.loadRelaxed()) - 1
-    lock.slot.storeRelaxed(0)
-    lock.passes.storeRelaxed(0)
-    if !(try releaseAndPassOn(id, slot)) { try grantSuccessor(of: slot) }
-    if isOn(.unlockBeforeFlush) { try release() }
-    giveBackSlot(slot)
-  }
-
   /// Whether the calling thread holds the lock.
   @inlinable
   public func holdsLock(_ id: Int) -> Bool {
@@ -194,83 +171,6 @@ extension Engine {
       to: remote(peer, slotOffset(Int(name & 0xFFFF_FFFF))))
     fabric.submit(batch, w.flight)
     try wait(w.flight)
-  }
-
-  /// Releases, and grants the lock to the successor or leaves it free; false where somebody has enqueued and is not
-  /// known yet. Signals are blocked once for both: it costs two system calls.
-  @inlinable
-  func releaseAndPassOn(_ id: Int, _ slot: Int) throws(EngineError) -> Bool {
-    let saved = execution.enterCritical()
-    defer { execution.leaveCritical(saved) }
-    if !isOn(.unlockBeforeFlush) { try releaseWithSignalsBlocked() }
-    // Acquire: pairs with the successor's WRITE.
-    let next = slotWord(slot, 0).load()
-    if next == 0 { return try leaveFree(id, slot) }
-    try grantWithSignalsBlocked(next)
-    return true
-  }
-
-  @inlinable
-  func grantSuccessor(of slot: Int) throws(EngineError) {
-    let next = slotWord(slot, 0)
-    var backoff = Backoff()
-    // Acquire: pairs with the successor's WRITE. It comes: the tail names somebody else.
-    while next.load() == 0 {
-      try checkPeers()
-      execution.pause(&backoff)
-    }
-    try grant(next.load())
-  }
-
-  /// The clock, and behind it on the same connection tail → 0. False where somebody has enqueued.
-  @inlinable
-  func leaveFree(_ id: Int, _ slot: Int) throws(EngineError) -> Bool {
-    let w = takeWorkspace()
-    defer { giveBack(w) }
-    storeClock(w.clock)
-    let record = lockRecord(id)
-    var batch = fabric.open(record.node, lane: 0)
-    fabric.write(
-      &batch, from: w.clock, byteCount: configuration.clockByteCount,
-      to: remote(record.node, record.offset + 64))
-    fabric.compareAndSwap(
-      &batch, at: remote(record.node, record.offset), expected: slotName(slot), desired: 0,
-      old: w.result(0))
-    fabric.submit(batch, w.flight)
-    try wait(w.flight)
-    return w.resultValue(0) == slotName(slot)
-  }
-
-  @inlinable
-  func grant(_ name: UInt64) throws(EngineError) {
-    let saved = execution.enterCritical()
-    defer { execution.leaveCritical(saved) }
-    try grantWithSignalsBlocked(name)
-  }
-
-  @inlinable
-  func grantWithSignalsBlocked(_ name: UInt64) throws(EngineError) {
-    let w = takeWorkspace()
-    defer { giveBack(w) }
-    storeClock(w.clock)
-    let peer = Int(name >> 32) - 1
-    let slot = remote(peer, slotOffset(Int(name & 0xFFFF_FFFF)))
-    var batch = fabric.open(peer, lane: 0)
-    fabric.write(
-      &batch, from: w.clock, byteCount: configuration.clockByteCount, to: slot.advanced(by: 64))
-    fabric.write(&batch, from: w.one, byteCount: 8, to: slot.advanced(by: 8))
-    fabric.submit(batch, w.flight)
-    try wait(w.flight)
-  }
-
-  /// What this node knows: the notices that it has applied, and its own.
-  @inlinable
-  func storeClock(_ clock: UnsafeMutableRawPointer) {
-    for peer in 0..<nodeCount {
-      execution.interleave(#line)
-      let entry = peer == node ? logHead.load() : local.applied(peer).load()
-      clock.storeBytes(of: entry, toByteOffset: peer * 8, as: UInt64.self)
-    }
   }
 
   @inlinable
