@@ -1,0 +1,12 @@
+# What a site does: install, build programs against what was installed, run them with it, remove it. Everything is
+# tried from a directory outside the repository. After `release`.
+source ci/lib/install/prefix.sh
+source ci/lib/install/programs.sh
+
+stage_install() {
+  install_work=$(mktemp -d -t merino-install.XXXXXX)
+  install_repository=$PWD
+  install_prefix_checks
+  install_program_checks
+  rm -rf "$install_work"
+}
