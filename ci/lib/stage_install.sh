@@ -2,11 +2,13 @@
 # tried from a directory outside the repository. After `release`.
 source ci/lib/install/prefix.sh
 source ci/lib/install/programs.sh
+source ci/lib/install/package.sh
 
 stage_install() {
   install_work=$(mktemp -d -t merino-install.XXXXXX)
   install_repository=$PWD
   install_prefix_checks
   install_program_checks
+  package_checks
   rm -rf "$install_work"
 }

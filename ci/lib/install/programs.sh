@@ -27,10 +27,16 @@ compiled() {
   $compiler -O1 -Wall -Wextra -Werror "$source" -o "$target" $flags
 }
 
-# job PROGRAM ARGS...: on 4 nodes; says PASS and no FAIL.
+# job PROGRAM ARGS...: on 4 nodes, in the directory outside; says PASS and no FAIL.
 job() {
-  local output
-  output=$(away timeout --kill-after=5 60 "$install_prefix/bin/merino" run -n 4 -- "$@" 2>&1) || {
+  job_of 4 "$@"
+}
+
+# job_of NODES PROGRAM ARGS...
+job_of() {
+  local nodes=$1 output
+  shift
+  output=$(away timeout --kill-after=5 60 "$install_prefix/bin/merino" run -n "$nodes" -- "$@" 2>&1) || {
     echo "status $?"
     echo "$output"
     return 1
