@@ -3,16 +3,18 @@
 #   make man        out/share/man, from the tools' help, merino.h and docs/guide.md
 #   make install    copies what `make` staged to $(DESTDIR)$(PREFIX); builds nothing, so it can be run as root
 #   make uninstall  removes from there what `make install` put there, and nothing else
+#   make deb        $(DEB)/*.deb: Debian packages of what `make` staged; builds nothing either
 
 PREFIX  ?= /usr/local
 # Relative to PREFIX: lib64, or lib/x86_64-linux-gnu.
 LIBDIR  ?= lib
 DESTDIR ?=
+DEB     ?= $(OUT)/deb
 
 # Not for users: the simulator, which runs the protocol of many nodes in one process.
 INSTALLED_TOOLS := $(filter-out merino-simulate,$(TOOLS))
 
-.PHONY: static-library man install uninstall
+.PHONY: static-library man install uninstall deb
 all: static-library man
 
 static-library: library
@@ -26,3 +28,6 @@ install:
 
 uninstall:
 	@packaging/uninstall --destdir "$(DESTDIR)" --prefix "$(PREFIX)"
+
+deb:
+	@packaging/debian/make-deb "$(OUT)" "$(DEB)" $(INSTALLED_TOOLS)

@@ -4,6 +4,7 @@ source ci/lib/install/prefix.sh
 source ci/lib/install/programs.sh
 source ci/lib/install/package.sh
 source ci/lib/install/manual.sh
+source ci/lib/install/deb.sh
 
 stage_install() {
   install_work=$(mktemp -d -t merino-install.XXXXXX)
@@ -13,5 +14,6 @@ stage_install() {
   install_prefix_checks
   install_program_checks
   manual_checks
+  deb_checks
   package_checks
 }
