@@ -36,7 +36,7 @@ tagged_clone() {
 # package_build URL: the example as it is, its address answered by URL; nothing is kept in the user's caches.
 package_build() {
   local swift_package=(--package-path "$install_work/package" --cache-path "$install_work/swiftpm"
-    --config-path "$install_work/swiftpm-config")
+    --config-path "$install_work/swiftpm-config" --security-path "$install_work/swiftpm-security")
   swift package "${swift_package[@]}" config set-mirror --original https://example.org/merino.git --mirror "$1" &&
     swift build "${swift_package[@]}"
 }

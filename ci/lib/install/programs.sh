@@ -47,7 +47,7 @@ job_of() {
 
 pkg_config_checks() {
   install_prefix=$1
-  local source name
+  local name
   check "pkg-config knows the version" test "$(away pkg-config --modversion merino)" = "$(packaging/version)"
   check "jacobi.c by pkg-config" away compiled "gcc -std=c11" jacobi.c ./jacobi merino
   check "it needs libmerino.so.0" needs_merino yes jacobi
@@ -56,24 +56,29 @@ pkg_config_checks() {
   check "it needs no libmerino.so" needs_merino no jacobi-static
   check "it needs no Swift" away "$install_repository/ci/check-needs" ./jacobi-static
   check "it runs on 4 nodes" job ./jacobi-static 400 50
+  # Another linker, which throws away what nobody seems to refer to: the runtime's tables must not be among it.
+  check "jacobi.c by pkg-config merino-static and lld" away compiled \
+    "gcc -std=c11 -fuse-ld=lld -B$(dirname "$(command -v swift)") -Wl,--gc-sections" jacobi.c ./jacobi-lld merino-static
+  check "it runs on 4 nodes" job ./jacobi-lld 400 50
   # Errors of every kind go through the casts that fail where a static runtime is linked wrongly.
   check "segments.c by pkg-config merino-static" away compiled "gcc -std=gnu11 -pthread -DWITH_MERINO" segments.c \
     ./segments-static merino-static
   check "its checks pass on 4 nodes" job ./segments-static
   archive_only_checks
-  for source in "$install_work"/away/*.cpp; do
-    [ -e "$source" ] || continue
-    name=$(basename "$source" .cpp)
+  for name in $(examples_in cpp); do
     check "$name.cpp by pkg-config" away compiled "g++ -std=c++17 -pthread" "$name.cpp" "./$name-cpp" merino
     check "it runs on 4 nodes" job "./$name-cpp"
   done
-  for source in "$install_work"/away/*.f90; do
-    [ -e "$source" ] || continue
-    name=$(basename "$source" .f90)
+  for name in $(examples_in f90); do
     check "$name.f90 by pkg-config" away compiled "gfortran $(away pkg-config --variable=fortran_source merino)" \
       "$name.f90" "./$name-f90" merino
     check "it runs on 4 nodes" job "./$name-f90"
   done
+}
+
+# examples_in SUFFIX: the names of the examples in a language.
+examples_in() {
+  find "$install_work/away" -maxdepth 1 -name "*.$1" -printf '%f\n' | sed "s/\.$1\$//" | LC_ALL=C sort
 }
 
 # Where a site has only the archive, `pkg-config --static` is enough.
@@ -97,10 +102,14 @@ needs_merino() {
 
 cmake_checks() {
   install_prefix=$1
+  local name
   cmake_project "$install_work/away/project"
   check "find_package(Merino) finds it" away cmake_build "$1"
   check "jacobi.c by CMake runs on 4 nodes" job project/build/jacobi 400 50
   check "jacobi.c by CMake, linked with the archive, runs on 4 nodes" job project/build/jacobi_static 400 50
+  for name in $(examples_in cpp | sed 's/$/-cpp/') $(examples_in f90 | sed 's/$/-f90/'); do
+    check "$name by CMake runs on 4 nodes" job "project/build/$name"
+  done
   check "the one needs libmerino.so.0" needs_merino yes project/build/jacobi
   check "the other does not" needs_merino no project/build/jacobi_static
   check_fails "find_package refuses a later version" 'requested version "0\.99' away cmake_build "$1" -DASKED=0.99
@@ -110,19 +119,29 @@ cmake_checks() {
   mv "$install_work/libmerino.so.0" "$install_work/libmerino.a" "$1/lib/"
 }
 
-# cmake_project FOLDER
+# cmake_project FOLDER: the examples of every language.
 cmake_project() {
+  local name languages=C
   mkdir "$1"
-  cat >"$1/CMakeLists.txt" <<'CMAKE'
-cmake_minimum_required(VERSION 3.16)
-project(Outside C)
-set(ASKED 0.1 CACHE STRING "")
-find_package(Merino ${ASKED} REQUIRED)
-add_executable(jacobi ../jacobi.c)
-target_link_libraries(jacobi PRIVATE Merino::merino)
-add_executable(jacobi_static ../jacobi.c)
-target_link_libraries(jacobi_static PRIVATE Merino::merino_static)
-CMAKE
+  [ -z "$(examples_in cpp)" ] || languages+=" CXX"
+  [ -z "$(examples_in f90)" ] || languages+=" Fortran"
+  {
+    echo "cmake_minimum_required(VERSION 3.16)"
+    echo "project(Outside $languages)"
+    echo "set(CMAKE_CXX_STANDARD 17)"
+    echo "set(ASKED 0.1 CACHE STRING \"\")"
+    echo "find_package(Merino \${ASKED} REQUIRED)"
+    cmake_program jacobi jacobi.c merino
+    cmake_program jacobi_static jacobi.c merino_static
+    for name in $(examples_in cpp); do cmake_program "$name-cpp" "$name.cpp" merino; done
+    for name in $(examples_in f90); do cmake_program "$name-f90" "$name.f90" fortran; done
+  } >"$1/CMakeLists.txt"
+}
+
+# cmake_program NAME SOURCE TARGET
+cmake_program() {
+  echo "add_executable($1 ../$2)"
+  echo "target_link_libraries($1 PRIVATE Merino::$3)"
 }
 
 # cmake_build PREFIX OPTIONS...
