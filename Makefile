@@ -1,6 +1,6 @@
 # Thin over `swift build -c release`: stages what users touch under out/.
 #
-#   make            out/bin/merino, out/bin/merino-*, out/lib/libmerino.so, out/include/merino.h
+#   make            out/bin/merino, out/bin/merino-*, out/lib/libmerino.{so,a}, out/include/merino.h, out/share/man
 #   make examples   out/examples/*, the C examples linked against out/lib
 #   make install    puts what is staged below PREFIX (packaging/rules.mk); make uninstall removes it
 #   make clean      removes out/ and the build directory of the staged products
