@@ -13,8 +13,9 @@ CC      ?= cc
 CFLAGS  ?= -O2 -g -Wall -Wextra
 OUT     := out
 SCRATCH := .build-static
+# Symbols are bound at load: looking one up lazily is not safe in a signal handler.
 BUILD   := $(SWIFT) build -c release --scratch-path $(SCRATCH) --disable-local-rpath -Xswiftc -static-stdlib \
-  -Xswiftc -use-ld=lld
+  -Xswiftc -use-ld=lld -Xlinker -z -Xlinker now
 BIN     := $(SCRATCH)/release
 
 # Every executable product of Package.swift called merino or merino-something.
@@ -22,8 +23,7 @@ TOOLS := $(shell awk -F'"' '/\.executable/ && $$2 ~ /^merino/ { print $$2 }' Pac
 
 VERSION    := $(or $(shell packaging/version),$(error the version cannot be read; see above))
 SONAME     := libmerino.so.$(firstword $(subst ., ,$(VERSION)))
-# Symbols are bound at load: looking one up lazily is not safe in a signal handler.
-LINK_FLAGS := -Xlinker -soname=$(SONAME) -Xlinker --version-script=$(CURDIR)/ci/libmerino.map -Xlinker -z -Xlinker now
+LINK_FLAGS := -Xlinker -soname=$(SONAME) -Xlinker --version-script=$(CURDIR)/ci/libmerino.map
 
 EXAMPLES := $(patsubst Examples/%.c,$(OUT)/examples/%,$(wildcard Examples/*.c))
 

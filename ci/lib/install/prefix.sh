@@ -4,7 +4,7 @@
 install_prefix_checks() {
   local site=$install_work/site staged=$install_work/staged
   check "make install" make install PREFIX="$site"
-  check "the installed programs and libraries need no Swift" ci/check-needs "$site"/bin/* "$site/lib/libmerino.so"
+  check "the installed programs and libraries need no Swift and are bound at load" ci/check-needs "$site"/bin/* "$site/lib/libmerino.so"
   check "the installed library exports only merino_* and stands alone" ci/check-library "$site/lib/libmerino.so"
   check "the archive has merino_* and nothing else to link with" archive_symbols "$site/lib/libmerino.a"
   check "the installed version is that of the package" test "$("$site/bin/merino" --version)" = "merino $(packaging/version)"
@@ -42,6 +42,8 @@ install_prefix_refusals() {
   check_fails "check-needs finds a library that not every host has" 'needs libpthread_of_mine.so' \
     ci/check-needs "$(needy_program)"
   check_fails "check-needs finds a path of the build machine" 'has a path of its own' ci/check-needs "$(needy_program)"
+  check_fails "check-needs finds a program that is not bound at load" 'not linked with -z now' \
+    ci/check-needs "$(needy_program)"
 }
 
 # A program with a library beside it that it finds by a RUNPATH; prints its name.
@@ -50,7 +52,7 @@ needy_program() {
   mkdir -p "$folder"
   echo 'int needed(void) { return 0; }' | gcc -shared -fPIC -x c -Wl,-soname,libpthread_of_mine.so -o "$folder/libneeded.so" -
   echo 'int needed(void); int main(void) { return needed(); }' |
-    gcc -x c -o "$folder/program" - -L"$folder" -lneeded -Wl,-rpath,"$folder"
+    gcc -x c -o "$folder/program" - -L"$folder" -lneeded -Wl,-rpath,"$folder",-z,lazy
   echo "$folder/program"
 }
 
