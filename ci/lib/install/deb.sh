@@ -3,11 +3,13 @@
 
 deb_checks() {
   local root=$install_work/root database=$install_work/dpkg packages=$install_work/deb
-  [ "$(id -u)" -eq 0 ] && as_root=() || as_root=(sudo)
+  as_root=()
+  [ "$(id -u)" -eq 0 ] || as_root=(sudo)
   check "make deb" make deb DEB="$packages"
   check "every installed file is in one of the packages" deb_files "$packages"
   mkdir "$root"
-  cp -a /var/lib/dpkg "$database"
+  # Its lock files are root's alone.
+  "${as_root[@]}" cp -a /var/lib/dpkg "$database"
   check "dpkg installs them" deb_dpkg -i "$packages"/*.deb
   check "dpkg finds its files as they were packed" deb_verify
   check "what was installed runs" deb_job "$root"
@@ -15,7 +17,7 @@ deb_checks() {
   check "dpkg removes them" deb_dpkg --purge merino libmerino-dev libmerino0
   check "nothing is left of them" deb_nothing_left "$root"
   # A machine without any other package.
-  rm -rf "$database"
+  "${as_root[@]}" rm -rf "$database"
   mkdir -p "$database"/{info,updates,triggers}
   touch "$database/status" "$database/available"
   check_fails "dpkg refuses them where libibverbs is missing" 'depends on libibverbs1' \

@@ -38,5 +38,5 @@ package_build() {
   local swift_package=(--package-path "$install_work/package" --cache-path "$install_work/swiftpm"
     --config-path "$install_work/swiftpm-config" --security-path "$install_work/swiftpm-security")
   swift package "${swift_package[@]}" config set-mirror --original https://example.org/merino.git --mirror "$1" &&
-    swift build "${swift_package[@]}"
+    timeout --kill-after=5 600 swift build "${swift_package[@]}"
 }
