@@ -1,7 +1,8 @@
 # Thin over `swift build -c release`: stages what users touch under out/.
 #
-#   make            out/bin/merino, out/bin/merino-*, out/lib/libmerino.so, out/include/merino.h
+#   make            out/bin/merino, out/bin/merino-*, out/lib/libmerino.{so,a}, out/include/merino.h, out/share/man
 #   make examples   out/examples/*, the C examples linked against out/lib
+#   make install    puts what is staged below PREFIX (packaging/rules.mk); make uninstall removes it
 #   make clean      removes out/ and the build directory of the staged products
 #
 # The Swift runtime is linked in statically, in a build directory of its own: the debug build and the tests
@@ -12,15 +13,17 @@ CC      ?= cc
 CFLAGS  ?= -O2 -g -Wall -Wextra
 OUT     := out
 SCRATCH := .build-static
-BUILD   := $(SWIFT) build -c release --scratch-path $(SCRATCH) -Xswiftc -static-stdlib -Xswiftc -use-ld=lld
+# Symbols are bound at load: looking one up lazily is not safe in a signal handler.
+BUILD   := $(SWIFT) build -c release --scratch-path $(SCRATCH) --disable-local-rpath -Xswiftc -static-stdlib \
+  -Xswiftc -use-ld=lld -Xlinker -z -Xlinker now
 BIN     := $(SCRATCH)/release
 
 # Every executable product of Package.swift called merino or merino-something.
 TOOLS := $(shell awk -F'"' '/\.executable/ && $$2 ~ /^merino/ { print $$2 }' Package.swift)
 
-SONAME     := libmerino.so.0
-# Symbols are bound at load: looking one up lazily is not safe in a signal handler.
-LINK_FLAGS := -Xlinker -soname=$(SONAME) -Xlinker --version-script=$(CURDIR)/ci/libmerino.map -Xlinker -z -Xlinker now
+VERSION    := $(or $(shell packaging/version),$(error the version cannot be read; see above))
+SONAME     := libmerino.so.$(firstword $(subst ., ,$(VERSION)))
+LINK_FLAGS := -Xlinker -soname=$(SONAME) -Xlinker --version-script=$(CURDIR)/ci/libmerino.map
 
 EXAMPLES := $(patsubst Examples/%.c,$(OUT)/examples/%,$(wildcard Examples/*.c))
 
@@ -57,3 +60,5 @@ fault-probe:
 
 clean:
 	rm -rf $(OUT) $(SCRATCH)
+
+include packaging/rules.mk

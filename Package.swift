@@ -6,7 +6,8 @@ import PackageDescription
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 // Coroutines switch in the middle of functions, where Swift's dynamic exclusivity checks keep a list per thread
-// of the system. Only the simulator's targets are compiled so; no product that others import depends on them.
+// of the system. Only the simulator's targets are compiled so; no product that others import depends on them
+// (ci/check-package-flags).
 let onCoroutines: [SwiftSetting] = [.unsafeFlags(["-enforce-exclusivity=unchecked"])]
 
 /// A benchmark's program, from its folder below Sources/Benchmarks.

@@ -1,0 +1,42 @@
+# A Swift package outside the tree that depends on this one by URL and version.
+
+package_checks() {
+  local url=$install_work/merino.git clone=$install_work/clone
+  check "what other packages build has no unsafe flags and needs no package" ci/check-package-flags
+  tagged_clone "$clone" 0.1.7
+  git clone -q --bare "$clone" "$url"
+  cp -r Examples/Package "$install_work/package"
+  install_prefix=$install_work/site
+  check "a package that depends on a version builds" package_build "file://$url"
+  check "it has that version" grep -q '"version" : "0.1.7"' "$install_work/package/Package.resolved"
+  check "it runs on 2 nodes" job_of 2 "$install_work/package/.build/debug/Counter"
+
+  mkdir "$install_work/wrong"
+  sed 's/\.target(name: "Heap")/.target(name: "Heap", swiftSettings: onCoroutines)/' Package.swift \
+    >"$install_work/wrong/Package.swift"
+  check_fails "check-package-flags finds unsafe flags two layers down" 'the library MerinoC has unsafeFlags in Heap' \
+    ci/check-package-flags "$install_work/wrong"
+  sed 's/\.target(name: "Heap")/.target(name: "Heap", dependencies: [argumentParser])/' Package.swift \
+    >"$install_work/wrong/Package.swift"
+  check_fails "check-package-flags finds a package that a library needs" 'needs ArgumentParser of a package in Heap' \
+    ci/check-package-flags "$install_work/wrong"
+}
+
+# tagged_clone FOLDER VERSION: what is in the work tree, committed or not, as a repository with a tag.
+tagged_clone() {
+  mkdir "$1"
+  git ls-files -co --exclude-standard -z |
+    while IFS= read -r -d '' file; do [ ! -e "$file" ] || cp --parents -P "$file" "$1"; done
+  git -C "$1" init -q
+  git -C "$1" add -A
+  git -C "$1" -c user.name=test -c user.email=test@localhost commit -qm "as it is"
+  git -C "$1" tag "$2"
+}
+
+# package_build URL: the example as it is, its address answered by URL; nothing is kept in the user's caches.
+package_build() {
+  local swift_package=(--package-path "$install_work/package" --cache-path "$install_work/swiftpm"
+    --config-path "$install_work/swiftpm-config" --security-path "$install_work/swiftpm-security")
+  swift package "${swift_package[@]}" config set-mirror --original https://example.org/merino.git --mirror "$1" &&
+    timeout --kill-after=5 600 swift build "${swift_package[@]}"
+}
