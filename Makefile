@@ -22,7 +22,8 @@ SONAME     := libmerino.so.0
 # Symbols are bound at load: looking one up lazily is not safe in a signal handler.
 LINK_FLAGS := -Xlinker -soname=$(SONAME) -Xlinker --version-script=$(CURDIR)/ci/libmerino.map -Xlinker -z -Xlinker now
 
-EXAMPLES := $(patsubst Examples/%.c,$(OUT)/examples/%,$(wildcard Examples/*.c))
+# All but the one that needs an MPI library and its compiler.
+EXAMPLES := $(patsubst Examples/%.c,$(OUT)/examples/%,$(filter-out Examples/mpi.c,$(wildcard Examples/*.c)))
 
 .PHONY: all tools library header examples fault-probe clean
 all: tools library header

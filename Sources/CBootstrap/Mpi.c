@@ -67,3 +67,11 @@ cbootstrap_mpi_t cbootstrap_mpi(void) {
   if (is_finalized) return CBOOTSTRAP_MPI_FINALIZED;
   return is_initialized ? CBOOTSTRAP_MPI_INITIALIZED : CBOOTSTRAP_MPI_LOADED;
 }
+
+int cbootstrap_has_library(const char *name) {
+  void *library = dlopen(name, RTLD_LAZY | RTLD_NOLOAD);
+  if (library == NULL) return 0;
+  // It is only this call's reference that goes.
+  dlclose(library);
+  return 1;
+}

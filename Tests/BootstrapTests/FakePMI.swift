@@ -88,7 +88,7 @@ final class FakePMI: @unchecked Sendable {
       serve(PMIMessage(line: String(decoding: bytes[..<end], as: UTF8.self)), of: rank)
       return true
     }
-    guard bytes.count >= 6, let length = Int(String(decoding: bytes[..<6].drop { $0 == 32 }, as: UTF8.self)),
+    guard bytes.count >= 6, let length = Int(String(decoding: bytes[..<6].filter { $0 != 32 }, as: UTF8.self)),
       bytes.count >= 6 + length
     else { return false }
     received[rank].removeFirst(6 + length)
@@ -144,9 +144,11 @@ final class FakePMI: @unchecked Sendable {
 
   private func frame(_ text: String, _ rank: Int) { say(Self.framed("cmd=\(text);"), rank) }
 
+  /// The length before or behind its blanks: there are both kinds of launchers.
   static func framed(_ body: String) -> String {
     let length = "\(body.utf8.count)"
-    return String(repeating: " ", count: 6 - length.count) + length + body
+    let blanks = String(repeating: " ", count: 6 - length.count)
+    return (body.utf8.count % 2 == 0 ? blanks + length : length + blanks) + body
   }
 
   private func say(_ text: String, _ rank: Int) {

@@ -190,4 +190,64 @@ struct PMITests {
     pmi.close()
     #expect(pmi.heard.withLock { $0[0].contains("abort") })
   }
+
+  /// Nodes on other hosts than node 0's do not find its name, and come over TCP.
+  @Test func nodesOfOtherHostsComeOverTCP() throws {
+    let pmi = FakePMI(3, .one)
+    defer { pmi.close() }
+    let results = onThreads(3) { rank -> String in
+      let manager = Elsewhere(manager: try PMIManager(pmi.place(rank)), addresses: nil)
+      let link = try ManagedLink(manager, timeoutMilliseconds: 10_000)
+      let all = try link.exchange([UInt8(rank)])
+      let descriptors = try link.exchangeDescriptors([try #require(openedFile())])
+      for descriptor in descriptors.joined() { close(descriptor) }
+      try link.leave()
+      return "\(link.node) \(all) \(descriptors.count) \(link.secret)"
+    }
+    let secret = try results[0].get().split(separator: "(").last ?? ""
+    for (rank, result) in results.enumerated() {
+      #expect(try result.get() == "\(rank) [[0], [1], [2]] 3 (\(secret)")
+    }
+  }
+
+  @Test func anAddressThatLeadsNowhereIsNamed() throws {
+    let pmi = FakePMI(2, .one)
+    defer { pmi.close() }
+    let nowhere = [HostAndPort(host: "127.0.0.1", port: 1), HostAndPort(host: "::1", port: 1)]
+    let results = onThreads(2) { rank -> String in
+      let manager = Elsewhere(manager: try PMIManager(pmi.place(rank)), addresses: nowhere)
+      return "joined as \(try ManagedLink(manager, timeoutMilliseconds: 300).node)"
+    }
+    #expect(sentence(results[0]).contains("node 1 of 2 did not join within 0.3 s"), "\(results[0])")
+    let said = sentence(results[1])
+    #expect(
+      said.contains("could not connect to the rendezvous at 127.0.0.1:1: Connection refused"), "\(said)")
+    #expect(said.contains("Tried in turn: 127.0.0.1:1, [::1]:1"), "\(said)")
+  }
+
+  /// What can be opened anew through /proc, as memory files can.
+  private func openedFile() -> Int32? {
+    let file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC)
+    return file < 0 ? nil : file
+  }
+}
+
+/// A process that is not on node 0's host, where it is not node 0.
+private struct Elsewhere: ProcessManager {
+  let manager: PMIManager
+  let addresses: [HostAndPort]?
+  var name: String { manager.name }
+  var node: Int { manager.node }
+  var nodeCount: Int { manager.nodeCount }
+
+  func share(_ text: String?, withinMilliseconds limit: Int) throws(BootstrapError) -> String {
+    let text = try manager.share(text, withinMilliseconds: limit)
+    guard node > 0, var card = RendezvousCard(text) else { return text }
+    card.localName = "@merino-of-nobody"
+    card.addresses = addresses ?? card.addresses
+    return card.text
+  }
+
+  func abort(code: Int32) { manager.abort(code: code) }
+  func leave() { manager.leave() }
 }

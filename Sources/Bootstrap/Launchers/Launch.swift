@@ -41,7 +41,7 @@ package enum Launch: Sendable, Hashable {
     if variable("PMIX_RANK") != nil && variable("PMIX_NAMESPACE") != nil { return .pmix }
     if variable("PMI_FD") != nil {
       // Slurm's plugin alone gives the job's name by this variable; the others speak PMI-1, all of them.
-      return .pmi(try PMIPlace(variable, version: variable("PMI_JOBID") == nil ? .one : .two))
+      return .pmi(try PMIPlace(variable, version: variable("PMI_JOBID") == nil ? .one : .either))
     }
     try refuseUnreachable(variable)
     return .alone

@@ -16,17 +16,7 @@ struct PMI2: PMIWire {
   private static let frameLimit = 65536
 
   func open(due: UInt64) throws(PMIFailure) -> PMIStore {
-    switch cbootstrap_mpi() {
-    case CBOOTSTRAP_MPI_INITIALIZED: break
-    case CBOOTSTRAP_MPI_LOADED:
-      throw .bootstrap(
-        BootstrapError(
-          .cannotReachLauncher,
-          "this is an MPI program that has not called MPI_Init yet, under a launcher that speaks PMI-2, which says "
-            + "hello once: call MPI_Init before joining, or use srun --mpi=pmix, where the order does not matter."
-        ))
-    default: try sayHello(due: due)
-    }
+    if cbootstrap_mpi() != CBOOTSTRAP_MPI_INITIALIZED { try sayHello(due: due) }
     return PMIStore(name: "", valueByteCount: Self.valueByteCount)
   }
 
@@ -95,7 +85,8 @@ struct PMI2: PMIWire {
 
   private func receiveFrame(due: UInt64) throws(BootstrapError) -> String? {
     guard let digits = try socket.receive(PMIMessage.lengthByteCount, due: due) else { return nil }
-    let text = String(decoding: digits.drop { $0 == UInt8(ascii: " ") }, as: UTF8.self)
+    // Hydra puts the blanks before the digits, Slurm behind them.
+    let text = String(decoding: digits.filter { $0 != UInt8(ascii: " ") }, as: UTF8.self)
     guard let length = Int(text), (1...Self.frameLimit).contains(length) else {
       throw PMISocket.nonsense(digits)
     }

@@ -8,7 +8,7 @@ import Synchronization
 /// exchange is a question with one answer, so the two can take turns. What they must share is said once:
 ///
 /// - PMI-1's `init` is left out: Hydra's proxy needs none to serve the rest, and MPI may say its own at any time.
-///   PMI-2's is said unless MPI has said it; MPI that comes later could not say it again.
+///   PMI-2's is said unless MPI has said it. Slurm takes one only, whichever: there MPI must be first.
 /// - `finalize` closes the connection for both: see `PMISocket.leave`.
 final class PMIManager: ProcessManager {
   let node: Int
@@ -22,7 +22,22 @@ final class PMIManager: ProcessManager {
     node = place.rank
     nodeCount = place.size
     socket = try PMISocket(place.descriptor)
-    wire = place.version == .one ? PMI1(socket) : PMI2(socket, place)
+    wire = try Self.version(place) == .one ? PMI1(socket) : PMI2(socket, place)
+  }
+
+  /// What Slurm is spoken to in. It takes one hello on a connection, so what MPI has said is gone on with.
+  private static func version(_ place: PMIPlace) throws(BootstrapError) -> PMIPlace.Version {
+    guard place.version == .either else { return place.version }
+    switch cbootstrap_mpi() {
+    case CBOOTSTRAP_MPI_ABSENT: return .two
+    case CBOOTSTRAP_MPI_LOADED:
+      throw BootstrapError(
+        .cannotReachLauncher,
+        "this is an MPI program that has not called MPI_Init yet, and srun speaks PMI, where MPI must come first: call "
+          + "MPI_Init before joining, or use srun --mpi=pmix, where the order does not matter.")
+    // MPI libraries speak PMI-1 by themselves and PMI-2 by Slurm's own library.
+    default: return cbootstrap_has_library("libpmi2.so.0") == 0 ? .one : .two
+    }
   }
 
   var name: String { wire.name }

@@ -2,7 +2,11 @@ import Glibc
 
 /// What a PMI launcher's environment says: which process this is, and where the launcher listens.
 package struct PMIPlace: Sendable, Hashable {
-  package enum Version: Sendable { case one, two }
+  package enum Version: Sendable {
+    case one, two
+    /// Slurm's plugin, which speaks both: the one that is spoken first on a connection.
+    case either
+  }
 
   let rank: Int
   let size: Int

@@ -93,5 +93,7 @@ typedef enum {
   CBOOTSTRAP_MPI_FINALIZED
 } cbootstrap_mpi_t;
 cbootstrap_mpi_t cbootstrap_mpi(void);
+/// Whether this process has the shared library of this name.
+int cbootstrap_has_library(const char *name);
 
 #endif
