@@ -88,7 +88,8 @@ final class FakePMI: @unchecked Sendable {
       serve(PMIMessage(line: String(decoding: bytes[..<end], as: UTF8.self)), of: rank)
       return true
     }
-    guard bytes.count >= 6, let length = Int(String(decoding: bytes[..<6].filter { $0 != 32 }, as: UTF8.self)),
+    guard bytes.count >= 6,
+      let length = Int(String(decoding: bytes[..<6].filter { $0 != 32 }, as: UTF8.self)),
       bytes.count >= 6 + length
     else { return false }
     received[rank].removeFirst(6 + length)
