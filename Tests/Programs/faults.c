@@ -130,5 +130,7 @@ int main(int count, char **arguments) {
   // The others wait for what never comes.
   int code = merino_barrier();
   say("SAID %d %s", code, merino_last_error());
+  // Also of a job that is over, and of whatever kept it together, one can take leave.
+  if (strcmp(which, "kill") == 0) say("LEFT %d", merino_finalize());
   return 9;
 }

@@ -111,15 +111,22 @@ launched_programs() {
 outlived='"$@"; code=$?; touch "$ENDED/$PMI_RANK"; until [ "$(ls "$ENDED" | wc -l)" -eq 3 ]; do sleep 0.05; done
   exit "$code"'
 
-# others_told LAUNCHER NODE: the others hear of a node's death, each in its own words.
+# others_told LAUNCHER NODE: the others hear of a node's death, each in its own words, and can leave, unless mpirun ends
+# them first.
 others_told() {
-  local launcher=$1 node=$2 shell=()
-  if [[ $launcher = mpiexec* ]]; then
-    ENDED=$(mktemp -d -p "$launched")
-    export ENDED
-    shell=(sh -c "$outlived" sh)
-  fi
-  launched_fails any 2 "^SAID -17 .*node $node left" \
+  local launcher=$1 node=$2 shell=() wanted="^SAID -17 .*node $node left|^LEFT -17$" count=4
+  case $launcher in
+    mpirun)
+      wanted="^SAID -17 .*node $node left"
+      count=2
+      ;;
+    mpiexec*)
+      ENDED=$(mktemp -d -p "$launched")
+      export ENDED
+      shell=(sh -c "$outlived" sh)
+      ;;
+  esac
+  launched_fails any "$count" "$wanted" \
     launch "$launcher" 3 ${shell[@]+"${shell[@]}"} "$launched/faults" kill "$node"
 }
 
