@@ -25,7 +25,8 @@ VERSION    := $(or $(shell packaging/version),$(error the version cannot be read
 SONAME     := libmerino.so.$(firstword $(subst ., ,$(VERSION)))
 LINK_FLAGS := -Xlinker -soname=$(SONAME) -Xlinker --version-script=$(CURDIR)/ci/libmerino.map
 
-EXAMPLES := $(patsubst Examples/%.c,$(OUT)/examples/%,$(wildcard Examples/*.c))
+# All but the one that needs an MPI library and its compiler.
+EXAMPLES := $(patsubst Examples/%.c,$(OUT)/examples/%,$(filter-out Examples/mpi.c,$(wildcard Examples/*.c)))
 
 .PHONY: all tools library header examples fault-probe clean
 all: tools library header

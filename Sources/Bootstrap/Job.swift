@@ -27,15 +27,33 @@ public final class Job: Sendable {
     lostPeerWord = AtomicWord(word)
   }
 
-  /// Joins the job that this process was launched into. Returns once every node has joined.
+  /// Joins the job that this process was launched into: by `merino run`, or by a launcher that speaks PMIx or PMI
+  /// (`mpirun`, `mpiexec`, `srun`). Returns once every node has joined.
   ///
   /// - Parameter joinTimeoutMilliseconds: how long to wait for the others; by default what
   ///   `MERINO_JOIN_TIMEOUT` (seconds) says, else 60 s.
   /// - Throws: `.badEnvironment`, `.cannotReachLauncher`, `.refused`, `.joinTimedOut` (names who is
   ///   missing), `.peerLost`, `.system`.
   public static func join(joinTimeoutMilliseconds: Int? = nil) throws(BootstrapError) -> Job {
-    guard let environment = try JobEnvironment.read() else { return Job(try SingleNodeLink()) }
-    return Job(try LauncherLink(environment, timeoutMilliseconds: joinTimeoutMilliseconds))
+    switch try Launch.find() {
+    case .alone: return Job(try SingleNodeLink())
+    case .merino(let environment):
+      return Job(try LauncherLink(environment, timeoutMilliseconds: joinTimeoutMilliseconds))
+    case .pmix: return try join(by: try PMIxManager(), joinTimeoutMilliseconds)
+    // Alone the launcher is not needed: its connection stays as it is.
+    case .pmi(let place) where place.size == 1: return Job(try SingleNodeLink())
+    case .pmi(let place): return try join(by: try PMIManager(place), joinTimeoutMilliseconds)
+    }
+  }
+
+  private static func join(
+    by manager: any ProcessManager, _ joinTimeoutMilliseconds: Int?
+  ) throws(BootstrapError) -> Job {
+    guard manager.nodeCount > 1 else {
+      manager.leave()
+      return Job(try SingleNodeLink())
+    }
+    return Job(try ManagedLink(manager, timeoutMilliseconds: joinTimeoutMilliseconds))
   }
 
   /// How long joining may take: what `MERINO_JOIN_TIMEOUT` (seconds) says, else 60 s.

@@ -21,17 +21,29 @@ final class LauncherLink: JobLink {
   private let isLeaving = Atomic(false)
 
   /// Joins: returns when every node has.
-  init(_ environment: JobEnvironment, timeoutMilliseconds: Int?) throws(BootstrapError) {
+  convenience init(_ environment: JobEnvironment, timeoutMilliseconds: Int?) throws(BootstrapError) {
     var limit = timeoutMilliseconds ?? 0
     if limit <= 0 { limit = try JobEnvironment.joinTimeoutMilliseconds() }
-    var entry = try RendezvousEntry.open(environment)
+    try self.init(
+      RendezvousEntry.open(environment), node: environment.node, nodeCount: environment.nodeCount,
+      timeoutMilliseconds: timeoutMilliseconds, patienceMilliseconds: limit)
+  }
+
+  /// - Parameters:
+  ///   - timeoutMilliseconds: what this node asks of the rendezvous; `nil`: as it has been set.
+  ///   - patienceMilliseconds: how long the rendezvous may take.
+  init(
+    _ entry: consuming sending RendezvousEntry, node: Int?, nodeCount: Int?, timeoutMilliseconds: Int?,
+    patienceMilliseconds: Int
+  ) throws(BootstrapError) {
     let events = entry.events
     let hello = Hello(
-      node: environment.node, nodeCount: environment.nodeCount, eventsToken: entry.eventsToken,
+      node: node, nodeCount: nodeCount, eventsToken: entry.eventsToken,
       timeoutMilliseconds: timeoutMilliseconds ?? 0, member: .current())
     do throws(BootstrapError) {
       let (node, welcome) = try Self.join(
-        &entry.calls, hello.message(eventDescriptor: entry.passedEvents), timeoutMilliseconds: limit)
+        &entry.calls, hello.message(eventDescriptor: entry.passedEvents),
+        timeoutMilliseconds: patienceMilliseconds)
       guard welcome.members.indices.contains(node) else { throw MessageReader.malformed }
       self.node = node
       secret = entry.jobSecret ?? welcome.secret
@@ -41,7 +53,7 @@ final class LauncherLink: JobLink {
       close(events)
       throw error
     }
-    nodeCount = members.count
+    self.nodeCount = members.count
     eventDescriptor = events
     calls = Mutex(entry.takeCalls())
   }

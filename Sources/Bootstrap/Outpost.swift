@@ -39,7 +39,8 @@ package final class OutpostLink {
   package init(
     _ addresses: [HostAndPort], secret: [UInt8], hello: OutpostHello, loop: EventLoop
   ) throws(BootstrapError) {
-    let (address, socket) = try Self.connect(addresses, secret)
+    let (address, connection) = try TCPConnecting.connect(toOneOf: addresses, secret: secret)
+    let socket = connection.socket
     var calls = CallChannel(proven: socket)
     try calls.send(hello.message())
     guard let answer = try calls.receive(withinMilliseconds: Handshake.timeLimitMilliseconds),
@@ -55,26 +56,6 @@ package final class OutpostLink {
       if let order = OutpostOrder(message) { self?.onOrder(order) }
     }
     channel.onClosed = { [weak self] _ in self?.onClosed() }
-  }
-
-  private static func connect(
-    _ addresses: [HostAndPort], _ secret: [UInt8]
-  ) throws(BootstrapError) -> (HostAndPort, Int32) {
-    var failures: [BootstrapError] = []
-    for address in addresses {
-      do throws(BootstrapError) {
-        return (address, try TCPConnecting(address: address, secret: secret).connect().socket)
-      } catch {
-        failures.append(error)
-      }
-    }
-    // A refusal says more than addresses that lead nowhere.
-    let telling = failures.first { $0.kind == .refused } ?? failures.first
-    guard let telling, failures.count > 1 else {
-      throw telling ?? BootstrapError(.cannotReachLauncher, "no address of the launcher was given.")
-    }
-    let tried = addresses.map(\.description).joined(separator: ", ")
-    throw BootstrapError(telling.kind, "\(telling.description) (Tried in turn: \(tried).)")
   }
 
   package func report(_ report: OutpostReport) { channel.send(report.message()) }

@@ -26,8 +26,22 @@ struct RendezvousEntry: ~Copyable {
   static func open(_ environment: JobEnvironment) throws(BootstrapError) -> RendezvousEntry {
     switch environment.rendezvous {
     case .path(let path): try open(path: path)
-    case .tcp(let address): try open(address, secretFile: environment.secretFile ?? "")
+    case .tcp(let address): try open(address, secret: try SecretFile.read(environment.secretFile ?? ""))
     }
+  }
+
+  /// Of node 0's: by its name where this process is on its host, else at one of its addresses.
+  static func open(_ card: RendezvousCard) throws(BootstrapError) -> RendezvousEntry {
+    do throws(BootstrapError) {
+      return try open(path: card.localName)
+    } catch {
+      // The kernel knows no such name here; another user's is never spoken to.
+      guard error.kind == .cannotReachLauncher else { throw error }
+    }
+    let (address, first) = try TCPConnecting.connect(toOneOf: card.addresses, secret: card.secret)
+    // It has shown which address leads there.
+    close(first.socket)
+    return try open(address, secret: card.secret)
   }
 
   /// The end of the entry: what is left of it belongs to the caller.
@@ -45,9 +59,9 @@ struct RendezvousEntry: ~Copyable {
   }
 
   private static func open(
-    _ address: HostAndPort, secretFile: String
+    _ address: HostAndPort, secret: [UInt8]
   ) throws(BootstrapError) -> RendezvousEntry {
-    let connecting = TCPConnecting(address: address, secret: try SecretFile.read(secretFile))
+    let connecting = TCPConnecting(address: address, secret: secret)
     let token = Array(try Handshake.makeNonce().prefix(Hello.tokenByteCount))
     let events = try attachEvents(connecting, token: token)
     do throws(BootstrapError) {

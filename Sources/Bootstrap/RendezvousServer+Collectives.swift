@@ -17,7 +17,7 @@ extension RendezvousServer {
 
   /// Answers those who wait with a failure; later questions are looked at anew.
   func failWaiting(_ error: BootstrapError) {
-    for node in slots.indices where slots[node].question != nil {
+    for node in slots.indices.reversed() where slots[node].question != nil {
       slots[node].question = nil
       slots[node].connection?.send(RendezvousMessage(.failure, error))
     }
@@ -60,7 +60,7 @@ extension RendezvousServer {
     // One set for all answers; the questions, who own the descriptors, must outlive them: they are
     // taken over, and closed when the last answer is sent.
     answer.descriptors = .owned(questions.flatMap { $0.descriptors.take() })
-    for node in slots.indices {
+    for node in slots.indices.reversed() {
       slots[node].question = nil
       slots[node].connection?.send(answer)
     }

@@ -90,7 +90,9 @@ extension RendezvousServer {
     let toHere = welcome.message()
     welcome.secret = (0, 0)
     let overTCP = welcome.message()
-    for slot in slots { slot.connection?.send(slot.connection?.isRemote == true ? overTCP : toHere) }
+    for slot in slots.reversed() {
+      slot.connection?.send(slot.connection?.isRemote == true ? overTCP : toHere)
+    }
     report(.allJoined)
   }
 

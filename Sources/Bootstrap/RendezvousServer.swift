@@ -4,6 +4,8 @@ import Glibc
 /// Brings the nodes of one job together: the launcher's side of the rendezvous socket. Runs on the
 /// launcher's event loop, never blocks, is used by that one thread.
 ///
+/// Whatever several nodes are told node 0 is told last: it may be the process that this runs in, and end upon it.
+///
 /// It knows what nodes say; what becomes of their processes is the launcher's business, which tells the
 /// server of a death by `declareLost`.
 package final class RendezvousServer {
@@ -134,7 +136,7 @@ package final class RendezvousServer {
     slots[node].question = nil
     let error = BootstrapError(.peerLost, node: node, how)
     let news = RendezvousMessage(.peerLost, error)
-    for present in presentNodes { slots[present].connection?.sendEvent(news) }
+    for present in presentNodes.reversed() { slots[present].connection?.sendEvent(news) }
     fail(error)
   }
 
@@ -142,7 +144,7 @@ package final class RendezvousServer {
   func fail(_ error: BootstrapError) {
     if failure == nil { failure = error }
     joinTimer?.cancel()
-    for node in presentNodes {
+    for node in presentNodes.reversed() {
       // Before all have joined each node that has waits for its welcome.
       guard slots[node].question != nil || !allHaveJoined else { continue }
       slots[node].question = nil

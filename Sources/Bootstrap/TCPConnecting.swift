@@ -31,6 +31,27 @@ struct TCPConnecting {
     }
   }
 
+  /// Goes through the addresses until a rendezvous that knows the secret answers at one of them.
+  static func connect(
+    toOneOf addresses: [HostAndPort], secret: [UInt8]
+  ) throws(BootstrapError) -> (HostAndPort, Connection) {
+    var failures: [BootstrapError] = []
+    for address in addresses {
+      do throws(BootstrapError) {
+        return (address, try TCPConnecting(address: address, secret: secret).connect())
+      } catch {
+        failures.append(error)
+      }
+    }
+    // A refusal says more than addresses that lead nowhere.
+    let telling = failures.first { $0.kind == .refused } ?? failures.first
+    guard let telling, failures.count > 1 else {
+      throw telling ?? BootstrapError(.cannotReachLauncher, "no address of the launcher was given.")
+    }
+    let tried = addresses.map(\.description).joined(separator: ", ")
+    throw BootstrapError(telling.kind, "\(telling.description) (Tried in turn: \(tried).)")
+  }
+
   private func prove(over socket: Int32) throws(BootstrapError) -> Connection {
     let due = cplatform_now_nanoseconds() + UInt64(Handshake.timeLimitMilliseconds) * 1_000_000
     let greeting = Handshake.greeting(nonce: try Handshake.makeNonce())
@@ -99,8 +120,9 @@ struct TCPConnecting {
     let reason = nameError ?? String(cString: strerror(errno))
     return BootstrapError(
       .cannotReachLauncher,
-      "could not connect to the rendezvous at \(address): \(reason). See that merino run --listen (or --hosts) "
-        + "runs there, that the address is right, and that no firewall keeps the port closed.")
+      "could not connect to the rendezvous at \(address): \(reason). See that merino run --listen (or --hosts), or "
+        + "node 0 of a job of another launcher, runs there, that the address is right, and that no firewall keeps the "
+        + "port closed.")
   }
 
   private func noRendezvous(_ what: String) -> BootstrapError {

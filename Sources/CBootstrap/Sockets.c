@@ -16,6 +16,8 @@ static int unix_address(const char *path, struct sockaddr_un *address) {
     return -1;
   }
   memcpy(address->sun_path, path, length);
+  // The whole address counts, zeros included, so both sides have the same name.
+  if (path[0] == '@') address->sun_path[0] = '\0';
   return 0;
 }
 

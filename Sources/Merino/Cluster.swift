@@ -8,8 +8,8 @@ public final class Cluster: Sendable {
 
   private init(_ runtime: Runtime) { self.runtime = runtime }
 
-  /// Joins the job that this process was started in; without a launcher a job of one node. Collective:
-  /// returns when all nodes have joined.
+  /// Joins the job that this process was started in, by `merino run` or by a launcher that speaks PMIx or PMI
+  /// (`mpirun`, `mpiexec`, `srun`); without a launcher a job of one node. Collective: returns when all nodes have joined.
   ///
   /// - Throws: `.alreadyJoined`, `.timedOut` (names who is missing), `.mismatch`, `.addressInUse`,
   ///   `.outOfMemory`, `.notSupported`, `.system`, `.peerLost`, `.invalidArgument` for a setting.

@@ -89,13 +89,14 @@ final class ServiceThread: Sendable {
 
   /// The descriptor to poll from now on.
   private func handleJobEvents(_ descriptor: Int32) -> Int32 {
-    var descriptor = descriptor
     while let happened = job.handleEvent() {
       switch happened {
       case .peerLost(let node, let how): log(.error, "node \(node) is gone: \(how)")
       case .launcherGone:
-        log(.error, "the launcher is gone")
-        descriptor = -1
+        // Where the rendezvous was a node's, its loss has been told.
+        if job.lostPeerWord.load() == UInt64(Job.launcherNode + 1) { log(.error, "the launcher is gone") }
+        // The job says the same as often as it is asked.
+        return -1
       }
     }
     return descriptor

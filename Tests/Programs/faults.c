@@ -1,5 +1,5 @@
 // Faults that are not Merino's, in a process that has joined: they go where they would go without it. And the
-// ways to end a job. The first argument says which.
+// ways to end a job. The first argument says which; a second one, which node ends it (the last one).
 #define _GNU_SOURCE
 #include "check.h"
 
@@ -103,7 +103,8 @@ int main(int count, char **arguments) {
   signal(SIGTERM, SIG_IGN);
   join_job();
   use_shared_memory("shared memory before the end");
-  if (check_node == merino_nodes() - 1) {
+  if (check_node == (count > 2 ? atoi(arguments[2]) : merino_nodes() - 1)) {
+    if (strcmp(which, "kill") == 0) kill(getpid(), SIGKILL);
     if (strcmp(which, "null") == 0) *(volatile int *)0 = 1;
     if (strcmp(which, "core") == 0) {
       struct rlimit limit;
@@ -129,5 +130,7 @@ int main(int count, char **arguments) {
   // The others wait for what never comes.
   int code = merino_barrier();
   say("SAID %d %s", code, merino_last_error());
+  // Also of a job that is over, and of whatever kept it together, one can take leave.
+  if (strcmp(which, "kill") == 0) say("LEFT %d", merino_finalize());
   return 9;
 }

@@ -4,6 +4,7 @@
 #ifndef CBOOTSTRAP_H
 #define CBOOTSTRAP_H
 
+#include "CBootstrapPmix.h"
 #include <signal.h>
 #include <stdint.h>
 #include <sys/random.h>
@@ -13,7 +14,8 @@
 /// Descriptors that fit one message: the kernel's SCM_MAX_FD is 253.
 #define CBOOTSTRAP_DESCRIPTORS_PER_MESSAGE 128
 
-/// A listening stream socket at `path`: close-on-exec, non-blocking.
+/// A listening stream socket at `path`: close-on-exec, non-blocking. "@name" is no file but a name that the
+/// kernel keeps for the network namespace while the socket is open.
 int cbootstrap_listen(const char *path, int backlog);
 /// A connected stream socket: close-on-exec, blocking.
 int cbootstrap_connect(const char *path);
@@ -82,5 +84,16 @@ char **cbootstrap_environment(void);
 /// kill(2) for a process that was seen as a child of `parent`: nothing happens where the id
 /// belongs to somebody else by now.
 int cbootstrap_signal_child(pid_t process, pid_t parent, int number);
+
+/// What an MPI library in this process is at; none that was found where there is none.
+typedef enum {
+  CBOOTSTRAP_MPI_ABSENT,
+  CBOOTSTRAP_MPI_LOADED,
+  CBOOTSTRAP_MPI_INITIALIZED,
+  CBOOTSTRAP_MPI_FINALIZED
+} cbootstrap_mpi_t;
+cbootstrap_mpi_t cbootstrap_mpi(void);
+/// Whether this process has the shared library of this name.
+int cbootstrap_has_library(const char *name);
 
 #endif

@@ -159,7 +159,9 @@ typedef struct merino_options {
  * Joins the job with default settings. Collective: returns when all nodes have joined, and orders what
  * every node did before it before what any node does after it.
  *
- * A process started by `merino run` joins that job; one started without a launcher is a job of one node.
+ * A process started by `merino run`, or by a launcher that speaks PMIx or PMI (mpirun, mpiexec, srun), joins that
+ * job; one started without a launcher is a job of one node. A launcher that is there but cannot be reached is an
+ * error. In an MPI program it may come before MPI_Init or behind it, in the same order in all processes.
  * From here on the process has a handler for SIGSEGV, which passes faults outside shared memory on to the
  * handler that was there before. A program that installs its own handler later calls merino_handle_fault
  * in it.

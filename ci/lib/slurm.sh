@@ -1,0 +1,71 @@
+# shellcheck shell=bash
+# A Slurm cluster of this machine for a stage's time. The sourcing script sets `launched`, a folder of its own.
+
+# Its daemons are children of the calling shell, its files in $launched/slurm.
+slurm_up() {
+  local host port attempt daemon
+  host=$(hostname -s)
+  port=$((20000 + $$ % 10000))
+  slurm=$launched/slurm
+  mkdir -p "$slurm/state" "$slurm/spool"
+  chmod 755 "$launched" "$slurm"
+  (umask 077 && head -c 1024 /dev/urandom >"$slurm/munge.key")
+  cat >"$slurm/slurm.conf" <<CONF
+ClusterName=merino
+SlurmctldHost=$host(127.0.0.1)
+SlurmctldPort=$port
+SlurmdPort=$((port + 1))
+SlurmUser=$(id -un)
+SlurmdUser=$(id -un)
+AuthType=auth/munge
+AuthInfo=socket=$slurm/munge.socket
+CredType=cred/munge
+StateSaveLocation=$slurm/state
+SlurmdSpoolDir=$slurm/spool
+SlurmctldPidFile=$slurm/slurmctld.pid
+SlurmdPidFile=$slurm/slurmd.pid
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU
+MpiDefault=none
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+SlurmdParameters=config_overrides
+MailProg=/bin/true
+NodeName=$host NodeAddr=127.0.0.1 CPUs=8 State=UNKNOWN
+PartitionName=all Nodes=$host Default=YES MaxTime=INFINITE State=UP
+CONF
+  export SLURM_CONF=$slurm/slurm.conf
+  munged --foreground --force --socket="$slurm/munge.socket" --key-file="$slurm/munge.key" \
+    --pid-file="$slurm/munged.pid" --seed-file="$slurm/munge.seed" >"$slurm/munged.log" 2>&1 &
+  slurm_daemons=($!)
+  for attempt in $(seq 100); do [ -S "$slurm/munge.socket" ] && break || sleep 0.1; done
+  for daemon in slurmctld slurmd; do
+    "$daemon" -D -f "$SLURM_CONF" >"$slurm/$daemon.log" 2>&1 &
+    slurm_daemons+=($!)
+  done
+  for attempt in $(seq 200); do
+    slurm_is_up && return 0 || sleep 0.1
+  done
+  tail -n 20 "$slurm"/*.log
+  return 1
+}
+
+slurm_is_up() {
+  [ "$(sinfo --noheader --format=%t 2>/dev/null)" = idle ] && return 0
+  cat "$launched/slurm.txt"
+  return 1
+}
+
+slurm_has() {
+  srun --mpi=list 2>&1 | grep -qw "$1"
+}
+
+slurm_down() {
+  local daemon
+  for daemon in ${slurm_daemons[@]+"${slurm_daemons[@]}"}; do
+    kill "$daemon" 2>/dev/null || continue
+    wait "$daemon" 2>/dev/null || true
+  done
+}
