@@ -1,3 +1,3 @@
 stage_packages() {
-  ci/install-packages
+  ci/install-packages --tests
 }
