@@ -19,7 +19,7 @@ enum { PAGE = 4096 };
 
 static void must(int result, const char *what) {
   if (result == MERINO_SUCCESS) return;
-  fprintf(stderr, "node %d: %s: %s\n", merino_node(), what, merino_last_error());
+  fprintf(stderr, "%s: %s\n", what, merino_last_error());
   merino_abort(2);
 }
 
