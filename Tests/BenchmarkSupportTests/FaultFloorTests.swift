@@ -27,6 +27,14 @@ import Testing
     #expect(times.allSatisfy { $0 > 250 })
   }
 
+  @Test func aFaultThatFetchesDoesItOnceAPage() throws {
+    var fetches = 0
+    let order = PageOrder.random(count: 50, seed: 3)
+    let times = try FaultFloor.measure(order: order, pageByteCount: 4096) { fetches += 1 }
+    #expect(fetches == 50)
+    #expect(times.count == 50 && times.allSatisfy { $0 > 250 })
+  }
+
   @Test func anUpgradeNeedsMemoryThatWasReadable() {
     #expect(throws: FaultFloor.Failure.self) {
       try FaultFloor.measure(order: [0], pageByteCount: 4096, frames: .empty, access: .upgrade)

@@ -57,6 +57,20 @@ import VerbsFloor
     }
   }
 
+  @Test func aFaultCarriesTheOperationOut() throws {
+    try onFake { near, _ in
+      let before = cfake_doorbells()
+      let marked = PlainOperation.markedRead(byteCount: 64)
+      let times = try near.faults(carryingOut: marked, order: [2, 0, 1], pageByteCount: 4096)
+      #expect(times.count == 3)
+      #expect(cfake_doorbells() - before == 3)
+      cfake_complete_next_with(10)
+      #expect(throws: VerbsError.self) {
+        try near.faults(carryingOut: .read(byteCount: 64), order: [0], pageByteCount: 4096)
+      }
+    }
+  }
+
   @Test(arguments: [1, 255, 256, 600, 1000]) func chainedWritesEnd(count: Int) throws {
     try onFake { near, _ in
       let before = cfake_doorbells()

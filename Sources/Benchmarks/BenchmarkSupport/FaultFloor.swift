@@ -1,4 +1,5 @@
 import CFaultFloor
+import Synchronization
 
 /// The least that a fetch on a page fault can cost here, measured in plain C; see CFaultFloor.h.
 public enum FaultFloor {
@@ -73,13 +74,37 @@ public enum FaultFloor {
   ///   - order: a permutation of the page numbers.
   ///   - pageByteCount: a multiple of the system's page size.
   ///   - copies: whether the handler copies the page.
-  /// - Throws: `Failure`. Not to be called by two threads at once: it takes over SIGSEGV meanwhile.
+  /// - Throws: `Failure`. It takes over SIGSEGV meanwhile; two threads that measure wait for one another.
   public static func measure(
     order: [UInt32], pageByteCount: Int, frames: Frames, access: Access = .read, copies: Bool = true
   ) throws(Failure) -> [UInt64] {
     let kind = cfaultfloor_kind_t(
-      frames: frames.raw, access: access.raw, copies: copies ? 1 : 0, stamps: 0)
+      frames: frames.raw, access: access.raw, copies: copies ? 1 : 0, fetch: nil, context: nil, stamps: 0)
     return try times(order, pageByteCount, kind).map(\.total)
+  }
+
+  /// The times of such faults, resident frames and loads, where the handler calls `fetch` instead of copying.
+  ///
+  /// - Parameter fetch: runs in the signal handler, and may do there what the faulting load leaves free: it is
+  ///   this program's own, and no lock is held at it.
+  /// - Throws: as `measure`.
+  public static func measure(
+    order: [UInt32], pageByteCount: Int, fetch: @escaping () -> Void
+  ) throws(Failure) -> [UInt64] {
+    let context = Unmanaged.passRetained(Fetch(body: fetch))
+    defer { context.release() }
+    let kind = cfaultfloor_kind_t(
+      frames: Frames.resident.raw, access: Access.read.raw, copies: 0,
+      fetch: { context in
+        // Retained by `measure`, which does not return before the last fault.
+        if let context { Unmanaged<Fetch>.fromOpaque(context).takeUnretainedValue().body() }
+      }, context: context.toOpaque(), stamps: 0)
+    return try times(order, pageByteCount, kind).map(\.total)
+  }
+
+  private final class Fetch {
+    let body: () -> Void
+    init(body: @escaping () -> Void) { self.body = body }
   }
 
   /// The parts of such faults with resident frames. The looks at the clock in the handler are part of them.
@@ -87,7 +112,7 @@ public enum FaultFloor {
   /// - Throws: as `measure`.
   public static func parts(order: [UInt32], pageByteCount: Int) throws(Failure) -> Parts {
     let kind = cfaultfloor_kind_t(
-      frames: Frames.resident.raw, access: Access.read.raw, copies: 1, stamps: 1)
+      frames: Frames.resident.raw, access: Access.read.raw, copies: 1, fetch: nil, context: nil, stamps: 1)
     var parts = Parts()
     for time in try times(order, pageByteCount, kind) {
       parts.trap.append(time.trap)
@@ -98,13 +123,18 @@ public enum FaultFloor {
     return parts
   }
 
+  /// A measurement takes over SIGSEGV. No fault and no `fetch` takes the lock.
+  private static let oneAtATime = Mutex(())
+
   private static func times(
     _ order: [UInt32], _ pageByteCount: Int, _ kind: cfaultfloor_kind_t
   ) throws(Failure) -> [cfaultfloor_times_t] {
     var times = [cfaultfloor_times_t](repeating: cfaultfloor_times_t(), count: order.count)
     var failedCall: UnsafePointer<CChar>?
     var kind = kind
-    let status = cfaultfloor_measure(order, order.count, pageByteCount, &kind, &times, &failedCall)
+    let status = oneAtATime.withLock { _ in
+      cfaultfloor_measure(order, order.count, pageByteCount, &kind, &times, &failedCall)
+    }
     guard status == 0 else {
       throw Failure(call: failedCall.map { String(cString: $0) } ?? "", code: status)
     }

@@ -43,6 +43,7 @@ static void on_fault(int signal, siginfo_t *info, void *context) {
   if (floor_state.kind.copies) {
     memcpy(floor_state.frames + offset, floor_state.home + offset, floor_state.page_bytes);
   }
+  if (floor_state.kind.fetch != NULL) floor_state.kind.fetch(floor_state.kind.context);
   floor_state.stamps.copy = stamp();
   int protection = floor_state.kind.access == CFAULTFLOOR_ACCESS_READ ? PROT_READ : PROT_READ | PROT_WRITE;
   mprotect(floor_state.application + offset, floor_state.page_bytes, protection);

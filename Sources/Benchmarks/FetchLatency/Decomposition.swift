@@ -31,6 +31,27 @@ struct Decomposition {
       facts.append((name, .number(median / 1000)))
     }
     facts.insert(("lookup_usec (by difference)", .number(rest / 1000)), at: 1)
+    if let end = job.floor.end {
+      facts += try Self.faultsThatFetch(end, order, unit, whole)
+    }
     self.facts = facts
+  }
+
+  /// Plain C faults in whose handler the plain verbs are posted and waited for: a READ, and all that a fault posts.
+  private static func faultsThatFetch(
+    _ end: FloorEnd, _ order: [UInt32], _ unit: Int, _ whole: Double
+  ) throws -> [(String, JSON)] {
+    let operations: [(String, PlainOperation)] = [
+      ("a_fault_that_reads", .read(byteCount: unit)),
+      ("a_fault_that_marks_and_reads", .markedRead(byteCount: unit)),
+    ]
+    var facts: [(String, JSON)] = []
+    for (name, operation) in operations {
+      let times = try end.faults(carryingOut: operation, order: order, pageByteCount: unit)
+      guard let median = LatencyStatistics(nanoseconds: times)?.median else { continue }
+      facts.append(("\(name)_usec (measured, plain C and verbs)", .number(median / 1000)))
+      facts.append(("refetch_by_\(name)", .number(whole / median)))
+    }
+    return facts
   }
 }

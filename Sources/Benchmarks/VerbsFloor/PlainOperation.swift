@@ -67,6 +67,22 @@ extension FloorEnd {
     return times
   }
 
+  /// Page faults in whose handler the operation is carried out, in nanoseconds: what a fault that communicates
+  /// costs without anything of Merino. More than a fault and the operation by themselves, where each is repeated with
+  /// warm caches.
+  ///
+  /// - Throws: `FloorFailure`, `PostError`, `VerbsError`, `FaultFloor.Failure`.
+  public func faults(
+    carryingOut operation: PlainOperation, order: [UInt32], pageByteCount: Int
+  ) throws -> [UInt64] {
+    var failure: (any Error)?
+    let times = try FaultFloor.measure(order: order, pageByteCount: pageByteCount) {
+      do { _ = try self.times(operation, count: 1) } catch { failure = error }
+    }
+    if let failure { throw failure }
+    return times
+  }
+
   private func add(_ operation: PlainOperation, _ chain: inout SendChain) {
     switch operation {
     case .read(let count):

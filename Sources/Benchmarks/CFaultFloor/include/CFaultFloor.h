@@ -38,6 +38,10 @@ typedef struct cfaultfloor_kind {
   cfaultfloor_access_t access;
   /** Whether the handler copies the page. */
   int copies;
+  /** What the handler calls besides, with `context`, before it makes the page accessible; or NULL. */
+  void (*fetch)(void *context);
+  /** For `fetch`. */
+  void *context;
   /** Whether the handler looks at the clock: then the parts of the time are filled in, and the total is longer. */
   int stamps;
 } cfaultfloor_kind_t;
