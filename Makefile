@@ -1,7 +1,7 @@
 # Thin over `swift build -c release`: stages what users touch under out/.
 #
 #   make            out/bin/merino, out/bin/merino-*, out/lib/libmerino.{so,a}, out/include/merino.h, out/share/man
-#   make examples   out/examples/*, the C examples linked against out/lib
+#   make examples   out/examples/*, the C and C++ examples linked against out/lib
 #   make install    puts what is staged below PREFIX (packaging/rules.mk); make uninstall removes it
 #   make clean      removes out/ and the build directory of the staged products
 #
@@ -10,7 +10,9 @@
 
 SWIFT   ?= swift
 CC      ?= cc
+CXX     ?= c++
 CFLAGS  ?= -O2 -g -Wall -Wextra
+CXXFLAGS ?= $(CFLAGS)
 OUT     := out
 SCRATCH := .build-static
 # Symbols are bound at load: looking one up lazily is not safe in a signal handler.
@@ -26,7 +28,10 @@ SONAME     := libmerino.so.$(firstword $(subst ., ,$(VERSION)))
 LINK_FLAGS := -Xlinker -soname=$(SONAME) -Xlinker --version-script=$(CURDIR)/ci/libmerino.map
 
 # All but the one that needs an MPI library and its compiler.
-EXAMPLES := $(patsubst Examples/%.c,$(OUT)/examples/%,$(filter-out Examples/mpi.c,$(wildcard Examples/*.c)))
+EXAMPLES := $(patsubst Examples/%.c,$(OUT)/examples/%,$(filter-out Examples/mpi.c,$(wildcard Examples/*.c))) \
+  $(patsubst Examples/%.cpp,$(OUT)/examples/%-cpp,$(wildcard Examples/*.cpp))
+HEADERS := $(addprefix Sources/CMerino/include/,merino.h merino.hpp)
+CXX_PARTS := $(wildcard Sources/CMerino/include/merino/*.hpp)
 
 .PHONY: all tools library header examples fault-probe clean
 all: tools library header
@@ -46,14 +51,22 @@ library:
 	@ln -sf $(SONAME) $(OUT)/lib/libmerino.so
 
 header:
-	@mkdir -p $(OUT)/include
-	@install -m 644 Sources/CMerino/include/merino.h $(OUT)/include/merino.h
+	@mkdir -p $(OUT)/include/merino
+	@install -m 644 $(HEADERS) $(OUT)/include
+	@install -m 644 $(CXX_PARTS) $(OUT)/include/merino
 
 examples: library header $(EXAMPLES)
 
-$(OUT)/examples/%: Examples/%.c Sources/CMerino/include/merino.h
+LINK_STAGED := -L$(OUT)/lib -lmerino -Wl,-rpath,'$$ORIGIN/../lib'
+$(OUT)/examples/openmp: CFLAGS += -fopenmp
+
+$(OUT)/examples/%: Examples/%.c $(HEADERS)
 	@mkdir -p $(OUT)/examples
-	$(CC) $(CFLAGS) -std=c11 -pthread -I$(OUT)/include $< -o $@ -L$(OUT)/lib -lmerino -Wl,-rpath,'$$ORIGIN/../lib'
+	$(CC) $(CFLAGS) -std=c11 -pthread -I$(OUT)/include $< -o $@ $(LINK_STAGED)
+
+$(OUT)/examples/%-cpp: Examples/%.cpp $(HEADERS) $(CXX_PARTS)
+	@mkdir -p $(OUT)/examples
+	$(CXX) $(CXXFLAGS) -std=c++14 -pthread -I$(OUT)/include $< -o $@ $(LINK_STAGED)
 
 # For ci/check-fault-path: the page-fault handler with the least of a service behind it.
 fault-probe:

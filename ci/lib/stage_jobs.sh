@@ -8,6 +8,13 @@ stage_jobs() {
       check_job "$example on $nodes nodes" "$nodes" "$example"
     done
   done
+  for nodes in 1 4; do
+    check_job "jacobi-cpp on $nodes nodes" "$nodes" jacobi-cpp
+    check_job "containers-cpp on $nodes nodes" "$nodes" containers-cpp
+  done
+  # All threads of a node fault at once.
+  OMP_NUM_THREADS=4 check_job "openmp on 2 nodes of 4 threads" 2 openmp
+  OMP_NUM_THREADS=3 check_job "openmp on 4 nodes of 3 threads" 4 openmp 200000 3
   check_job "jacobi on 16 nodes" 16 jacobi 400 50
   check_job "workqueue on 16 nodes" 16 workqueue 300 2
   check "the programs in the documents" ci/check-markdown --run README.md CONTRIBUTING.md docs/*.md
