@@ -93,7 +93,7 @@ struct CallChannel: ~Copyable {
 
   static let launcherVanished = BootstrapError(
     .launcherGone,
-    "the launcher's host has not answered for 10 s: it, or the network between, is down.")
+    "the launcher's host has not answered for 20 s: it, or the network between, is down.")
 
   private static let launcherGone = BootstrapError(
     .launcherGone,

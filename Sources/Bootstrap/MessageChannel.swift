@@ -117,5 +117,5 @@ package final class MessageChannel {
   }
 
   static let vanished = BootstrapError(
-    .peerLost, "its host has not answered for 10 s: it, or the network between, is down.")
+    .peerLost, "its host has not answered for 20 s: it, or the network between, is down.")
 }

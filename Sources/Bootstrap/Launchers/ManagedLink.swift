@@ -102,10 +102,11 @@ final class ManagedLink: JobLink {
   }
 
   func abort(code: Int32) {
+    // The launcher first: the others end when they hear it, and the first end that a launcher sees is the job's.
+    manager.abort(code: code)
     link.abort(code: code)
     // The others hear it from this process's own thread.
     host?.waitForNews(withinMilliseconds: Self.abortNewsMilliseconds)
-    manager.abort(code: code)
   }
 
   private var keeperGone: BootstrapError {
