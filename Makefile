@@ -47,12 +47,17 @@ library:
 header:
 	@mkdir -p $(OUT)/include
 	@install -m 644 Sources/CMerino/include/merino.h $(OUT)/include/merino.h
+	@mkdir -p $(OUT)/include/merino/treadmarks
+	@install -m 644 Sources/Compatibility/TreadMarks/*.h $(OUT)/include/merino/treadmarks/
 
 examples: library header $(EXAMPLES)
 
 $(OUT)/examples/%: Examples/%.c Sources/CMerino/include/merino.h
 	@mkdir -p $(OUT)/examples
 	$(CC) $(CFLAGS) -std=c11 -pthread -I$(OUT)/include $< -o $@ -L$(OUT)/lib -lmerino -Wl,-rpath,'$$ORIGIN/../lib'
+
+$(OUT)/examples/treadmarks: CFLAGS += -I$(OUT)/include/merino/treadmarks
+$(OUT)/examples/treadmarks: $(wildcard Sources/Compatibility/TreadMarks/*.h)
 
 # For ci/check-fault-path: the page-fault handler with the least of a service behind it.
 fault-probe:

@@ -6,7 +6,7 @@ stage_examples() {
     for compiler in gcc clang; do
       command -v "$compiler" >/dev/null || continue
       check "$compiler compiles $source" "$compiler" -std=c11 -O2 -Wall -Wextra -Wpedantic -Werror -pthread \
-        -ISources/CMerino/include -c "$source" -o /dev/null
+        -ISources/CMerino/include -ISources/Compatibility/TreadMarks -c "$source" -o /dev/null
     done
   done
 }

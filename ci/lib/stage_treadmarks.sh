@@ -87,6 +87,7 @@ treadmarks_mistakes() {
   treadmarks_mistake too_large 'Tmk_malloc\(1152921504606846976\): .*'
   treadmarks_mistake free_private 'Tmk_free\(0x[0-9a-f]*\): .*'
   treadmarks_mistake free_twice 'Tmk_free\(0x[0-9a-f]*\): .*'
+  treadmarks_mistake leave_before_barrier 'Tmk_barrier\(0\): process 0 has ended .* after 1 barriers, and this process has called it 2 times'
   # The same source, laid out otherwise.
   check "misuse.c compiles for fixed addresses" treadmarks_compile -fno-pie -no-pie \
     Tests/Programs/TreadMarks/misuse.c -o "$directory/misuse-fixed"

@@ -23,7 +23,7 @@
 /** The number of barriers, 0...TMK_NBARRIERS - 1. */
 #define TMK_NBARRIERS 4096
 
-#include "TmkDistribute.h"
+#include "TmkJoin.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -84,8 +84,7 @@ static inline void Tmk_distribute(void *variable, size_t size) {
 static inline void Tmk_barrier(unsigned id) {
   tmk_running("Tmk_barrier");
   tmk_in_range("Tmk_barrier", "barrier", id, TMK_NBARRIERS);
-  tmk_must(merino_barrier(), "Tmk_barrier(%u)", id);
-  tmk_catch_up();
+  tmk_wait_for_all(id);
 }
 
 /** Waits until the calling process has the lock. */

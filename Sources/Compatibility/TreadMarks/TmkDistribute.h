@@ -1,6 +1,6 @@
 /**
  * @file TmkDistribute.h
- * What Tmk.h is made of, not for programs: Tmk_distribute, and Tmk_startup, which lays its ground.
+ * What Tmk.h is made of, not for programs: Tmk_distribute, and the log that it writes.
  *
  * A distribution is a record in a log in shared memory. Every process has its own place in the log and after each of
  * its acquires (barrier, lock, condition) goes on to the end, copying what the records hold into its variables. All
@@ -14,10 +14,7 @@
 #ifndef MERINO_TREADMARKS_TMKDISTRIBUTE_H
 #define MERINO_TREADMARKS_TMKDISTRIBUTE_H
 
-#include "TmkState.h"
-
-#include <elf.h>
-#include <sys/auxv.h>
+#include "TmkExecutable.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -25,13 +22,13 @@ extern "C" {
 
 enum { TMK_PAGE = 4096, TMK_RECORDS = 99 };
 
-/* One call of Tmk_distribute. */
+/* One call of Tmk_distribute; or, where `bytes` is NULL, that a process has left. */
 struct tmk_record {
-  uint64_t offset;     /* of the variable, from where the executable is loaded */
+  uint64_t offset;     /* of the variable, from where the executable is loaded; or the barriers that it passed */
   uint64_t size;
   void *bytes;         /* the value, in shared memory */
   uint64_t executable; /* fingerprint of the executable that distributed */
-  uint32_t process;    /* that distributed */
+  uint32_t process;    /* that distributed, or left */
   uint32_t copied;     /* how many processes have copied it */
 };
 
@@ -42,63 +39,6 @@ struct tmk_block {
   unsigned char ready[TMK_RECORDS];
   struct tmk_record records[TMK_RECORDS];
 };
-
-/* The program headers of the executable, which the kernel tells every process. */
-static inline const Elf64_Phdr *tmk_headers(size_t *count) {
-  *count = (size_t)getauxval(AT_PHNUM);
-  return (const Elf64_Phdr *)getauxval(AT_PHDR);
-}
-
-/* Where the executable is loaded; differs between processes where addresses are random. */
-static inline uintptr_t tmk_base(void) {
-  size_t count;
-  const Elf64_Phdr *headers = tmk_headers(&count);
-  for (size_t i = 0; i < count; i++) {
-    if (headers[i].p_type == PT_PHDR) return (uintptr_t)headers - headers[i].p_vaddr;
-  }
-  return 0; /* linked for fixed addresses */
-}
-
-static inline uint64_t tmk_hash(uint64_t hash, const void *bytes, size_t size) {
-  for (size_t i = 0; i < size; i++) hash = (hash ^ ((const unsigned char *)bytes)[i]) * 0x100000001b3u;
-  return hash;
-}
-
-/* Differs between two executables: their layout, and the build ID that the linker gave them. */
-static inline uint64_t tmk_fingerprint(void) {
-  size_t count;
-  const Elf64_Phdr *headers = tmk_headers(&count);
-  uint64_t hash = tmk_hash(0xcbf29ce484222325u, headers, count * sizeof *headers);
-  for (size_t i = 0; i < count; i++) {
-    if (headers[i].p_type != PT_NOTE) continue;
-    hash = tmk_hash(hash, (const void *)(tmk_base() + headers[i].p_vaddr), headers[i].p_memsz);
-  }
-  return hash;
-}
-
-/* Whether the two ranges have a byte in common. */
-static inline int tmk_overlap(uintptr_t a, uint64_t a_size, uintptr_t b, uint64_t b_size) {
-  return a < b + b_size && b < a + a_size;
-}
-
-/* Whether the range lies in what the executable may write: its data and bss, but for the tables that the loader
- * fills and protects, which have addresses in them. */
-static inline int tmk_is_variable(uintptr_t address, uint64_t size) {
-  size_t count;
-  const Elf64_Phdr *headers = tmk_headers(&count);
-  int inside = 0;
-  for (size_t i = 0; i < count; i++) {
-    uintptr_t begin = tmk_base() + headers[i].p_vaddr;
-    if (headers[i].p_type == PT_LOAD && (headers[i].p_flags & PF_W) != 0 && address >= begin &&
-        address - begin <= headers[i].p_memsz && size <= headers[i].p_memsz - (address - begin)) {
-      inside = 1;
-    }
-    if (headers[i].p_type == PT_GNU_RELRO && tmk_overlap(address, size, begin, headers[i].p_memsz)) return 0;
-  }
-  return inside && !tmk_overlap(address, size, (uintptr_t)&tmk_process, sizeof tmk_process) &&
-         !tmk_overlap(address, size, (uintptr_t)&Tmk_nprocs, sizeof Tmk_nprocs) &&
-         !tmk_overlap(address, size, (uintptr_t)&Tmk_proc_id, sizeof Tmk_proc_id);
-}
 
 static inline void *tmk_allocate(size_t alignment, size_t size, const char *what) {
   void *block = merino_aligned_alloc(alignment, size);
@@ -121,14 +61,24 @@ static inline void tmk_go_to(struct tmk_block *block, unsigned record) {
   __atomic_store_n(&tmk_process.ready, &block->ready[record], __ATOMIC_RELEASE);
 }
 
-/* Copies the record into its variable, and frees what no process needs any more. The guard is held. */
-static inline void tmk_copy(struct tmk_block *block, struct tmk_record *record) {
-  int last = record == &block->records[TMK_RECORDS - 1];
+/* What the record says, here. The guard is held. */
+static inline void tmk_take(const struct tmk_record *record) {
+  if (record->bytes == NULL) {
+    if (tmk_process.leaver != 0 && tmk_process.leaver_barriers <= record->offset) return;
+    tmk_process.leaver = record->process + 1;
+    tmk_process.leaver_barriers = record->offset;
+    return;
+  }
   if (record->executable != tmk_process.executable) {
     tmk_fail("Tmk_distribute by process %u: that process and this one run different executables, whose variables lie "
              "at different places; start all processes with the same file.", record->process);
   }
   memcpy((void *)(tmk_base() + record->offset), record->bytes, record->size);
+}
+
+/* Goes past the record, and frees what no process needs any more. The guard is held. */
+static inline void tmk_pass(struct tmk_block *block, struct tmk_record *record) {
+  int last = record == &block->records[TMK_RECORDS - 1];
   if (last) {
     tmk_go_to(block->next, 0);
   } else {
@@ -143,7 +93,10 @@ static inline void tmk_copy(struct tmk_block *block, struct tmk_record *record) 
 
 static inline void tmk_copy_all(void) {
   while (tmk_process.block->ready[tmk_process.record]) {
-    tmk_copy(tmk_process.block, &tmk_process.block->records[tmk_process.record]);
+    struct tmk_block *block = tmk_process.block;
+    struct tmk_record *record = &block->records[tmk_process.record];
+    tmk_take(record);
+    tmk_pass(block, record);
   }
 }
 
@@ -157,11 +110,11 @@ static inline void tmk_catch_up(void) {
 }
 
 /* Appends a record. The guard is held. */
-static inline void tmk_append(uintptr_t address, size_t size, void *bytes) {
+static inline void tmk_append(uint64_t offset, size_t size, void *bytes) {
   struct tmk_block *block = tmk_process.job->last;
   uint32_t place = block->used++;
   struct tmk_record *record = &block->records[place];
-  record->offset = address - tmk_base();
+  record->offset = offset;
   record->size = size;
   record->bytes = bytes;
   record->executable = tmk_process.executable;
@@ -186,29 +139,9 @@ static inline void tmk_distribute(void *variable, size_t size) {
   void *bytes = tmk_allocate(16, size, "Tmk_distribute");
   memcpy(bytes, variable, size);
   tmk_must(merino_lock_acquire(tmk_process.job->guard), "Tmk_distribute(%p, %zu)", variable, size);
-  tmk_append((uintptr_t)variable, size, bytes);
+  tmk_append((uintptr_t)variable - tmk_base(), size, bytes);
   tmk_copy_all();
   tmk_must(merino_lock_release(tmk_process.job->guard), "Tmk_distribute(%p, %zu)", variable, size);
-}
-
-static inline void tmk_join(void) {
-  if (tmk_process.joined != 0 || tmk_process.left) tmk_fail("Tmk_startup: a process joins once in its life.");
-  tmk_must(merino_init(), "Tmk_startup");
-  Tmk_nprocs = (unsigned)merino_nodes();
-  Tmk_proc_id = (unsigned)merino_node();
-  tmk_process.executable = tmk_fingerprint();
-  tmk_process.job = (struct tmk_job *)merino_collective_malloc(sizeof *tmk_process.job, 0);
-  if (tmk_process.job == NULL) tmk_fail("Tmk_startup: %s", merino_last_error());
-  if (Tmk_proc_id == 0) {
-    tmk_must(merino_lock_create(&tmk_process.job->guard), "Tmk_startup");
-    tmk_process.job->last = tmk_new_block();
-  }
-  tmk_must(merino_barrier(), "Tmk_startup");
-  tmk_go_to(tmk_process.job->last, 0);
-  if (on_exit(tmk_at_exit, NULL) != 0) tmk_fail("Tmk_startup: no memory for a function to be called at exit.");
-  tmk_process.joined = getpid();
-  /* Nobody may distribute, and so move `last` on, before all have read it. */
-  tmk_must(merino_barrier(), "Tmk_startup");
 }
 
 #ifdef __cplusplus

@@ -1,6 +1,6 @@
 /**
  * @file TmkState.h
- * What Tmk.h is made of, not for programs: joining and leaving, errors, and the numbers of locks and condition
+ * What Tmk.h is made of, not for programs: what its functions keep, errors, and the numbers of locks and condition
  * variables.
  */
 #ifndef MERINO_TREADMARKS_TMKSTATE_H
@@ -55,6 +55,9 @@ struct tmk_process {
   unsigned record;
   const unsigned char *ready; /* that record's */
   uint64_t executable;        /* its fingerprint */
+  uint64_t barriers;          /* passed or waited in so far */
+  uint32_t leaver;            /* 0, or 1 + the process that has left after the fewest barriers */
+  uint64_t leaver_barriers;   /* which were so many */
   merino_lock_t locks[TMK_NLOCKS];
   merino_cond_t conditions[TMK_NLOCKS][TMK_NCONDS];
 };
@@ -102,21 +105,6 @@ static inline void tmk_running(const char *call) {
 static inline void tmk_in_range(const char *call, const char *what, unsigned id, unsigned count) {
   if (id < count) return;
   tmk_fail("%s: there is no %s %u; the numbers are 0...%u.", call, what, id, count - 1);
-}
-
-/* exit, return from main or Tmk_exit: leaves the job, or ends it. */
-static inline void tmk_at_exit(int status, void *argument) {
-  (void)argument;
-  /* A child made by fork is not part of the job. */
-  if (tmk_process.joined != getpid()) return;
-  if (status != 0) {
-    fflush(NULL);
-    /* An exit code has 8 bits; 256 must not look like success. */
-    merino_abort((status & 255) != 0 ? status & 255 : 1);
-  }
-  tmk_process.joined = 0;
-  tmk_process.left = 1;
-  tmk_must(merino_finalize(), "Tmk_exit(0)");
 }
 
 /* The job's handle of a number, made by whoever uses it first, and kept in this process. A handle is written while

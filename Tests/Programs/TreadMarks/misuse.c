@@ -110,6 +110,13 @@ int main(int argc, char **argv) {
   if (body == before_startup) body();
   Tmk_startup(argc, argv);
   if (strcmp(name, "leave_early") == 0) return leave_early();
+  if (strcmp(name, "leave_before_barrier") == 0) {
+    Tmk_barrier(0);
+    if (Tmk_proc_id == 0) return 0;
+    Tmk_barrier(0);
+    Tmk_barrier(0);
+    return 0;
+  }
   if (strcmp(name, "distribute_zero") == 0) {
     Tmk_distribute(NULL, 0);
     return 0;
