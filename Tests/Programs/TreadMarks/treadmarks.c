@@ -82,18 +82,55 @@ static void turns(void) {
     number = turn + 1;
     Tmk_distribute((void *)&number, sizeof number);
     *counters = turn + 1;
-    if (round % 2 == 0) {
-      Tmk_cond_broadcast(LOCK, (Tmk_proc_id + 1) % Tmk_nprocs % TMK_NCONDS);
+    // With more processes than conditions several wait for the same one, and a signal may wake the wrong one.
+    unsigned next = (Tmk_proc_id + 1) % Tmk_nprocs % TMK_NCONDS;
+    if (round % 2 == 0 || Tmk_nprocs > TMK_NCONDS) {
+      Tmk_cond_broadcast(LOCK, next);
     } else {
-      // Several processes may wait for one condition only where there are more than there are conditions.
-      if (Tmk_nprocs <= TMK_NCONDS) Tmk_cond_signal(LOCK, (Tmk_proc_id + 1) % Tmk_nprocs);
-      else Tmk_cond_broadcast(LOCK, (Tmk_proc_id + 1) % Tmk_nprocs % TMK_NCONDS);
+      Tmk_cond_signal(LOCK, next);
     }
     Tmk_lock_release(LOCK);
   }
   CHECK(wrong == 0, "in turns by condition variables, with distributed values");
   Tmk_barrier(0);
   if (Tmk_proc_id == LAST) Tmk_free(counters);
+}
+
+// A lock alone, without a wait, brings what was distributed before it was released.
+static void lock_alone(void) {
+  if (Tmk_proc_id == 0) {
+    counters = (long *)Tmk_malloc(sizeof *counters);
+    *counters = 0;
+    Tmk_distribute(&counters, sizeof counters);
+  }
+  number = 0;
+  Tmk_barrier(0);
+  long told = 0;
+  while (!told) {
+    Tmk_lock_acquire(6);
+    if (Tmk_proc_id == LAST) {
+      number = 77;
+      Tmk_distribute((void *)&number, sizeof number);
+      *counters = 1;
+    }
+    told = *counters;
+    Tmk_lock_release(6);
+  }
+  CHECK(number == 77, "a value that came with a lock");
+  Tmk_barrier(0);
+  if (Tmk_proc_id == 0) Tmk_free(counters);
+}
+
+// What the process that distributed assigns afterwards is its own.
+static void own_afterwards(void) {
+  if (Tmk_proc_id == 0) {
+    number = 8;
+    Tmk_distribute((void *)&number, sizeof number);
+    number = 9;
+  }
+  Tmk_barrier(0);
+  CHECK(number == (Tmk_proc_id == 0 ? 9 : 8), "assigning after distributing");
+  Tmk_barrier(0);
 }
 
 enum { MARGIN = 64, LARGEST = 1 << 20 };
@@ -203,6 +240,8 @@ int main(int argc, char **argv) {
   memory();
   locks();
   turns();
+  lock_alone();
+  own_afterwards();
   sizes();
   together();
   after_another();
