@@ -177,8 +177,8 @@ int main(int argc, char **argv) {
     struct tour alone = {.length = INT_MAX};
     finish(&start, &alone);
     failed = queue->shortest != alone.length || trip_length() != alone.length;
-    printf("%s treadmarks: %u processes, %d cities: a trip of %d, found alone %d; tours taken:", failed ? "FAIL" : "PASS",
-           Tmk_nprocs, cities, queue->shortest, alone.length);
+    printf("%s treadmarks: %u processes, %d cities: a trip of %d, found alone %d; tours taken:",
+           failed ? "FAIL" : "PASS", Tmk_nprocs, cities, queue->shortest, alone.length);
     for (unsigned i = 0; i < Tmk_nprocs; i++) printf(" %ld", queue->taken[i]);
     printf("\n");
     Tmk_free(queue);

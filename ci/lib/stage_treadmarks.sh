@@ -1,5 +1,5 @@
-# TreadMarks' interface: the header by itself, programs of two translation units built in several ways, mistakes, and the
-# example. After `release`; uses the helpers of stage_programs.sh.
+# TreadMarks' interface: the header by itself, programs of two translation units built in several ways, mistakes,
+# and the example. After `release`; uses the helpers of stage_programs.sh.
 stage_treadmarks() {
   local kind
   # Not local: the trap is run after the function. A stage has a shell of its own.
@@ -96,12 +96,14 @@ treadmarks_mistakes() {
   treadmarks_mistake too_large 'Tmk_malloc\(1152921504606846976\): .*'
   treadmarks_mistake free_private 'Tmk_free\(0x[0-9a-f]*\): .*'
   treadmarks_mistake free_twice 'Tmk_free\(0x[0-9a-f]*\): .*'
-  treadmarks_mistake leave_before_barrier 'Tmk_barrier\(0\): process 0 has ended .* after 1 barriers, and this process has called it 2 times'
+  treadmarks_mistake leave_before_barrier \
+    'Tmk_barrier\(0\): process 0 has ended .* after 1 barriers, and this process has called it 2 times'
   # The same source, laid out otherwise.
   check "misuse.c compiles for fixed addresses" treadmarks_compile -fno-pie -no-pie \
     Tests/Programs/TreadMarks/misuse.c -o "$directory/misuse-fixed"
   check "mistake: two executables" ends_with 1 'process 1: Tmk_distribute by process 0: .*different executables' \
-    "$programs_run" run -n 1 -- "$directory/misuse" distribute_variable : -n 1 -- "$directory/misuse-fixed" distribute_variable
+    "$programs_run" run -n 1 -- "$directory/misuse" distribute_variable : \
+    -n 1 -- "$directory/misuse-fixed" distribute_variable
 }
 
 treadmarks_ends() {

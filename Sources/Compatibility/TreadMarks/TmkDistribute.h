@@ -86,6 +86,7 @@ static inline void tmk_pass(struct tmk_block *block, struct tmk_record *record) 
   }
   record->copied++;
   if (record->copied < Tmk_nprocs) return;
+  /* A process that has left copies nothing: from then on nothing is freed any more. */
   merino_free(record->bytes);
   /* Who has copied the last record has copied all before it. */
   if (last) merino_free(block);

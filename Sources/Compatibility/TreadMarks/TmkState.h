@@ -21,7 +21,7 @@
 /* One definition in the program, however many translation units have it. */
 #define TMK_SHARED_DEFINITION __attribute__((weak))
 
-/* What Tmk_malloc returns: as published in C++, where a char * converts to nothing else; in C also to other pointers. */
+/* What Tmk_malloc returns: as published in C++; in C what converts to a pointer of any type, that one included. */
 #ifdef __cplusplus
 #define TMK_POINTER char *
 extern "C" {
