@@ -51,9 +51,10 @@ library:
 	@ln -sf $(SONAME) $(OUT)/lib/libmerino.so
 
 header:
-	@mkdir -p $(OUT)/include/merino
+	@mkdir -p $(OUT)/include/merino/treadmarks
 	@install -m 644 $(HEADERS) $(OUT)/include
 	@install -m 644 $(CXX_PARTS) $(OUT)/include/merino
+	@install -m 644 Sources/Compatibility/TreadMarks/*.h $(OUT)/include/merino/treadmarks/
 
 examples: library header $(EXAMPLES)
 
@@ -67,6 +68,9 @@ $(OUT)/examples/%: Examples/%.c $(HEADERS)
 $(OUT)/examples/%-cpp: Examples/%.cpp $(HEADERS) $(CXX_PARTS)
 	@mkdir -p $(OUT)/examples
 	$(CXX) $(CXXFLAGS) -std=c++14 -pthread -I$(OUT)/include $< -o $@ $(LINK_STAGED)
+
+$(OUT)/examples/treadmarks: CFLAGS += -I$(OUT)/include/merino/treadmarks
+$(OUT)/examples/treadmarks: $(wildcard Sources/Compatibility/TreadMarks/*.h)
 
 # For ci/check-fault-path: the page-fault handler with the least of a service behind it.
 fault-probe:

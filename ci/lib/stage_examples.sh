@@ -12,7 +12,8 @@ stage_examples() {
       [ "$source" != Examples/openmp.c ] || flags=(-fopenmp)
       [ "$source $compiler" != "Examples/openmp.c clang" ] || continue
       check "$compiler compiles $source" "$compiler" -std=c11 -O2 -Wall -Wextra -Wpedantic -Werror -pthread \
-        ${flags[@]+"${flags[@]}"} -ISources/CMerino/include -c "$source" -o /dev/null
+        ${flags[@]+"${flags[@]}"} -ISources/CMerino/include -ISources/Compatibility/TreadMarks -c "$source" \
+        -o /dev/null
     done
   done
   for source in Examples/*.cpp; do

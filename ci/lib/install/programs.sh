@@ -4,7 +4,7 @@ install_program_checks() {
   local site=$install_work/site
   # Where nothing leads back to the repository.
   mkdir "$install_work/away"
-  cp Examples/jacobi.c Tests/Programs/{segments.c,check.h} "$install_work/away/"
+  cp Examples/{jacobi,treadmarks}.c Tests/Programs/{segments.c,check.h} "$install_work/away/"
   cp Examples/*.cpp Examples/*.f90 "$install_work/away/" 2>/dev/null || true
   pkg_config_checks "$site"
   cmake_checks "$site"
@@ -60,6 +60,9 @@ pkg_config_checks() {
   check "jacobi.c by pkg-config merino-static and lld" away compiled \
     "gcc -std=c11 -fuse-ld=lld -B$(dirname "$(command -v swift)") -Wl,--gc-sections" jacobi.c ./jacobi-lld merino-static
   check "it runs on 4 nodes" job ./jacobi-lld 400 50
+  check "treadmarks.c by pkg-config" away compiled \
+    "gcc -std=c11 -I$(away pkg-config --variable=treadmarks_includedir merino)" treadmarks.c ./treadmarks merino
+  check "it runs on 4 nodes" job ./treadmarks
   # Errors of every kind go through the casts that fail where a static runtime is linked wrongly.
   check "segments.c by pkg-config merino-static" away compiled "gcc -std=gnu11 -pthread -DWITH_MERINO" segments.c \
     ./segments-static merino-static
