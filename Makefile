@@ -1,7 +1,7 @@
 # Thin over `swift build -c release`: stages what users touch under out/.
 #
 #   make            out/bin/merino, out/bin/merino-*, out/lib/libmerino.{so,a}, out/include/merino.h, out/share/man
-#   make examples   out/examples/*, the C and C++ examples linked against out/lib
+#   make examples   out/examples/*, the examples linked against out/lib
 #   make install    puts what is staged below PREFIX (packaging/rules.mk); make uninstall removes it
 #   make clean      removes out/ and the build directory of the staged products
 #
@@ -13,6 +13,7 @@ CC      ?= cc
 CXX     ?= c++
 CFLAGS  ?= -O2 -g -Wall -Wextra
 CXXFLAGS ?= $(CFLAGS)
+FFLAGS  ?= $(CFLAGS)
 OUT     := out
 SCRATCH := .build-static
 # Symbols are bound at load: looking one up lazily is not safe in a signal handler.
@@ -30,11 +31,16 @@ LINK_FLAGS := -Xlinker -soname=$(SONAME) -Xlinker --version-script=$(CURDIR)/ci/
 # All but the one that needs an MPI library and its compiler.
 EXAMPLES := $(patsubst Examples/%.c,$(OUT)/examples/%,$(filter-out Examples/mpi.c,$(wildcard Examples/*.c))) \
   $(patsubst Examples/%.cpp,$(OUT)/examples/%-cpp,$(wildcard Examples/*.cpp))
+# Where there is a Fortran compiler.
+FC := $(firstword $(foreach compiler,$(filter-out f77,$(FC)) gfortran,$(shell command -v $(compiler))))
+ifneq ($(FC),)
+EXAMPLES += $(patsubst Examples/%.f90,$(OUT)/examples/%-f90,$(wildcard Examples/*.f90))
+endif
 HEADERS := $(addprefix Sources/CMerino/include/,merino.h merino.hpp)
 CXX_PARTS := $(wildcard Sources/CMerino/include/merino/*.hpp)
 
-.PHONY: all tools library header examples fault-probe clean
-all: tools library header
+.PHONY: all tools library header fortran examples fault-probe clean
+all: tools library header fortran
 
 tools:
 	@mkdir -p $(OUT)/bin
@@ -56,7 +62,31 @@ header:
 	@install -m 644 $(CXX_PARTS) $(OUT)/include/merino
 	@install -m 644 Sources/Compatibility/TreadMarks/*.h $(OUT)/include/merino/treadmarks/
 
-examples: library header $(EXAMPLES)
+# The module as one source, for programs to be compiled with: .mod files are the compiler's own. Beside it that of the
+# compiler that is here, and its object.
+FORTRAN := $(OUT)/include/merino/fortran
+FORTRAN_PARTS := errors.f90 job.f90 synchronisation memory.f90 arrays values atomics merino.f90
+fortran: $(FORTRAN)/merino.f90 $(if $(FC),$(OUT)/lib/libmerino_fortran.a)
+
+$(FORTRAN)/merino.f90: $(wildcard Sources/Fortran/*)
+	@mkdir -p $(FORTRAN)
+	@set -e; for part in $(FORTRAN_PARTS); do \
+	  case $$part in \
+	    *.f90) cat Sources/Fortran/$$part ;; \
+	    *) python3 Sources/Fortran/generate.py $$part ;; \
+	  esac; \
+	done >$@.new
+	@mv $@.new $@
+
+# Into a folder of its own first: only the module that programs use is staged.
+$(OUT)/lib/libmerino_fortran.a: $(FORTRAN)/merino.f90
+	@mkdir -p $(OUT)/lib $(OUT)/fortran
+	$(FC) -O2 -g -fPIC -J$(OUT)/fortran -c $< -o $(OUT)/fortran/merino.o
+	@rm -f $@
+	@ar rcsD $@ $(OUT)/fortran/merino.o
+	@install -m 644 $(OUT)/fortran/merino.mod $(FORTRAN)/merino.mod
+
+examples: library header fortran $(EXAMPLES)
 
 LINK_STAGED := -L$(OUT)/lib -lmerino -Wl,-rpath,'$$ORIGIN/../lib'
 $(OUT)/examples/openmp: CFLAGS += -fopenmp
@@ -68,6 +98,10 @@ $(OUT)/examples/%: Examples/%.c $(HEADERS)
 $(OUT)/examples/%-cpp: Examples/%.cpp $(HEADERS) $(CXX_PARTS)
 	@mkdir -p $(OUT)/examples
 	$(CXX) $(CXXFLAGS) -std=c++14 -pthread -I$(OUT)/include $< -o $@ $(LINK_STAGED)
+
+$(OUT)/examples/%-f90: Examples/%.f90 $(OUT)/lib/libmerino_fortran.a
+	@mkdir -p $(OUT)/examples
+	$(FC) $(FFLAGS) -std=f2008 -I$(FORTRAN) $< -o $@ $(OUT)/lib/libmerino_fortran.a $(LINK_STAGED)
 
 $(OUT)/examples/treadmarks: CFLAGS += -I$(OUT)/include/merino/treadmarks
 $(OUT)/examples/treadmarks: $(wildcard Sources/Compatibility/TreadMarks/*.h)

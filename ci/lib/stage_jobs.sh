@@ -11,6 +11,8 @@ stage_jobs() {
   for nodes in 1 4; do
     check_job "jacobi-cpp on $nodes nodes" "$nodes" jacobi-cpp
     check_job "containers-cpp on $nodes nodes" "$nodes" containers-cpp
+    check_job "jacobi-f90 on $nodes nodes" "$nodes" jacobi-f90
+    check_job "cg-f90 on $nodes nodes" "$nodes" cg-f90
   done
   # All threads of a node fault at once.
   OMP_NUM_THREADS=4 check_job "openmp on 2 nodes of 4 threads" 2 openmp

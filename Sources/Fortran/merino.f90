@@ -1,0 +1,22 @@
+! Merino for Fortran 2008: distributed shared memory as Fortran pointers. merino.h says what everything means, docs/fortran.md
+! how it is used.
+!
+! Left out
+! - merino_init_with: the environment has a variable for each setting
+! - merino_strerror: errmsg has the whole sentence
+! - merino_handle_fault: for signal handlers, which are C
+! - merino_calloc: merino_allocate gives zeros
+! - merino_realloc: Fortran pointers do not grow
+! - merino_aligned_alloc: merino_allocate gives whole pages
+! - merino_allreduce_u64: Fortran has no unsigned integers
+module merino
+  use merino_errors, only:
+  use merino_job
+  use merino_synchronisation
+  use merino_memory
+  use merino_arrays
+  use merino_values
+  use merino_atomics
+  implicit none
+  public
+end module
