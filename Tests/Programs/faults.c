@@ -102,8 +102,15 @@ int main(int count, char **arguments) {
   // The launcher's SIGKILL comes a while after its SIGTERM: time to say what the library said.
   signal(SIGTERM, SIG_IGN);
   join_job();
+  uint64_t *ready = merino_collective_malloc(sizeof *ready, 0), others = 0;
+  if (ready == NULL) merino_abort(3);
   use_shared_memory("shared memory before the end");
   if (check_node == (count > 2 ? atoi(arguments[2]) : merino_nodes() - 1)) {
+    // Not before all others have passed what must succeed.
+    while (others + 1 < (uint64_t)merino_nodes()) {
+      sleep_ms(1);
+      NEED(merino_atomic_load_u64(ready, &others));
+    }
     if (strcmp(which, "kill") == 0) kill(getpid(), SIGKILL);
     if (strcmp(which, "null") == 0) *(volatile int *)0 = 1;
     if (strcmp(which, "core") == 0) {
@@ -127,7 +134,8 @@ int main(int count, char **arguments) {
     // What started the nodes: without it there is no job.
     if (strcmp(which, "launcher") == 0) kill(getppid(), SIGKILL);
   }
-  // The others wait for what never comes.
+  // The others wait for what never comes. (Where this fails, the barrier does and says why.)
+  merino_atomic_fetch_add_u64(ready, 1, &others);
   int code = merino_barrier();
   say("SAID %d %s", code, merino_last_error());
   // Also of a job that is over, and of whatever kept it together, one can take leave.
