@@ -131,6 +131,10 @@ run_examples() {
   passes "allocator on 2 nodes" 120 allocator "$examples/allocator" 2 50000 20
   passes "workqueue on 2 nodes" 120 workqueue "$examples/workqueue" 60 2
   passes "false_sharing on 2 nodes" 120 false_sharing "$examples/false_sharing" 4 100000
+  passes "containers-cpp on 2 nodes" 120 containers-cpp "$examples/containers-cpp" 40
+  OMP_NUM_THREADS=3 passes "openmp on 2 nodes of 3 threads" 120 openmp "$examples/openmp" 20000 2
+  # Built where there is a Fortran compiler.
+  [ ! -x "$examples/cg-f90" ] || passes "cg-f90 on 2 nodes" 120 cg-f90 "$examples/cg-f90" 16
   nodes 4
   passes "jacobi on 4 nodes" 200 jacobi "$examples/jacobi" 200 20
   passes "dictionary on 4 nodes" 200 dictionary "$examples/dictionary" 60 60
