@@ -17,8 +17,10 @@ private func reduce<T>(
   result { () throws(MerinoError) in
     let cluster = try Cluster.current()
     guard count >= 0, count == 0 || values != nil else { throw nullArgument(function, "values") }
-    guard let reduction = Reduction(rawValue: Int32(operation.rawValue)) else {
-      throw MerinoError(.invalidArgument, "\(function): \(operation.rawValue) is no merino_op_t.")
+    // The enumeration is unsigned to the compiler, and C passes any int: -1 too.
+    let number = Int32(bitPattern: operation.rawValue)
+    guard let reduction = Reduction(rawValue: number) else {
+      throw MerinoError(.invalidArgument, "\(function): \(number) is no merino_op_t.")
     }
     let combined = try body(cluster, Array(UnsafeBufferPointer(start: values, count: count)), reduction)
     for (index, value) in combined.enumerated() { values?[index] = value }

@@ -73,6 +73,7 @@ static void reductions(void) {
   CHECK_CODE(merino_allreduce_i64(NULL, 1, MERINO_SUM), MERINO_EINVAL, "reduce: no values");
   int64_t one = 1;
   CHECK_CODE(merino_allreduce_i64(&one, 1, (merino_op_t)99), MERINO_EINVAL, "reduce: no such operation");
+  CHECK_CODE(merino_allreduce_i64(&one, 1, (merino_op_t)-1), MERINO_EINVAL, "reduce: an operation below 0");
 }
 
 static void broadcasts(void) {
