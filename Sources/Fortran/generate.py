@@ -89,7 +89,6 @@ contains
   for type_, name, rank in kinds:
     colons = ", ".join(":" * rank)
     bounds = ", &\n        ".join(f"first({i}):last({i})" for i in range(1, rank + 1))
-    first = ", &\n        ".join(f"lbound(array, {i})" for i in range(1, rank + 1))
     for kind in ("int32", "int64"):
       print(f"""  subroutine allocate_{name}_{rank}_{kind}(array, upper, lower, stat, errmsg)
     {type_}, pointer, intent(out) :: array({colons})
@@ -112,11 +111,13 @@ contains
     print(f"""  subroutine deallocate_{name}_{rank}(array, stat, errmsg)
     {type_}, pointer, intent(inout) :: array({colons})
 {REPORT}    type(c_ptr) :: block
+    integer(c_int) :: result
     block = c_null_ptr
-    if (associated(array)) block = c_loc(array( &
-        {first}))
-    nullify (array)
-    call settle(collective_free(block), stat, errmsg)
+    if (associated(array)) block = c_loc(array)
+    result = collective_free(block)
+    ! What could not be freed is still there.
+    if (result == 0) nullify (array)
+    call settle(result, stat, errmsg)
   end subroutine
 """)
   print("end module")

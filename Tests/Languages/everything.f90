@@ -116,6 +116,22 @@ contains
     call merino_allocate(array, [10, 10], stat=stat, errmsg=errmsg)
     call check(stat == 0 .and. errmsg == 'as before', 'errmsg stays where all is well')
     call merino_deallocate(array)
+    call far_bounds()
+  end subroutine
+
+  ! Bounds that no default integer holds, and memory that is not shared.
+  subroutine far_bounds()
+    integer(int64), parameter :: low = 5000000000_int64
+    integer(int32), pointer :: far(:), private(:)
+    call merino_allocate(far, [low + 9], lower=[low])
+    call check(lbound(far, 1, int64) == low .and. size(far) == 10, 'bounds beyond 2**32')
+    call merino_deallocate(far, stat=stat, errmsg=errmsg)
+    call check(stat == 0 .and. .not. associated(far), 'bounds beyond 2**32: freed')
+    allocate (private(3))
+    errmsg = ''
+    call merino_deallocate(private, stat=stat, errmsg=errmsg)
+    call check(stat < 0 .and. is_sentence(errmsg) .and. associated(private), 'what could not be freed is still there')
+    deallocate (private)
   end subroutine
 
   subroutine values()
