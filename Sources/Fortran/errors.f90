@@ -26,15 +26,20 @@ module merino_errors
 contains
 
   ! `stat` becomes 0 or a negative code (MERINO_E... of merino.h); `errmsg` changes only where the call failed.
-  subroutine settle(result, stat, errmsg)
+  ! The sentence is the library's, unless one is given for what only Fortran forbids.
+  subroutine settle(result, stat, errmsg, sentence)
     integer(c_int), intent(in) :: result
     integer, intent(out), optional :: stat
     character(len=*), intent(inout), optional :: errmsg
+    character(len=*), intent(in), optional :: sentence
+    character(len=:), allocatable :: told
     if (present(stat)) stat = min(int(result), 0)
     if (result >= 0) return
-    if (present(errmsg)) errmsg = text_of(last_error())
+    told = text_of(last_error())
+    if (present(sentence)) told = sentence
+    if (present(errmsg)) errmsg = told
     if (present(stat)) return
-    write (error_unit, '(2a)') 'Merino: ', text_of(last_error())
+    write (error_unit, '(2a)') 'Merino: ', told
     flush (error_unit)
     call end_job(1_c_int)
   end subroutine

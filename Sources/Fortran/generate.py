@@ -10,6 +10,7 @@ import sys
 TYPES = [
     ("integer(int32)", "int32"), ("integer(int64)", "int64"), ("real(real32)", "real32"), ("real(real64)", "real64"),
     ("complex(real32)", "complex32"), ("complex(real64)", "complex64"), ("logical(c_bool)", "logical"),
+    ("logical", "default_logical"),
 ]
 RANKS = range(1, 6)
 REPORT = """    integer, intent(out), optional :: stat
@@ -123,16 +124,60 @@ contains
   print("end module")
 
 
+def allreduce(type_, name, rank):
+  """Combined as 64-bit integers or doubles, which is what merino.h has; logicals as 0 and 1, complex numbers in two parts."""
+  wide = "real(c_double)" if "real" in name or "complex" in name else "integer(c_int64_t)"
+  suffix = "f64" if "real" in name or "complex" in name else "i64"
+  flat = "reshape(value, [size(value)])" if rank else "[value]"
+  kind = type_[type_.index("(") + 1:-1] if "(" in type_ else "kind(value)"
+  parts, check = 1, ""
+  if "int" in name:
+    widen, narrow = f"wide(:) = int({flat}, c_int64_t)", f"int(wide, {kind})"
+  elif "logical" in name:
+    widen, narrow = f"wide(:) = merge(1_c_int64_t, 0_c_int64_t, {flat})", f"logical(wide /= 0, {kind})"
+  elif "real" in name:
+    widen, narrow = f"wide(:) = real({flat}, c_double)", f"real(wide, {kind})"
+  else:
+    parts = 2
+    widen = f"wide(1::2) = real({flat}, c_double)\n    wide(2::2) = real(aimag({flat}), c_double)"
+    narrow = f"cmplx(wide(1::2), wide(2::2), {kind})"
+    check = """    if (op /= merino_sum) then
+      call settle(invalid, stat, errmsg, 'complex numbers can only be added up by merino_allreduce: pass merino_sum.')
+      return
+    end if
+"""
+  count = "size(value)" if rank else "1"
+  shape = f"({', '.join(':' * rank)})" if rank else ""
+  assign = f"value = reshape({narrow}, shape(value))" if rank else f"one = {narrow}\n      value = one(1)"
+  one = "" if rank else f"    {type_} :: one(1)\n"
+  print(f"""  subroutine allreduce_{name}_{rank}(value, op, stat, errmsg)
+    {type_}, intent(inout) :: value{shape}
+    integer, intent(in) :: op
+{REPORT}    {wide}, allocatable :: wide(:)
+{one}    integer(c_int) :: result
+{check}    allocate (wide({parts} * {count}))
+    {widen}
+    result = c_allreduce_{suffix}(wide, size(wide, kind=c_size_t), int(op, c_int))
+    if (result == 0) then
+      {assign}
+    end if
+    call settle(result, stat, errmsg)
+  end subroutine
+""")
+
+
 def values():
   head("merino_values", ["merino_broadcast", "merino_allreduce", "merino_sum, merino_product, merino_min, merino_max",
                          "merino_band, merino_bor, merino_bxor"],
        "Broadcast and reduction of small values, scalars and arrays.")
-  print("  ! How merino_allreduce combines the values of the nodes; the last three take integers only.")
+  print("  ! How merino_allreduce combines the values of the nodes. The last three take integers, and logicals: all, any, an odd\n"
+        "  ! number. Complex numbers are only added up.")
   print("  integer, parameter :: merino_sum = 0, merino_product = 1, merino_min = 2, merino_max = 3")
-  print("  integer, parameter :: merino_band = 4, merino_bor = 5, merino_bxor = 6\n")
-  generic("merino_broadcast", [f"broadcast_{n}_{r}" for _, n in TYPES for r in (0, 1)] + ["broadcast_address"])
-  numbers = [t for t in TYPES if t[1] in ("int32", "int64", "real32", "real64")]
-  generic("merino_allreduce", [f"allreduce_{n}_{r}" for _, n in numbers for r in (0, 1)])
+  print("  integer, parameter :: merino_band = 4, merino_bor = 5, merino_bxor = 6")
+  print("  integer(c_int), parameter :: invalid = -1  ! MERINO_EINVAL\n")
+  shapes = [0, *RANKS]
+  generic("merino_broadcast", [f"broadcast_{n}_{r}" for _, n in TYPES for r in shapes] + ["broadcast_address"])
+  generic("merino_allreduce", [f"allreduce_{n}_{r}" for _, n in TYPES for r in shapes])
   print("  interface")
   function("c_broadcast", "merino_broadcast", ["buffer", "bytes", "root"],
            ["type(c_ptr), value :: buffer", "integer(c_size_t), value :: bytes", "integer(c_int), value :: root"],
@@ -158,37 +203,21 @@ def values():
     integer, intent(in) :: root
 {REPORT}    call settle(c_broadcast(c_loc(value), int(storage_size(value) / 8, c_size_t), int(root, c_int)), stat, errmsg)
   end subroutine
-
-  subroutine broadcast_{name}_1(value, root, stat, errmsg)
-    {type_}, intent(inout), contiguous, target :: value(:)
+""")
+    for rank in RANKS:
+      print(f"""  subroutine broadcast_{name}_{rank}(value, root, stat, errmsg)
+    {type_}, intent(inout), contiguous, target :: value({", ".join(":" * rank)})
     integer, intent(in) :: root
 {REPORT}    type(c_ptr) :: first
     first = c_null_ptr
-    if (size(value) > 0) first = c_loc(value(1))
+    if (size(value) > 0) first = c_loc(value)
     call settle(c_broadcast(first, size(value, kind=c_size_t) * int(storage_size(value) / 8, c_size_t), &
       int(root, c_int)), stat, errmsg)
   end subroutine
 """)
-  for type_, name in numbers:
-    wide, suffix = ("integer(c_int64_t)", "i64") if "int" in name else ("real(c_double)", "f64")
-    kind = wide[wide.index("(") + 1:-1]
-    convert, back = ("int" if "int" in name else "real"), type_[type_.index("(") + 1:-1]
-    for rank in (0, 1):
-      shape = "(:)" if rank else ""
-      count = "size(value, kind=c_size_t)" if rank else "1_c_size_t"
-      room = "size(value)" if rank else "1"
-      whole = "wide" if rank else "wide(1)"
-      print(f"""  subroutine allreduce_{name}_{rank}(value, op, stat, errmsg)
-    {type_}, intent(inout) :: value{shape}
-    integer, intent(in) :: op
-{REPORT}    {wide} :: wide({room})
-    integer(c_int) :: result
-    {whole} = {convert}(value, {kind})
-    result = c_allreduce_{suffix}(wide, {count}, int(op, c_int))
-    if (result == 0) value = {convert}({whole}, {back})
-    call settle(result, stat, errmsg)
-  end subroutine
-""")
+  for type_, name in TYPES:
+    for rank in shapes:
+      allreduce(type_, name, rank)
   print("end module")
 
 

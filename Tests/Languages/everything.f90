@@ -18,6 +18,7 @@ program everything
   call arrays()
   call bad_arrays()
   call values()
+  call more_values()
   call locks()
   call waiting()
   call atomics()
@@ -168,6 +169,54 @@ contains
     call check(abs(reals(1)) < 1e-6 .and. abs(reals(2) + nodes - 1) < 1e-6, 'allreduce: real32')
     call merino_allreduce(real_number, merino_bxor, stat=stat, errmsg=errmsg)
     call check(stat == -1 .and. is_sentence(errmsg), 'allreduce: bits of a real number')
+  end subroutine
+
+  ! Matrices, logicals and complex numbers.
+  subroutine more_values()
+    integer(int32) :: matrix(2, 3), parts(4, 4)
+    complex(real32) :: waves(2, 2, 2)
+    complex(real64) :: wave
+    logical :: flag, flags(2, 2)
+    logical(c_bool) :: short
+    logical, pointer :: shared_flags(:, :)
+    matrix = me
+    call merino_broadcast(matrix, nodes - 1)
+    call check(all(matrix == nodes - 1), 'broadcast: a matrix')
+    parts = me
+    call merino_broadcast(parts(::2, 2:3), nodes - 1)
+    call check(all(parts(::2, 2:3) == nodes - 1) .and. all(parts(2::2, :) == me) .and. all(parts(:, 1) == me), &
+      'broadcast: a section')
+    matrix = reshape([1, 2, 3, 4, 5, 6], [2, 3])
+    call merino_allreduce(matrix, merino_sum)
+    call check(all(matrix == nodes * reshape([1, 2, 3, 4, 5, 6], [2, 3])), 'allreduce: a matrix')
+    waves = cmplx(1, -me, real32)
+    call merino_allreduce(waves, merino_sum)
+    call check(all(abs(waves - cmplx(nodes, -nodes * (nodes - 1) / 2, real32)) < 1e-5), 'allreduce: complex(real32)')
+    wave = cmplx(me, 2, real64)
+    call merino_allreduce(wave, merino_sum)
+    call check(abs(wave - cmplx(nodes * (nodes - 1) / 2, 2 * nodes, real64)) < 1e-12, 'allreduce: complex(real64)')
+    errmsg = ''
+    call merino_allreduce(wave, merino_product, stat=stat, errmsg=errmsg)
+    call check(stat == -1 .and. is_sentence(errmsg), 'allreduce: a product of complex numbers')
+    flag = me == nodes - 1
+    call merino_allreduce(flag, merino_bor)
+    call check(flag, 'allreduce: any')
+    short = me == nodes - 1
+    call merino_allreduce(short, merino_band)
+    call check(short .eqv. nodes == 1, 'allreduce: all')
+    flags = reshape([me == 0, .true., .false., me >= 0], [2, 2])
+    call merino_allreduce(flags, merino_band)
+    call check(all(flags .eqv. reshape([nodes == 1, .true., .false., .true.], [2, 2])), 'allreduce: a matrix of logicals')
+    errmsg = ''
+    call merino_allreduce(matrix, -1, stat=stat, errmsg=errmsg)
+    call check(stat == -1 .and. is_sentence(errmsg), 'allreduce: an operation below 0')
+    call merino_allocate(shared_flags, [3, nodes])
+    call check(.not. any(shared_flags), 'default logicals: false')
+    call merino_barrier()
+    shared_flags(:, me + 1) = .true.
+    call merino_barrier()
+    call check(all(shared_flags), 'default logicals')
+    call merino_deallocate(shared_flags)
   end subroutine
 
   subroutine locks()
