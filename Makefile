@@ -65,7 +65,7 @@ header:
 # The module as one source, for programs to be compiled with: .mod files are the compiler's own. Beside it that of the
 # compiler that is here, and its object.
 FORTRAN := $(OUT)/include/merino/fortran
-FORTRAN_PARTS := errors.f90 job.f90 synchronisation memory.f90 arrays values atomics merino.f90
+FORTRAN_PARTS := codes.f90 errors.f90 job.f90 synchronisation memory.f90 arrays values atomics merino.f90
 fortran: $(FORTRAN)/merino.f90 $(if $(FC),$(OUT)/lib/libmerino_fortran.a)
 
 $(FORTRAN)/merino.f90: $(wildcard Sources/Fortran/*)

@@ -21,7 +21,7 @@ REPORT = """    integer, intent(out), optional :: stat
 def head(name, public, comment):
   print(f"! {comment}\n! Made by Sources/Fortran/generate.py.\nmodule {name}")
   print("  use, intrinsic :: iso_c_binding\n  use, intrinsic :: iso_fortran_env, only: int32, int64, real32, real64")
-  print("  use merino_errors\n  implicit none\n  private")
+  print("  use merino_codes\n  use merino_errors\n  implicit none\n  private")
   for each in public:
     print(f"  public :: {each}")
   print()
@@ -69,8 +69,7 @@ contains
     integer(int64), intent(in) :: lower(:), upper(:)
     integer, intent(in) :: bits
     type(c_ptr), intent(out) :: block
-""" + REPORT + """    integer(c_int), parameter :: no_memory = -4  ! MERINO_ENOMEM
-    integer(int64) :: bytes
+""" + REPORT + """    integer(int64) :: bytes
     integer :: i
     bytes = bits / 8
     do i = 1, size(upper)
@@ -84,7 +83,7 @@ contains
       end if
     end do
     block = collective_malloc(int(bytes, c_size_t), 0_c_size_t)
-    call settle(merge(0_c_int, no_memory, c_associated(block)), stat, errmsg)
+    call settle(merge(merino_success, merino_enomem, c_associated(block)), stat, errmsg)
   end subroutine
 """)
   for type_, name, rank in kinds:
@@ -142,7 +141,7 @@ def allreduce(type_, name, rank):
     widen = f"wide(1::2) = real({flat}, c_double)\n    wide(2::2) = real(aimag({flat}), c_double)"
     narrow = f"cmplx(wide(1::2), wide(2::2), {kind})"
     check = """    if (op /= merino_sum) then
-      call settle(invalid, stat, errmsg, 'complex numbers can only be added up by merino_allreduce: pass merino_sum.')
+      call settle(merino_einval, stat, errmsg, 'complex numbers can only be added up by merino_allreduce: pass merino_sum.')
       return
     end if
 """
@@ -173,8 +172,7 @@ def values():
   print("  ! How merino_allreduce combines the values of the nodes. The last three take integers, and logicals: all, any, an odd\n"
         "  ! number. Complex numbers are only added up.")
   print("  integer, parameter :: merino_sum = 0, merino_product = 1, merino_min = 2, merino_max = 3")
-  print("  integer, parameter :: merino_band = 4, merino_bor = 5, merino_bxor = 6")
-  print("  integer(c_int), parameter :: invalid = -1  ! MERINO_EINVAL\n")
+  print("  integer, parameter :: merino_band = 4, merino_bor = 5, merino_bxor = 6\n")
   shapes = [0, *RANKS]
   generic("merino_broadcast", [f"broadcast_{n}_{r}" for _, n in TYPES for r in shapes] + ["broadcast_address"])
   generic("merino_allreduce", [f"allreduce_{n}_{r}" for _, n in TYPES for r in shapes])
@@ -318,8 +316,7 @@ def synchronisation():
   both = [handle, "integer(c_int64_t), value :: lock"]
   function("c_wait", "merino_cond_wait", ["handle", "lock"], both, ["c_int64_t"])
   function("c_wait_within", "merino_cond_wait_within", ["handle", "lock", "nanoseconds"], [*both, limit], ["c_int64_t"])
-  print("  end interface\n\n  integer(c_int), parameter :: busy = -9, timed_out = -10  ! MERINO_EBUSY, MERINO_ETIMEDOUT\n")
-  print("contains\n")
+  print("  end interface\n\ncontains\n")
   for name, _, operations in OBJECTS:
     participants = "barrier" in name
     subroutine(f"{name}_create", ["object", *(["participants"] if participants else [])],
@@ -335,11 +332,11 @@ def synchronisation():
              ["type(merino_cond), intent(in) :: object", "type(merino_lock), intent(in) :: lock"],
              "c_wait(object%handle, lock%handle)")
   tries = [
-      ("merino_lock_try_acquire", "merino_lock", [], "c_try_acquire(object%handle)", "busy", "taken"),
+      ("merino_lock_try_acquire", "merino_lock", [], "c_try_acquire(object%handle)", "merino_ebusy", "taken"),
       ("merino_lock_acquire_within", "merino_lock", ["seconds"], "c_acquire_within(object%handle, limit(seconds))",
-       "timed_out", "taken"),
+       "merino_etimedout", "taken"),
       ("merino_cond_wait_within", "merino_cond", ["lock", "seconds"],
-       "c_wait_within(object%handle, lock%handle, limit(seconds))", "timed_out", "woken"),
+       "c_wait_within(object%handle, lock%handle, limit(seconds))", "merino_etimedout", "woken"),
   ]
   for name, type_, arguments, call, no, outcome in tries:
     print(f"  ! `{outcome}` says whether it was; a wait that was in vain is no failure.")

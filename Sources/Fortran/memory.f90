@@ -1,6 +1,7 @@
 ! Blocks and segments by their addresses (type(c_ptr)), and what is said about ranges. Arrays: merino_allocate.
 module merino_memory
   use, intrinsic :: iso_c_binding
+  use merino_codes
   use merino_errors
   implicit none
   private
@@ -20,6 +21,12 @@ module merino_memory
     type(c_ptr) :: default_view = c_null_ptr
     integer(c_int32_t) :: unit_bytes = 0, placement = 0, placement_node = 0, views = 0, destroyed = 0, reserved = 0
     character(kind=c_char) :: name(64) = c_null_char
+  end type
+
+  ! How a segment is made: merino_segment_options_t of merino.h.
+  type, bind(c) :: segment_options
+    integer(c_size_t) :: bytes_of_this_type = 0
+    integer(c_int32_t) :: unit_bytes = 0, placement = 0, placement_node = 0, reserved = 0
   end type
 
   ! PROT_READ and PROT_WRITE of the system.
@@ -55,10 +62,10 @@ module merino_memory
       integer(c_int) :: c_unpin
     end function
     function c_create(name, bytes, options, segment) bind(c, name='merino_segment_create')
-      import :: c_char, c_int, c_int32_t, c_ptr, c_size_t
+      import :: c_char, c_int, c_int32_t, c_size_t, segment_options
       character(kind=c_char), intent(in) :: name(*)
       integer(c_size_t), value :: bytes
-      type(c_ptr), value :: options
+      type(segment_options), intent(in) :: options
       integer(c_int32_t), intent(inout) :: segment
       integer(c_int) :: c_create
     end function
@@ -101,10 +108,9 @@ contains
     integer(c_size_t), intent(in) :: bytes
     integer, intent(out), optional :: stat
     character(len=*), intent(inout), optional :: errmsg
-    integer(c_int), parameter :: no_memory = -4  ! MERINO_ENOMEM
     type(c_ptr) :: block
     block = c_malloc(bytes)
-    call settle(merge(0_c_int, no_memory, c_associated(block)), stat, errmsg)
+    call settle(merge(merino_success, merino_enomem, c_associated(block)), stat, errmsg)
   end function
 
   ! Frees a block that any node allocated.
@@ -141,14 +147,21 @@ contains
     call settle(c_unpin(address, bytes), stat, errmsg)
   end subroutine
 
-  ! Makes a segment of zeros, for others to open by its name. By one node.
-  subroutine merino_segment_create(segment, name, bytes, stat, errmsg)
+  ! Makes a segment of zeros, for others to open by its name. By one node. `unit_bytes` is its coherence unit, `placement`
+  ! one of merino_place_..., with `placement_node` for merino_place_node.
+  subroutine merino_segment_create(segment, name, bytes, unit_bytes, placement, placement_node, stat, errmsg)
     type(merino_segment), intent(out) :: segment
     character(len=*), intent(in) :: name
     integer(c_size_t), intent(in) :: bytes
+    integer, intent(in), optional :: unit_bytes, placement, placement_node
     integer, intent(out), optional :: stat
     character(len=*), intent(inout), optional :: errmsg
-    call settle(c_create(c_name(name), bytes, c_null_ptr, segment%handle), stat, errmsg)
+    type(segment_options) :: options
+    options%bytes_of_this_type = c_sizeof(options)
+    if (present(unit_bytes)) options%unit_bytes = int(unit_bytes, c_int32_t)
+    if (present(placement)) options%placement = int(placement, c_int32_t)
+    if (present(placement_node)) options%placement_node = int(placement_node, c_int32_t)
+    call settle(c_create(c_name(name), bytes, options, segment%handle), stat, errmsg)
   end subroutine
 
   ! Finds a segment by its name.

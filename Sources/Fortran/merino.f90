@@ -9,7 +9,12 @@
 ! - merino_realloc: Fortran pointers do not grow
 ! - merino_aligned_alloc: merino_allocate gives whole pages
 ! - merino_allreduce_u64: Fortran has no unsigned integers
+! - merino_log_error: for the callback of merino_init_with
+! - merino_log_warning: the same
+! - merino_log_info: the same
+! - merino_log_debug: the same
 module merino
+  use merino_codes
   use merino_errors, only:
   use merino_job
   use merino_synchronisation

@@ -10,7 +10,7 @@ program everything
   failures = 0
   me = -1
   call merino_barrier(stat=stat, errmsg=errmsg)
-  call check(stat == -2 .and. is_sentence(errmsg), 'before joining')
+  call check(stat == merino_enotinit .and. is_sentence(errmsg), 'before joining')
   call merino_init()
   me = merino_node()
   nodes = merino_nodes()
@@ -168,7 +168,7 @@ contains
     call merino_allreduce(reals, merino_min)
     call check(abs(reals(1)) < 1e-6 .and. abs(reals(2) + nodes - 1) < 1e-6, 'allreduce: real32')
     call merino_allreduce(real_number, merino_bxor, stat=stat, errmsg=errmsg)
-    call check(stat == -1 .and. is_sentence(errmsg), 'allreduce: bits of a real number')
+    call check(stat == merino_einval .and. is_sentence(errmsg), 'allreduce: bits of a real number')
   end subroutine
 
   ! Matrices, logicals and complex numbers.
@@ -197,7 +197,7 @@ contains
     call check(abs(wave - cmplx(nodes * (nodes - 1) / 2, 2 * nodes, real64)) < 1e-12, 'allreduce: complex(real64)')
     errmsg = ''
     call merino_allreduce(wave, merino_product, stat=stat, errmsg=errmsg)
-    call check(stat == -1 .and. is_sentence(errmsg), 'allreduce: a product of complex numbers')
+    call check(stat == merino_einval .and. is_sentence(errmsg), 'allreduce: a product of complex numbers')
     flag = me == nodes - 1
     call merino_allreduce(flag, merino_bor)
     call check(flag, 'allreduce: any')
@@ -209,7 +209,7 @@ contains
     call check(all(flags .eqv. reshape([nodes == 1, .true., .false., .true.], [2, 2])), 'allreduce: a matrix of logicals')
     errmsg = ''
     call merino_allreduce(matrix, -1, stat=stat, errmsg=errmsg)
-    call check(stat == -1 .and. is_sentence(errmsg), 'allreduce: an operation below 0')
+    call check(stat == merino_einval .and. is_sentence(errmsg), 'allreduce: an operation below 0')
     call merino_allocate(shared_flags, [3, nodes])
     call check(.not. any(shared_flags), 'default logicals: false')
     call merino_barrier()
@@ -243,7 +243,7 @@ contains
     call check(counter(1) == 200 * nodes .and. counter(2) == 400 * nodes, 'every increment counts')
     call merino_rwlock_release(rwlock)
     call merino_lock_release(lock, stat=stat, errmsg=errmsg)
-    call check(stat == -12 .and. is_sentence(errmsg), 'release: not held')
+    call check(stat == merino_eperm .and. is_sentence(errmsg), 'release: not held')
     if (me == 0) call merino_lock_acquire(lock)
     call merino_barrier()
     if (me > 0) then
@@ -345,7 +345,21 @@ contains
     word = 1
     old = 0
     call merino_atomic_load(word, old, stat=stat, errmsg=errmsg)
-    call check(stat == -14 .and. is_sentence(errmsg), 'atomic: private memory')
+    call check(stat == merino_efault .and. is_sentence(errmsg), 'atomic: private memory')
+  end subroutine
+
+  subroutine placed_segments()
+    type(merino_segment) :: segment
+    errmsg = ''
+    call merino_segment_create(segment, 'odd', 8192_c_size_t, unit_bytes=5000, stat=stat, errmsg=errmsg)
+    call check(stat == merino_einval .and. is_sentence(errmsg), 'segment: an odd unit')
+    call merino_segment_create(segment, 'nowhere', 8192_c_size_t, placement=merino_place_node, placement_node=nodes, &
+      stat=stat, errmsg=errmsg)
+    call check(stat == merino_einval, 'segment: placed on no node')
+    if (me == 0) then
+      call merino_segment_create(segment, 'in turn', 65536_c_size_t, unit_bytes=16384, placement=merino_place_cyclic)
+      call merino_segment_destroy(segment)
+    end if
   end subroutine
 
   subroutine segments()
@@ -365,7 +379,7 @@ contains
     call merino_pin(view, 4096_c_size_t, writable=.false.)
     call check(sum(numbers) == nodes * (nodes - 1) / 2, 'segment: what all nodes wrote')
     call merino_segment_detach(view, stat=stat)
-    call check(stat == -9, 'segment: detached while pinned')
+    call check(stat == merino_ebusy, 'segment: detached while pinned')
     call merino_unpin(view, 4096_c_size_t)
     call merino_prefetch(view, 8192_c_size_t)
     call merino_segment_detach(view)
@@ -373,13 +387,14 @@ contains
     if (me == 0) call merino_segment_destroy(segment)
     call merino_barrier()
     call merino_segment_open(segment, 'made in Fortran', stat=stat, errmsg=errmsg)
-    call check(stat == -7 .and. is_sentence(errmsg), 'segment: no such name')
+    call check(stat == merino_enoent .and. is_sentence(errmsg), 'segment: no such name')
+    call placed_segments()
     block = merino_malloc(1000_c_size_t)
     call merino_fence_release()
     call merino_fence_acquire()
     call merino_free(block)
     block = merino_malloc(huge(1_c_size_t), stat=stat, errmsg=errmsg)
-    call check(stat == -4 .and. is_sentence(errmsg), 'malloc: more than there is')
+    call check(stat == merino_enomem .and. is_sentence(errmsg), 'malloc: more than there is')
   end subroutine
 
   subroutine statistics()
