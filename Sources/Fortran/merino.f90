@@ -3,6 +3,7 @@
 !
 ! Left out
 ! - merino_init_with: the environment has a variable for each setting
+! - struct merino_options: the same
 ! - merino_strerror: errmsg has the whole sentence
 ! - merino_handle_fault: for signal handlers, which are C
 ! - merino_calloc: merino_allocate gives zeros

@@ -14,6 +14,26 @@ languages_fortran() {
   grep -v merino_allreduce_f64 "$module" >"$languages_work/part.f90"
   check_fails "check-languages finds a function that is missing" merino_allreduce_f64 \
     ci/check-languages "$header" merino.f90 "$languages_work/part.f90"
+  fortran_declarations "$module"
+}
+
+# The module declares what is in C: functions and how their arguments are passed, structures, numbers.
+fortran_declarations() {
+  check "the module's declarations are those of merino.h" ci/check-fortran Sources/CMerino/include/merino.h "$1"
+  fortran_wrong 'merino_pin is not declared' "$1" "s/name='merino_pin'/name='pin'/"
+  fortran_wrong 'merino_calloc is not declared' "$1" '/^! - merino_calloc/d'
+  fortran_wrong 'merino_wall is said to be left out' "$1" 's/^! - merino_calloc:/! - merino_wall: a wall\n&/'
+  fortran_wrong "merino_broadcast is .*'8', '4'. in C and .*'8', '\*4'. in Fortran" "$1" \
+    "/function c_broadcast(/,/end function/s/integer(c_int), value :: root/integer(c_int) :: root/"
+  fortran_wrong 'struct merino_stats is .*twins.* in C' "$1" 's/ twins = 0/ twin = 0/'
+  fortran_wrong 'merino_ebusy is -9 in C and -90 in Fortran' "$1" 's/merino_ebusy = -9,/merino_ebusy = -90,/'
+  fortran_wrong 'gfortran rejects' "$1" 's/^module merino$/modul merino/'
+}
+
+# fortran_wrong PATTERN MODULE EDIT: check-fortran finds what an edit by sed made wrong.
+fortran_wrong() {
+  sed "$3" "$2" >"$languages_work/wrong.f90"
+  check_fails "check-fortran: $1" "$1" ci/check-fortran Sources/CMerino/include/merino.h "$languages_work/wrong.f90"
 }
 
 # fortran_program NAME MODULE: with the module's source, or what is staged.
