@@ -5,6 +5,7 @@ program everything
   use merino
   implicit none
   integer :: me, nodes, failures, stat
+  integer(int64), pointer :: watched(:)
   character(len=400) :: errmsg
 
   failures = 0
@@ -17,6 +18,7 @@ program everything
   call check(merino_version() == '0.1.0', 'version')
   call arrays()
   call bad_arrays()
+  call dummies()
   call values()
   call more_values()
   call locks()
@@ -133,6 +135,32 @@ contains
     call merino_deallocate(private, stat=stat, errmsg=errmsg)
     call check(stat < 0 .and. is_sentence(errmsg) .and. associated(private), 'what could not be freed is still there')
     deallocate (private)
+  end subroutine
+
+  ! What docs/fortran.md says of dummy arguments with the attribute TARGET; the last node writes between two barriers.
+  subroutine dummies()
+    integer(int64), pointer :: shared(:)
+    call merino_allocate(shared, [1000])
+    watched => shared
+    call read_twice(shared, size(shared), shared(1000))
+    call merino_deallocate(shared)
+  end subroutine
+
+  subroutine read_twice(field, count, element)
+    integer, intent(in) :: count
+    integer(int64), intent(in), target :: field(count), element
+    integer(int64) :: before(2)
+    before = [field(1), element]
+    call merino_barrier()
+    if (me == nodes - 1) call write_elsewhere()
+    call merino_barrier()
+    call check(all(before == 0) .and. field(1) == 11 .and. element == 12, 'dummies are read again after a barrier')
+  end subroutine
+
+  ! By a pointer of its own.
+  subroutine write_elsewhere()
+    watched(1) = 11
+    watched(size(watched)) = 12
   end subroutine
 
   subroutine values()
