@@ -81,7 +81,7 @@ $(FORTRAN)/merino.f90: $(wildcard Sources/Fortran/*)
 # Into a folder of its own first: only the module that programs use is staged.
 $(OUT)/lib/libmerino_fortran.a: $(FORTRAN)/merino.f90
 	@mkdir -p $(OUT)/lib $(OUT)/fortran
-	$(FC) -O2 -g -fPIC -J$(OUT)/fortran -c $< -o $(OUT)/fortran/merino.o
+	$(FC) -O2 -g -ffile-prefix-map=$(CURDIR)=. -fPIC -J$(OUT)/fortran -c $< -o $(OUT)/fortran/merino.o
 	@rm -f $@
 	@ar rcsD $@ $(OUT)/fortran/merino.o
 	@install -m 644 $(OUT)/fortran/merino.mod $(FORTRAN)/merino.mod
