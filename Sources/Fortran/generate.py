@@ -358,4 +358,5 @@ def synchronisation():
 end module""")
 
 
-{"arrays": arrays, "values": values, "atomics": atomics, "synchronisation": synchronisation}[sys.argv[1]]()
+if __name__ == "__main__":
+  {"arrays": arrays, "values": values, "atomics": atomics, "synchronisation": synchronisation}[sys.argv[1]]()

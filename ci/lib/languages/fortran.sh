@@ -8,6 +8,9 @@ languages_fortran() {
   program_checks 2 everything
   check "everything.f90 by the module's source" fortran_program everything "$module"
   for nodes in 1 4; do program_checks "$nodes" everything; done
+  python3 Tests/Languages/kinds.py >"$languages_work/kinds.f90"
+  check "kinds.f90" fortran_program kinds staged "$languages_work/kinds.f90"
+  for nodes in 1 3; do program_checks "$nodes" kinds; done
   check "fails.f90" fortran_program fails staged
   check "a failure without stat ends the job with its sentence" fortran_fails
   check "the module covers merino.h" ci/check-languages "$header" merino.f90 "$module"
@@ -36,14 +39,14 @@ fortran_wrong() {
   check_fails "check-fortran: $1" "$1" ci/check-fortran Sources/CMerino/include/merino.h "$languages_work/wrong.f90"
 }
 
-# fortran_program NAME MODULE: with the module's source, or what is staged.
+# fortran_program NAME MODULE [SOURCE]: with the module's source, or what is staged.
 fortran_program() {
   local source=("-J$languages_work" "$2") library=()
   if [ "$2" = staged ]; then
     source=(-Iout/include/merino/fortran)
     library=(-lmerino_fortran)
   fi
-  gfortran -std=f2008 -Wall -Wextra -Werror -O1 -g "${source[@]}" "Tests/Languages/$1.f90" -o "$languages_work/$1" \
+  gfortran -std=f2008 -Wall -Wextra -Werror -O1 -g "${source[@]}" "${3-Tests/Languages/$1.f90}" -o "$languages_work/$1" \
     -Lout/lib ${library[@]+"${library[@]}"} -lmerino "-Wl,-rpath,$PWD/out/lib"
 }
 
