@@ -62,3 +62,5 @@ clean:
 	rm -rf $(OUT) $(SCRATCH)
 
 include packaging/rules.mk
+
+include Sources/Compatibility/parmacs/rules.mk

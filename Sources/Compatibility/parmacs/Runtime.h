@@ -1,0 +1,90 @@
+/* What the files of the PARMACS run-time share. The run-time is linked into the program's executable, whose variables
+ * are replaced by those of the main program at each CREATE: its own are in a section that stays as it is. */
+#ifndef MERINO_PARMACS_RUNTIME_H
+#define MERINO_PARMACS_RUNTIME_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "merino_parmacs.h"
+
+/* Every variable of the run-time carries this. */
+#define RUNTIME_STATE __attribute__((section("merino_parmacs_state")))
+/* The linker's names for the section's bounds. */
+extern char __start_merino_parmacs_state[], __stop_merino_parmacs_state[];
+
+/* An extent of addresses, end excluded. */
+struct extent {
+  uintptr_t start, end;
+};
+
+/* ---- Failure.c */
+
+/* Ends the job with a sentence: what was tried, where in the program (NULL: nowhere in particular), and why. */
+MERINO_NORETURN void parmacs_fail(const char *file, int line, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Ends the job with merino_last_error if `result` is a failure. */
+void parmacs_expect(int result, const char *what, const char *file, int line);
+
+/* ---- Restart.c */
+
+/* Why this process runs at random addresses although it should not: an errno; 0 where it does not. */
+int parmacs_restart_failure(void);
+/* The path of the executable. */
+const char *parmacs_executable(void);
+
+/* ---- Program.c: the executable's variables */
+
+/* Finds the extents of the executable that hold the program's variables. */
+void parmacs_program_find(void);
+/* These extents in order of address; they are the same on all nodes of one executable. */
+const struct extent *parmacs_program_variables(size_t *count);
+/* Where memory begins that was zero at the start, in the extent that begins at `start`. */
+uintptr_t parmacs_program_zeros(const struct extent *extent);
+
+/* ---- Identity.c */
+
+#define PARMACS_OBJECTS 64
+
+/* A file that the process was loaded from. */
+struct object {
+  uintptr_t base;
+  size_t bytes;
+  char name[64];
+};
+
+/* What has to be the same on all nodes, for addresses to mean the same on them. */
+struct identity {
+  uint64_t contents; /* a hash of the executable */
+  size_t count;
+  struct object objects[PARMACS_OBJECTS]; /* the executable is the first */
+};
+
+void parmacs_identity_take(struct identity *identity);
+/* Ends the job, naming the difference, where this node's identity is not the main program's. */
+void parmacs_identity_compare(const struct identity *main_program, const struct identity *mine);
+
+/* ---- Image.c: what CREATE carries */
+
+/* Describes an image in shared memory. */
+struct image {
+  struct run *runs;
+  unsigned char *bytes;
+  size_t run_count, run_capacity, byte_capacity;
+};
+
+/* Puts the program's variables into the image, which only grows. */
+void parmacs_image_take(struct image *image, const char *file, int line);
+/* Makes this process's variables those of the image. */
+void parmacs_image_apply(const struct image *image);
+
+/* ---- Heap.c, in programs that are linked with carried-heap.link only */
+
+/* The part of the arena in use. */
+__attribute__((weak)) struct extent parmacs_heap_extent(void);
+
+#endif
