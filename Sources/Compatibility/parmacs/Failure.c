@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 void parmacs_fail(const char *file, int line, const char *format, ...) {
   char sentence[2048];
@@ -19,5 +20,10 @@ void parmacs_fail(const char *file, int line, const char *format, ...) {
 }
 
 void parmacs_expect(int result, const char *what, const char *file, int line) {
+  /* Somebody died, or the main program has ended: who says so is the main program, or the launcher. */
+  if (result == MERINO_EPEER && merino_parmacs_process() != 0) {
+    fflush(NULL);
+    _exit(1);
+  }
   if (result < 0) parmacs_fail(file, line, "%s: %s", what, merino_last_error());
 }

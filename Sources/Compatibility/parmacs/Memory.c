@@ -1,4 +1,4 @@
-/* G_MALLOC, and atomics on words of shared memory. */
+/* G_MALLOC, fences, and atomics on words of shared memory. */
 #include "Runtime.h"
 
 #include <string.h>
@@ -13,6 +13,14 @@ void merino_parmacs_free(void *block, const char *file, int line) {
   (void)file;
   (void)line;
   merino_free(block);
+}
+
+void merino_parmacs_fence_release(const char *file, int line) {
+  parmacs_expect(merino_fence_release(), "RELEASE_FENCE", file, line);
+}
+
+void merino_parmacs_fence_acquire(const char *file, int line) {
+  parmacs_expect(merino_fence_acquire(), "ACQUIRE_FENCE", file, line);
 }
 
 static void check_size(size_t bytes, const char *what, const char *file, int line) {

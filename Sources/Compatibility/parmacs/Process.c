@@ -190,8 +190,8 @@ static void start(int number, void (*function)(void), const char *file, int line
 }
 
 void merino_parmacs_create(void (*function)(void), long processes, const char *file, int line) {
-  if (!begun) parmacs_fail(file, line, "CREATE before MAIN_INITENV");
   if (node != 0) parmacs_fail(file, line, "CREATE in a created process: only the main program may call it");
+  if (!begun) parmacs_fail(file, line, "CREATE before MAIN_INITENV");
   if (processes < 0) parmacs_fail(file, line, "CREATE of %ld processes", processes);
   int wanted = processes == 0 ? 1 : (int)processes - 1, first = 1;
   if (processes == 0) {

@@ -73,17 +73,21 @@ uint64_t merino_parmacs_atomic_load(const volatile void *word, size_t bytes, con
 uint64_t merino_parmacs_exchange(volatile void *word, size_t bytes, uint64_t value, const char *file, int line);
 int merino_parmacs_compare_exchange(volatile void *word, size_t bytes, uint64_t expected, uint64_t desired,
                                     const char *file, int line);
+void merino_parmacs_fence_release(const char *file, int line);
+void merino_parmacs_fence_acquire(const char *file, int line);
 double merino_parmacs_fetch_add_double(volatile double *word, double addend, const char *file, int line);
 
 /* Integers of 4 and 8 bytes; each is a release and an acquire, as programs for one machine expect. */
+#define MERINO_PARMACS_VALUE(word, value) \
+  (__extension__({ __typeof__(*(word)) merino_parmacs_value = (__typeof__(*(word)))(value); merino_parmacs_value; }))
 #define MERINO_PARMACS_FETCH_ADD(word, addend) \
-  ((__typeof__(*(word)))merino_parmacs_fetch_add((word), sizeof *(word), (uint64_t)(addend), MERINO_PARMACS_HERE))
+  MERINO_PARMACS_VALUE(word, merino_parmacs_fetch_add((word), sizeof *(word), (uint64_t)(addend), MERINO_PARMACS_HERE))
 #define MERINO_PARMACS_ATOMIC_LOAD(word) \
-  ((__typeof__(*(word)))merino_parmacs_atomic_load((word), sizeof *(word), MERINO_PARMACS_HERE))
+  MERINO_PARMACS_VALUE(word, merino_parmacs_atomic_load((word), sizeof *(word), MERINO_PARMACS_HERE))
 #define MERINO_PARMACS_ATOMIC_STORE(word, value) \
   ((void)merino_parmacs_exchange((word), sizeof *(word), (uint64_t)(value), MERINO_PARMACS_HERE))
 #define MERINO_PARMACS_ATOMIC_EXCHANGE(word, value) \
-  ((__typeof__(*(word)))merino_parmacs_exchange((word), sizeof *(word), (uint64_t)(value), MERINO_PARMACS_HERE))
+  MERINO_PARMACS_VALUE(word, merino_parmacs_exchange((word), sizeof *(word), (uint64_t)(value), MERINO_PARMACS_HERE))
 #define MERINO_PARMACS_ATOMIC_CAS(word, expected, desired) \
   merino_parmacs_compare_exchange((word), sizeof *(word), (uint64_t)(expected), (uint64_t)(desired), \
                                   MERINO_PARMACS_HERE)
