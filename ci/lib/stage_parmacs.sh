@@ -15,9 +15,10 @@ stage_parmacs() {
   done
   check "m4 and m4 -P give the same" parmacs_same_m4
   parmacs_variants
+  parmacs_heap
   for nodes in 1 4; do
     for name in globals globals-no-pie globals-now globals-lazy; do program_checks "$nodes" "$name" -p "$nodes"; done
-    for name in lu queue pauses; do program_checks "$nodes" "$name" "$nodes"; done
+    for name in lu queue pauses heap-carried; do program_checks "$nodes" "$name" "$nodes"; done
   done
   program_checks 5 lu 3
   program_checks 4 globals -p 2
@@ -50,6 +51,13 @@ parmacs_variants() {
   check "globals, not a PIE" parmacs_build "$source" "$directory/globals-no-pie" -no-pie
   check "globals, bound at load" parmacs_build "$source" "$directory/globals-now" -pie -Wl,-z,now
   check "globals, bound lazily" parmacs_build "$source" "$directory/globals-lazy" -pie -Wl,-z,lazy -Wl,-z,norelro
+}
+
+# heap: with its malloc carried, and without, where it cannot work.
+parmacs_heap() {
+  local link=@out/share/merino/parmacs/carried-heap.link
+  check "heap, carried" parmacs_build Tests/Parmacs/heap.c.in "$directory/heap-carried" "$link"
+  check_fails "heap, not carried" '^FAIL|SIG' parmacs_run_mutant "$directory/heap" 2
 }
 
 # Every way to end: the job's exit code, and what is said.
@@ -125,12 +133,12 @@ parmacs_mutation() {
   fi
   (cd "$mutant" && ${CC:-cc} -std=gnu11 -O1 -fPIC -w -I"$OLDPWD/out/include" -I. -c ./*.c && ar rcs libmerino_parmacs.a ./*.o)
   PARMACS_LIBRARY=$mutant parmacs_build Tests/Parmacs/globals.c.in "$mutant/globals" -pie -Wl,-z,lazy -Wl,-z,norelro
-  check_fails "mutation: $1" '^FAIL|SIG' parmacs_run_mutant "$mutant/globals"
+  check_fails "mutation: $1" '^FAIL|SIG' parmacs_run_mutant "$mutant/globals" -p 2
 }
 
 parmacs_run_mutant() {
   local output
-  output=$(timeout --kill-after=5 20 "$programs_run" run -n 2 -- "$1" -p 2 2>&1) || true
+  output=$(timeout --kill-after=5 20 "$programs_run" run -n 2 -- "$@" 2>&1) || true
   echo "$output"
   ! grep -Eq '^FAIL|SIG' <<<"$output"
 }

@@ -3,7 +3,6 @@
 #include "Runtime.h"
 
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -26,9 +25,9 @@ static void note_run(uintptr_t start, uintptr_t end) {
     return;
   }
   if (run_count == run_capacity) {
+    size_t had = run_capacity * sizeof *runs;
     run_capacity = run_capacity == 0 ? 256 : 2 * run_capacity;
-    runs = realloc(runs, run_capacity * sizeof *runs);
-    if (runs == NULL) parmacs_fail(NULL, 0, "CREATE: no memory for the list of the program's variables");
+    runs = parmacs_private_memory(runs, had, run_capacity * sizeof *runs);
   }
   runs[run_count].start = start;
   runs[run_count++].end = end;

@@ -148,8 +148,8 @@ __attribute__((constructor)) static void join(void) {
   node = merino_node();
   nodes = merino_nodes();
   control = merino_collective_malloc(sizeof *control + (size_t)nodes * sizeof control->workers[0], 0);
-  charges = calloc((size_t)nodes, sizeof *charges);
-  if (control == NULL || charges == NULL) parmacs_fail(NULL, 0, "joining: %s", merino_last_error());
+  charges = parmacs_private_memory(NULL, 0, (size_t)nodes * sizeof *charges);
+  if (control == NULL) parmacs_fail(NULL, 0, "joining: %s", merino_last_error());
   if (node == 0) control->identity = identity;
   make_events(&control->workers[node]);
   parmacs_expect(merino_barrier(), "joining", NULL, 0);

@@ -39,9 +39,9 @@ struct extents {
 static void add(struct extents *list, uintptr_t start, size_t bytes) {
   if (bytes == 0) return;
   if (list->count == list->capacity) {
-    list->capacity = list->capacity == 0 ? 64 : 2 * list->capacity;
-    list->all = realloc(list->all, list->capacity * sizeof *list->all);
-    if (list->all == NULL) parmacs_fail(NULL, 0, "no memory for the list of the program's variables");
+    size_t had = list->capacity * sizeof *list->all;
+    list->capacity = list->capacity == 0 ? 256 : 2 * list->capacity;
+    list->all = parmacs_private_memory(list->all, had, list->capacity * sizeof *list->all);
   }
   list->all[list->count++] = (struct extent){start, start + bytes};
 }
@@ -131,7 +131,6 @@ static void divide(uintptr_t base, const ElfW(Phdr) * headers, size_t count) {
     zeros[segment_count++].end = start + headers[i].p_memsz;
     add_remains(&in, start, start + headers[i].p_memsz, &out);
   }
-  free(out.all);
   variables = in.all;
   variable_count = in.count;
 }

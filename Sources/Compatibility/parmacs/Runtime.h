@@ -30,6 +30,11 @@ MERINO_NORETURN void parmacs_fail(const char *file, int line, const char *format
 /* Ends the job with merino_last_error if `result` is a failure. */
 void parmacs_expect(int result, const char *what, const char *file, int line);
 
+/* ---- Private.c */
+
+/* Memory of this process alone, never carried: as realloc, which may be the program's here. */
+void *parmacs_private_memory(void *old, size_t old_bytes, size_t bytes);
+
 /* ---- Restart.c */
 
 /* Why this process runs at random addresses although it should not: an errno; 0 where it does not. */

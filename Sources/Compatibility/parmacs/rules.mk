@@ -11,7 +11,7 @@ all: parmacs
 
 parmacs: header $(OUT)/lib/libmerino_parmacs.a
 	@mkdir -p $(OUT)/share/merino/parmacs
-	@install -m 644 $(PARMACS)/c.m4.merino $(OUT)/share/merino/parmacs/
+	@install -m 644 $(PARMACS)/c.m4.merino $(PARMACS)/carried-heap.link $(OUT)/share/merino/parmacs/
 	@install -m 644 $(PARMACS)/merino_parmacs.h $(OUT)/include/
 
 $(OUT)/parmacs/%.o: $(PARMACS)/%.c $(PARMACS)/Runtime.h $(PARMACS)/merino_parmacs.h Sources/CMerino/include/merino.h
