@@ -16,6 +16,7 @@ stage_parmacs() {
   check "m4 and m4 -P give the same" parmacs_same_m4
   parmacs_variants
   parmacs_heap
+  parmacs_shared
   for nodes in 1 4; do
     for name in globals globals-no-pie globals-now globals-lazy; do program_checks "$nodes" "$name" -p "$nodes"; done
     for name in lu queue pauses heap-carried; do program_checks "$nodes" "$name" "$nodes"; done
@@ -58,6 +59,28 @@ parmacs_heap() {
   local link=@out/share/merino/parmacs/carried-heap.link
   check "heap, carried" parmacs_build Tests/Parmacs/heap.c.in "$directory/heap-carried" "$link"
   check_fails "heap, not carried" '^FAIL|SIG' parmacs_run_mutant "$directory/heap" 2
+}
+
+# shared: its variables in shared memory, and carried, where it cannot work.
+parmacs_shared() {
+  local source=Tests/Parmacs/shared.c.in nodes run=("$programs_run" run -n 2 --)
+  check "shared, not a PIE" parmacs_build "$source" "$directory/shared-no-pie" -fPIC -no-pie -Wl,-z,now
+  check "shared, a PIE" parmacs_build "$source" "$directory/shared-pie" -fPIC -pie -Wl,-z,now
+  check "shared, bound lazily" parmacs_build "$source" "$directory/shared-lazy" -fPIC -pie -Wl,-z,lazy
+  check "shared, with COPY relocations" parmacs_build "$source" "$directory/shared-copy" -fPIE -no-pie -Wl,-z,now
+  for nodes in 1 4; do
+    MERINO_PARMACS_GLOBALS=shared program_checks "$nodes" shared-pie "$nodes"
+    MERINO_PARMACS_GLOBALS=shared program_checks "$nodes" shared-no-pie "$nodes"
+  done
+  check_fails "shared, but carried" '^FAIL|SIG' parmacs_run_mutant "$directory/shared" 2
+  check "shared, bound lazily: refused" ends_with 1 'node 0: .*dynamic linking.*-Wl,-z,now' \
+    env MERINO_PARMACS_GLOBALS=shared "${run[@]}" "$directory/shared-lazy" 2
+  check "shared, with COPY relocations: refused" ends_with 1 'has stdout \(8 bytes.*-fPIC' \
+    env MERINO_PARMACS_GLOBALS=shared "${run[@]}" "$directory/shared-copy" 2
+  check "MERINO_PARMACS_GLOBALS=all" ends_with 1 'MERINO_PARMACS_GLOBALS=all' \
+    env MERINO_PARMACS_GLOBALS=all "${run[@]}" "$directory/shared-pie" 2
+  check "the nodes' modes differ" ends_with 1 'MERINO_PARMACS_GLOBALS differs' "$programs_run" run \
+    -n 1 -- env MERINO_PARMACS_GLOBALS=shared "$directory/shared-pie" 2 : -n 1 -- "$directory/shared-pie" 2
 }
 
 # Every way to end: the job's exit code, and what is said.
@@ -115,9 +138,9 @@ parmacs_mutations() {
   parmacs_mutation "COPY-relocated symbols are carried" Program.c 's/case COPY: add.*break;/case COPY: break;/'
   parmacs_mutation "the slots of the procedure linkage table are carried" Program.c \
     's/case SLOT: case DATA/case DATA/; s/^  if (found.table != 0).*//'
-  parmacs_mutation "memory that was zero is not carried" Image.c 's/^    pages_there(zero, .*//'
+  parmacs_mutation "memory that was zero is not carried" Image.c 's/^    pages_there(zero, extents.*//'
   parmacs_mutation "variables are carried once only" Process.c \
-    's/if (wanted > 0) parmacs_image_take/if (charges[1].started == 0) parmacs_image_take/'
+    's/if (wanted > 0) parmacs_image_take/if (state.charges[1].started == 0) parmacs_image_take/'
 }
 
 # parmacs_mutation WHAT FILE SCRIPT: globals with the run-time changed by the sed script.

@@ -33,8 +33,10 @@ struct arena {
   struct block *bins[BINS];
 };
 
-RUNTIME_STATE static struct arena *arena = NULL;
-RUNTIME_STATE static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct RUNTIME_PAGES {
+  struct arena *arena;
+  pthread_mutex_t mutex;
+} state RUNTIME_STATE = {NULL, PTHREAD_MUTEX_INITIALIZER};
 
 void *__real_realloc(void *block, size_t bytes);
 void __real_free(void *block);
@@ -55,13 +57,13 @@ static void map_arena(void) {
     parmacs_fail(NULL, 0, "the carried heap: mmap of %zu bytes at 0x%zx: %m; allow overcommit (vm.overcommit_memory=0)",
                  ARENA_BYTES, (size_t)ARENA_START);
   }
-  arena = got;
-  arena->top = ARENA_START + ((sizeof *arena + GRAIN - 1) & ~(size_t)(GRAIN - 1));
+  state.arena = got;
+  state.arena->top = ARENA_START + ((sizeof *state.arena + GRAIN - 1) & ~(size_t)(GRAIN - 1));
 }
 
 struct extent parmacs_heap_extent(void) {
-  if (arena == NULL) map_arena();
-  return (struct extent){ARENA_START, arena->top};
+  if (state.arena == NULL) map_arena();
+  return (struct extent){ARENA_START, state.arena->top};
 }
 
 /* ---- Free blocks, in bins of sizes from a power of two to the next */
@@ -72,7 +74,7 @@ static int bin_of(size_t bytes) {
 }
 
 static void put(struct block *block) {
-  struct block **first = &arena->bins[bin_of(size_of(block))];
+  struct block **first = &state.arena->bins[bin_of(size_of(block))];
   block->last = NULL;
   block->next = *first;
   if (*first != NULL) (*first)->last = block;
@@ -81,7 +83,7 @@ static void put(struct block *block) {
 
 static void take_out(struct block *block) {
   if (block->last != NULL) block->last->next = block->next;
-  else arena->bins[bin_of(size_of(block))] = block->next;
+  else state.arena->bins[bin_of(size_of(block))] = block->next;
   if (block->next != NULL) block->next->last = block->last;
 }
 
@@ -95,14 +97,14 @@ static void release(struct block *block) {
     block = before;
   }
   struct block *next = (struct block *)((char *)block + bytes);
-  if ((uintptr_t)next != arena->top && (next->bytes & IN_USE) == 0) {
+  if ((uintptr_t)next != state.arena->top && (next->bytes & IN_USE) == 0) {
     take_out(next);
     bytes += size_of(next);
     next = (struct block *)((char *)block + bytes);
   }
   block->bytes = bytes | BEFORE_IN_USE;
-  if ((uintptr_t)next == arena->top) {
-    arena->top = (uintptr_t)block;
+  if ((uintptr_t)next == state.arena->top) {
+    state.arena->top = (uintptr_t)block;
     return;
   }
   next->before = bytes;
@@ -122,7 +124,7 @@ static void trim(struct block *block, size_t bytes) {
 
 static struct block *from_bins(size_t bytes) {
   for (int bin = bin_of(bytes); bin < BINS; bin++) {
-    for (struct block *block = arena->bins[bin]; block != NULL; block = block->next) {
+    for (struct block *block = state.arena->bins[bin]; block != NULL; block = block->next) {
       if (size_of(block) < bytes) continue;
       take_out(block);
       block->bytes |= IN_USE;
@@ -135,9 +137,9 @@ static struct block *from_bins(size_t bytes) {
 }
 
 static struct block *from_top(size_t bytes) {
-  if (bytes > ARENA_START + ARENA_BYTES - arena->top - SMALLEST) return NULL;
-  struct block *block = (struct block *)arena->top;
-  arena->top += bytes;
+  if (bytes > ARENA_START + ARENA_BYTES - state.arena->top - SMALLEST) return NULL;
+  struct block *block = (struct block *)state.arena->top;
+  state.arena->top += bytes;
   block->bytes = bytes | IN_USE | BEFORE_IN_USE;
   return block;
 }
@@ -155,8 +157,8 @@ static void *allocate(size_t alignment, size_t bytes) {
     errno = ENOMEM;
     return NULL;
   }
-  pthread_mutex_lock(&mutex);
-  if (arena == NULL) map_arena();
+  pthread_mutex_lock(&state.mutex);
+  if (state.arena == NULL) map_arena();
   size_t wanted = with_head(bytes), spare = alignment > GRAIN ? alignment + SMALLEST : 0;
   struct block *block = from_bins(wanted + spare);
   if (block == NULL) block = from_top(wanted + spare);
@@ -172,7 +174,7 @@ static void *allocate(size_t alignment, size_t bytes) {
     }
     trim(block, wanted);
   }
-  pthread_mutex_unlock(&mutex);
+  pthread_mutex_unlock(&state.mutex);
   if (block == NULL) errno = ENOMEM;
   return block == NULL ? NULL : (char *)block + HEAD;
 }
@@ -185,9 +187,9 @@ void __wrap_free(void *bytes) {
     __real_free(bytes);
     return;
   }
-  pthread_mutex_lock(&mutex);
+  pthread_mutex_lock(&state.mutex);
   release((struct block *)((char *)bytes - HEAD));
-  pthread_mutex_unlock(&mutex);
+  pthread_mutex_unlock(&state.mutex);
 }
 
 void *__wrap_calloc(size_t count, size_t bytes) {
@@ -210,9 +212,9 @@ void *__wrap_realloc(void *old, size_t bytes) {
   struct block *block = (struct block *)((char *)old - HEAD);
   size_t had = size_of(block) - HEAD;
   if (bytes <= had) {
-    pthread_mutex_lock(&mutex);
+    pthread_mutex_lock(&state.mutex);
     trim(block, with_head(bytes));
-    pthread_mutex_unlock(&mutex);
+    pthread_mutex_unlock(&state.mutex);
     return old;
   }
   void *new = allocate(GRAIN, bytes);

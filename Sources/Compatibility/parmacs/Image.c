@@ -12,25 +12,27 @@ struct run {
   size_t offset;
 };
 
-RUNTIME_STATE static struct run *runs = NULL;
-RUNTIME_STATE static size_t run_count = 0, run_capacity = 0;
-/* /proc/self/pagemap: which pages are there; -1 where it cannot be read, and every page counts as there. */
-RUNTIME_STATE static int pagemap = -1;
+static struct RUNTIME_PAGES {
+  struct run *runs;
+  size_t run_count, run_capacity;
+  /* /proc/self/pagemap: which pages are there; -1 where it cannot be read, and every page counts as there. */
+  int pagemap;
+} state RUNTIME_STATE = {NULL, 0, 0, -1};
 
 typedef void (*page_fn)(uintptr_t start, uintptr_t end, void *context);
 
 static void note_run(uintptr_t start, uintptr_t end) {
-  if (run_count > 0 && runs[run_count - 1].end == start) {
-    runs[run_count - 1].end = end;
+  if (state.run_count > 0 && state.runs[state.run_count - 1].end == start) {
+    state.runs[state.run_count - 1].end = end;
     return;
   }
-  if (run_count == run_capacity) {
-    size_t had = run_capacity * sizeof *runs;
-    run_capacity = run_capacity == 0 ? 256 : 2 * run_capacity;
-    runs = parmacs_private_memory(runs, had, run_capacity * sizeof *runs);
+  if (state.run_count == state.run_capacity) {
+    size_t had = state.run_capacity * sizeof *state.runs;
+    state.run_capacity = state.run_capacity == 0 ? 256 : 2 * state.run_capacity;
+    state.runs = parmacs_private_memory(state.runs, had, state.run_capacity * sizeof *state.runs);
   }
-  runs[run_count].start = start;
-  runs[run_count++].end = end;
+  state.runs[state.run_count].start = start;
+  state.runs[state.run_count++].end = end;
 }
 
 /* Calls `visit` for the part of each page in [start, end) whose page is there: present or swapped out. */
@@ -41,7 +43,7 @@ static void pages_there(uintptr_t start, uintptr_t end, page_fn visit, void *con
     uintptr_t first = start / page;
     size_t count = (end - 1) / page - first + 1;
     if (count > 512) count = 512;
-    ssize_t got = pagemap < 0 ? -1 : pread(pagemap, entries, count * 8, (off_t)(first * 8));
+    ssize_t got = state.pagemap < 0 ? -1 : pread(state.pagemap, entries, count * 8, (off_t)(first * 8));
     for (size_t i = 0; i < count && start < end; i++) {
       uintptr_t next = (first + i + 1) * page;
       uintptr_t stop = next < end ? next : end;
@@ -75,15 +77,15 @@ static void collect(uintptr_t start, uintptr_t end, void *context) {
 }
 
 static void open_pagemap(void) {
-  if (pagemap < 0) pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+  if (state.pagemap < 0) state.pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 }
 
 /* Memory is asked for anew only when it does not suffice, and never given back: what programs get from G_MALLOC has
  * not been used before. */
 static void make_room(struct image *image, size_t bytes, const char *file, int line) {
-  if (image->run_capacity < run_count) {
-    image->run_capacity = 2 * run_count;
-    image->runs = merino_parmacs_allocate(image->run_capacity * sizeof *runs, file, line);
+  if (image->run_capacity < state.run_count) {
+    image->run_capacity = 2 * state.run_count;
+    image->runs = merino_parmacs_allocate(image->run_capacity * sizeof *state.runs, file, line);
   }
   if (image->byte_capacity < bytes) {
     image->byte_capacity = bytes + bytes / 2;
@@ -105,19 +107,19 @@ static void copy_changed(void *to, const void *from, size_t bytes) {
 
 void parmacs_image_take(struct image *image, const char *file, int line) {
   open_pagemap();
-  run_count = 0;
+  state.run_count = 0;
   each_piece(collect, NULL, 1);
   size_t bytes = 0;
-  for (size_t i = 0; i < run_count; i++) {
-    runs[i].offset = bytes;
-    bytes += runs[i].end - runs[i].start;
+  for (size_t i = 0; i < state.run_count; i++) {
+    state.runs[i].offset = bytes;
+    bytes += state.runs[i].end - state.runs[i].start;
   }
   make_room(image, bytes, file, line);
-  for (size_t i = 0; i < run_count; i++) {
-    copy_changed(image->bytes + runs[i].offset, (const void *)runs[i].start, runs[i].end - runs[i].start);
+  for (size_t i = 0; i < state.run_count; i++) {
+    copy_changed(image->bytes + state.runs[i].offset, (const void *)state.runs[i].start, state.runs[i].end - state.runs[i].start);
   }
-  copy_changed(image->runs, runs, run_count * sizeof *runs);
-  image->run_count = run_count;
+  copy_changed(image->runs, state.runs, state.run_count * sizeof *state.runs);
+  image->run_count = state.run_count;
 }
 
 /* Zeroes [start, end) but for what the image has. */

@@ -25,11 +25,14 @@ enum { MODULE = R_AARCH64_TLS_DTPMOD, DTP = R_AARCH64_TLS_DTPREL, TP = R_AARCH64
 /* The writable segments of an executable, at most: there are two in practice. */
 #define SEGMENTS 16
 
-RUNTIME_STATE static struct extent *variables = NULL;
-RUNTIME_STATE static size_t variable_count = 0;
-/* Each writable segment: from where on its memory is not in the file, and its end. */
-RUNTIME_STATE static struct extent zeros[SEGMENTS] = {{0, 0}};
-RUNTIME_STATE static size_t segment_count = 0;
+static struct RUNTIME_PAGES {
+  struct extent *variables;
+  size_t variable_count;
+  /* Each writable segment, and from where on its memory is not in the file. */
+  struct extent segments[SEGMENTS];
+  uintptr_t zeros[SEGMENTS];
+  size_t segment_count;
+} state RUNTIME_STATE = {NULL, 0, {{0, 0}}, {0}, 0};
 
 struct extents {
   struct extent *all;
@@ -126,13 +129,13 @@ static void divide(uintptr_t base, const ElfW(Phdr) * headers, size_t count) {
   for (size_t i = 0; i < count; i++) {
     if (headers[i].p_type != PT_LOAD || (headers[i].p_flags & PF_W) == 0) continue;
     uintptr_t start = base + headers[i].p_vaddr;
-    if (segment_count == SEGMENTS) parmacs_fail(NULL, 0, "%s has too many writable segments", parmacs_executable());
-    zeros[segment_count].start = (start + headers[i].p_filesz + page - 1) & ~(page - 1);
-    zeros[segment_count++].end = start + headers[i].p_memsz;
+    if (state.segment_count == SEGMENTS) parmacs_fail(NULL, 0, "%s has too many writable segments", parmacs_executable());
+    state.zeros[state.segment_count] = (start + headers[i].p_filesz + page - 1) & ~(page - 1);
+    state.segments[state.segment_count++] = (struct extent){start, start + headers[i].p_memsz};
     add_remains(&in, start, start + headers[i].p_memsz, &out);
   }
-  variables = in.all;
-  variable_count = in.count;
+  state.variables = in.all;
+  state.variable_count = in.count;
 }
 
 /* The library's state must not lie in the executable, where CREATE would overwrite it. */
@@ -162,13 +165,20 @@ void parmacs_program_find(void) {
 }
 
 const struct extent *parmacs_program_variables(size_t *count) {
-  *count = variable_count;
-  return variables;
+  *count = state.variable_count;
+  return state.variables;
 }
 
 uintptr_t parmacs_program_zeros(const struct extent *extent) {
-  for (size_t i = 0; i < segment_count; i++) {
-    if (extent->start < zeros[i].end && extent->end > zeros[i].start) return zeros[i].start;
-  }
-  return extent->end;
+  const struct extent *segment = parmacs_program_segment(extent->start);
+  return state.zeros[segment - state.segments];
 }
+
+const struct extent *parmacs_program_segment(uintptr_t address) {
+  for (size_t i = 0; i < state.segment_count; i++) {
+    if (address >= state.segments[i].start && address < state.segments[i].end) return &state.segments[i];
+  }
+  parmacs_fail(NULL, 0, "0x%zx is in no writable segment of %s", (size_t)address, parmacs_executable());
+}
+
+void parmacs_program_carry_nothing(void) { state.variable_count = 0; }

@@ -12,8 +12,14 @@
 
 #include "merino_parmacs.h"
 
-/* Every variable of the run-time carries this. */
+/* Each file has one structure of variables, which carries this: it fills whole pages, for the mode in which all other
+ * variables of the executable are in shared memory. */
 #define RUNTIME_STATE __attribute__((section("merino_parmacs_state")))
+#if defined(__x86_64__)
+#define RUNTIME_PAGES __attribute__((aligned(4096)))
+#else
+#define RUNTIME_PAGES __attribute__((aligned(65536)))
+#endif
 /* The linker's names for the section's bounds. */
 extern char __start_merino_parmacs_state[], __stop_merino_parmacs_state[];
 
@@ -27,6 +33,8 @@ struct extent {
 /* Ends the job with a sentence: what was tried, where in the program (NULL: nowhere in particular), and why. */
 MERINO_NORETURN void parmacs_fail(const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* Writes one line to standard error, in one piece: that of several nodes must not mix. */
+void parmacs_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Ends the job with merino_last_error if `result` is a failure. */
 void parmacs_expect(int result, const char *what, const char *file, int line);
 
@@ -50,6 +58,10 @@ void parmacs_program_find(void);
 const struct extent *parmacs_program_variables(size_t *count);
 /* Where memory begins that was zero at the start, in the extent that begins at `start`. */
 uintptr_t parmacs_program_zeros(const struct extent *extent);
+/* The writable segment that an address of a variable lies in. */
+const struct extent *parmacs_program_segment(uintptr_t address);
+/* From now on there are no variables to carry: they are shared. */
+void parmacs_program_carry_nothing(void);
 
 /* ---- Identity.c */
 
@@ -86,6 +98,16 @@ struct image {
 void parmacs_image_take(struct image *image, const char *file, int line);
 /* Makes this process's variables those of the image. */
 void parmacs_image_apply(const struct image *image);
+
+/* ---- Globals.c: MERINO_PARMACS_GLOBALS=shared */
+
+/* Whether the program's variables are to be shared: the same on all nodes. */
+int parmacs_globals_wanted(void);
+/* Puts the program's variables, as node 0 has them, into shared memory at their addresses. Collective. */
+void parmacs_globals_share(void);
+/* Around merino_finalize, in a process that goes on with its variables afterwards. */
+void parmacs_globals_save(void);
+void parmacs_globals_restore(void);
 
 /* ---- Heap.c, in programs that are linked with carried-heap.link only */
 
