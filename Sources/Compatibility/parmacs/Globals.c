@@ -33,16 +33,15 @@ int parmacs_globals_wanted(void) {
 
 static void in_the_way(uintptr_t address, size_t bytes) {
   Dl_info info;
-  const char *name = dladdr((void *)address, &info) != 0 && info.dli_sname != NULL && info.dli_saddr == (void *)address
-                         ? info.dli_sname
-                         : "a part of its dynamic linking";
+  int known = dladdr((void *)address, &info) != 0 && info.dli_sname != NULL && info.dli_saddr == (void *)address;
+  const char *name = known ? info.dli_sname : "a part of its dynamic linking";
   /* All nodes find the same, and one says it. */
   if (merino_node() != 0) {
     (void)merino_barrier();
     _exit(1);
   }
-  parmacs_fail(NULL, 0, "MERINO_PARMACS_GLOBALS=shared: %s has %s (%zu bytes at 0x%zx) in a page with its variables, and "
-               "that belongs to each process; compile with -fPIC and link with -Wl,-z,now", parmacs_executable(), name,
+  parmacs_fail(NULL, 0, "MERINO_PARMACS_GLOBALS=shared: %s has %s (%zu bytes at 0x%zx) in a page with its variables, "
+               "and that belongs to each process; compile with -fPIC and link with -Wl,-z,now", parmacs_executable(), name,
                bytes, (size_t)address);
 }
 
@@ -63,7 +62,9 @@ static void find_ranges(void) {
       last->end = pages.end;
     } else {
       if (before < extents[i].start) in_the_way(before, extents[i].start - before);
-      if (state.count == RANGES) parmacs_fail(NULL, 0, "the variables of %s lie in too many places", parmacs_executable());
+      if (state.count == RANGES) {
+        parmacs_fail(NULL, 0, "the variables of %s lie in too many places", parmacs_executable());
+      }
       last = &state.ranges[state.count++];
       *last = pages;
     }

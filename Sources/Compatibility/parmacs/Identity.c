@@ -61,14 +61,15 @@ void parmacs_identity_take(struct identity *identity) {
 static const char *cure(void) {
   return parmacs_restart_failure() == 0
              ? "start the nodes with the same stack limit (ulimit -s), environment and libraries"
-             : "this system did not let the program switch address randomisation off: start the job under `setarch -R`, or "
-               "allow personality(2) (in Docker --security-opt seccomp=unconfined), or set kernel.randomize_va_space=0";
+             : "this system did not let the program switch address randomisation off: start the job under "
+               "`setarch -R`, or allow personality(2) (in Docker --security-opt seccomp=unconfined), or set "
+               "kernel.randomize_va_space=0";
 }
 
 void parmacs_identity_compare(const struct identity *theirs, const struct identity *mine) {
   if (theirs->contents != mine->contents) {
-    parmacs_fail(NULL, 0, "the executable %s is not the one that node 0 runs (%s): their contents have the hashes "
-                 "%016llx here and %016llx there; give all nodes the same file", parmacs_executable(),
+    parmacs_fail(NULL, 0, "the executable %s is not the one that node 0 runs (%s): their contents have the "
+                 "hashes %016llx here and %016llx there; give all nodes the same file", parmacs_executable(),
                  theirs->objects[0].name, (unsigned long long)mine->contents, (unsigned long long)theirs->contents);
   }
   for (size_t i = 0; i < theirs->count || i < mine->count; i++) {
@@ -78,8 +79,8 @@ void parmacs_identity_compare(const struct identity *theirs, const struct identi
                    i >= mine->count ? there->name : here->name, i >= mine->count ? "at node 0" : "here");
     }
     if (strcmp(there->name, here->name) != 0 || there->bytes != here->bytes) {
-      parmacs_fail(NULL, 0, "library %zu is %s of %zu bytes here and %s of %zu bytes at node 0; give all nodes the same "
-                   "libraries", i, here->name, here->bytes, there->name, there->bytes);
+      parmacs_fail(NULL, 0, "library %zu is %s of %zu bytes here and %s of %zu bytes at node 0; give all nodes the "
+                   "same libraries", i, here->name, here->bytes, there->name, there->bytes);
     }
     if (there->base != here->base) {
       parmacs_fail(NULL, 0, "%s is at address 0x%zx here and at 0x%zx at node 0, and has to be at the same one: %s",

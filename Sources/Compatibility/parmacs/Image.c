@@ -116,7 +116,8 @@ void parmacs_image_take(struct image *image, const char *file, int line) {
   }
   make_room(image, bytes, file, line);
   for (size_t i = 0; i < state.run_count; i++) {
-    copy_changed(image->bytes + state.runs[i].offset, (const void *)state.runs[i].start, state.runs[i].end - state.runs[i].start);
+    const struct run *run = &state.runs[i];
+    copy_changed(image->bytes + run->offset, (const void *)run->start, run->end - run->start);
   }
   copy_changed(image->runs, state.runs, state.run_count * sizeof *state.runs);
   image->run_count = state.run_count;

@@ -152,7 +152,8 @@ __attribute__((constructor)) static void join(void) {
   }
   state.node = merino_node();
   state.nodes = merino_nodes();
-  state.control = merino_collective_malloc(sizeof *state.control + (size_t)state.nodes * sizeof state.control->workers[0], 0);
+  size_t bytes = sizeof *state.control + (size_t)state.nodes * sizeof state.control->workers[0];
+  state.control = merino_collective_malloc(bytes, 0);
   state.charges = parmacs_private_memory(NULL, 0, (size_t)state.nodes * sizeof *state.charges);
   if (state.control == NULL) parmacs_fail(NULL, 0, "joining: %s", merino_last_error());
   if (state.node == 0) state.control->identity = identity;
@@ -207,8 +208,8 @@ void merino_parmacs_create(void (*function)(void), long processes, const char *f
     while (first < state.nodes && state.charges[first].busy) first++;
   }
   if (wanted > state.nodes - first) {
-    parmacs_fail(file, line, "CREATE wants process %ld of a job of %d node%s: start it with -n %ld or more, or tell the "
-                 "program to use fewer processes", (long)first + wanted, state.nodes, state.nodes == 1 ? "" : "s",
+    parmacs_fail(file, line, "CREATE wants process %ld of a job of %d node%s: start it with -n %ld or more, or tell "
+                 "the program to use fewer processes", (long)first + wanted, state.nodes, state.nodes == 1 ? "" : "s",
                  (long)first + wanted);
   }
   /* What it printed so far comes first. */

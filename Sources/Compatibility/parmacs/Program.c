@@ -129,7 +129,9 @@ static void divide(uintptr_t base, const ElfW(Phdr) * headers, size_t count) {
   for (size_t i = 0; i < count; i++) {
     if (headers[i].p_type != PT_LOAD || (headers[i].p_flags & PF_W) == 0) continue;
     uintptr_t start = base + headers[i].p_vaddr;
-    if (state.segment_count == SEGMENTS) parmacs_fail(NULL, 0, "%s has too many writable segments", parmacs_executable());
+    if (state.segment_count == SEGMENTS) {
+      parmacs_fail(NULL, 0, "%s has too many writable segments", parmacs_executable());
+    }
     state.zeros[state.segment_count] = (start + headers[i].p_filesz + page - 1) & ~(page - 1);
     state.segments[state.segment_count++] = (struct extent){start, start + headers[i].p_memsz};
     add_remains(&in, start, start + headers[i].p_memsz, &out);

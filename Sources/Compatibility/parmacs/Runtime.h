@@ -109,7 +109,7 @@ void parmacs_globals_share(void);
 void parmacs_globals_save(void);
 void parmacs_globals_restore(void);
 
-/* ---- Heap.c, in programs that are linked with carried-heap.link only */
+/* ---- Arena.c, in programs that are linked with carried-heap.link only */
 
 /* The part of the arena in use. */
 __attribute__((weak)) struct extent parmacs_heap_extent(void);
