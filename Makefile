@@ -2,6 +2,7 @@
 #
 #   make            out/bin/merino, out/bin/merino-*, out/lib/libmerino.{so,a}, out/include/merino.h, out/share/man
 #   make examples   out/examples/*, the examples linked against out/lib
+#   make parmacs    out/share/merino/parmacs, out/lib/libmerino_parmacs.a: programs in PARMACS style
 #   make install    puts what is staged below PREFIX (packaging/rules.mk); make uninstall removes it
 #   make clean      removes out/ and the build directory of the staged products
 #
@@ -114,3 +115,4 @@ clean:
 	rm -rf $(OUT) $(SCRATCH)
 
 include packaging/rules.mk
+include Sources/Compatibility/parmacs/rules.mk
