@@ -10,9 +10,8 @@ public struct Backoff: BitwiseCopyable, Sendable {
 
   /// Steps that spin where nothing better is known: a few microseconds, the time of an operation on a fast network.
   @inlinable public static var spins: UInt32 { 64 }
-  /// Steps after those that yield: about a millisecond where nobody else wants the processor, so that the first sleep,
-  /// which takes 70 us and more, is short beside what has been waited already.
-  @inlinable static var yields: UInt32 { 2000 }
+  /// Steps after those that yield.
+  @inlinable static var yields: UInt32 { 336 }
   @inlinable static var longestSleepNanoseconds: UInt64 { 1_000_000 }
 
   /// One step of the wait.
