@@ -116,3 +116,4 @@ clean:
 
 include packaging/rules.mk
 include Sources/Compatibility/parmacs/rules.mk
+include Sources/Compatibility/sysv/rules.mk

@@ -77,8 +77,9 @@ let package = Package(
         "AddressSpace", "Bootstrap", "CPlatform", "Coherence", "Fabric", "FaultHandler", "Heap", "HostFabric",
         "Node", "Platform", "VerbsFabric",
       ]),
+    .target(name: "SystemV", dependencies: ["Merino"]),
     .target(name: "CMerino"),
-    .target(name: "MerinoC", dependencies: ["CMerino", "FaultHandler", "Merino"]),
+    .target(name: "MerinoC", dependencies: ["CMerino", "FaultHandler", "Merino", "SystemV"]),
 
     // Tools.
     .target(name: "CDoctor"),

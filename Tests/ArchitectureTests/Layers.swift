@@ -21,7 +21,8 @@ enum Layers {
       "AddressSpace", "Bootstrap", "Coherence", "FaultHandler", "Heap", "HostFabric", "Node",
       "VerbsFabric",
     ]),
-    "MerinoC": machine.union(["CMerino", "FaultHandler", "Merino"]),
+    "SystemV": ["Merino"],
+    "MerinoC": machine.union(["CMerino", "FaultHandler", "Merino", "SystemV"]),
   ]
 
   static let benchmark: Set<String> = ["BenchmarkHarness", "BenchmarkSupport", "Merino", "VerbsFloor"]

@@ -891,6 +891,53 @@ typedef struct merino_stats {
  */
 int merino_stats(merino_stats_t *stats);
 
+/* ---------------------------------------------------------------------------------------------------------
+ * System V shared memory: the calls of <sys/shm.h>, across the nodes of the job
+ *
+ * They do what their namesakes do, with the flags, commands and structures of <sys/ipc.h> and <sys/shm.h>, and
+ * give -1 with errno where those do; merino_last_error has the sentence. Keys and identifiers belong to the
+ * job: they mean the same on all its nodes and are gone with it. What one node stores, another sees after
+ * synchronising by Merino (docs/memory-model.md); docs/system-v.md tells of the library that does this for
+ * programs that do not know Merino. Besides the errnos of their namesakes: ENOSYS before merino_init, EPERM in
+ * the child of a fork(), EHOSTDOWN where a node is gone.
+ * ------------------------------------------------------------------------------------------------------ */
+
+/**
+ * Finds the shared memory of a key, or makes it: zeros, as shmget(2).
+ * @param key IPC_PRIVATE, or a key that the nodes agree upon. (ftok(3) gives different keys on different hosts.)
+ * @param bytes at least 1 where it is made; at most what it was made with where it is found.
+ * @param flags the permissions, with IPC_CREAT, IPC_EXCL; the flags for huge pages are ignored.
+ * @return an identifier; -1 with errno: ENOENT, EEXIST, EACCES, EINVAL, ENOSPC, ENOMEM.
+ */
+int merino_shmget(int32_t key, size_t bytes, int flags);
+
+/**
+ * Attaches it to this process, as shmat(2). At NULL the first attachment is at the same address on every node, so
+ * that pointers in it mean the same everywhere; further ones of a process are at others.
+ * @param identifier what merino_shmget gave, on any node.
+ * @param address NULL, or where: a multiple of the page size, or SHM_RND is set.
+ * @param flags SHM_RDONLY, SHM_RND. SHM_REMAP and SHM_EXEC are not supported (EINVAL).
+ * @return the address; (void *)-1 with errno: EINVAL, EACCES, ENOMEM, ENOSPC.
+ */
+void *merino_shmat(int identifier, const void *address, int flags);
+
+/**
+ * Detaches it, as shmdt(2).
+ * @param address what merino_shmat gave.
+ * @return 0; -1 with errno: EINVAL.
+ */
+int merino_shmdt(const void *address);
+
+/**
+ * Removes, describes or changes it, as shmctl(2).
+ * @param identifier what merino_shmget gave; for SHM_STAT a place in the job's table.
+ * @param command IPC_STAT, IPC_SET, IPC_RMID, and Linux' SHM_LOCK, SHM_UNLOCK, SHM_STAT, SHM_STAT_ANY, IPC_INFO, SHM_INFO.
+ * @param buffer a struct shmid_ds *; for IPC_INFO a struct shminfo *, for SHM_INFO a struct shm_info *.
+ *   Process numbers in it are those of each process on its own host.
+ * @return 0, or what shmctl(2) says for the last four; -1 with errno: EINVAL, EACCES, EPERM, EFAULT.
+ */
+int merino_shmctl(int identifier, int command, void *buffer);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,80 @@
+/* POSIX semaphores in shared memory. */
+#include <limits.h>
+
+#include "Monitor.h"
+
+static int failed(int error) {
+  errno = error;
+  return -1;
+}
+
+static int take(sem_t *semaphore, clockid_t clock, const struct timespec *due, int is_try) {
+  int error = 0;
+  struct sysv_local *local = sysv_enter(semaphore, SYSV_SEMAPHORE);
+  while (local->object->value == 0 && error == 0) {
+    uint64_t limit = 0;
+    if (is_try) error = EAGAIN;
+    else if (due != NULL) error = sysv_until(clock, due, &limit);
+    if (error == 0) error = sysv_wait(local, due != NULL ? &limit : NULL);
+  }
+  /* One that comes at the last moment is taken. */
+  if (local->object->value > 0) {
+    local->object->value--;
+    error = 0;
+  }
+  sysv_leave(local);
+  return error == 0 ? 0 : failed(error);
+}
+
+SYSV_EXPORT int sem_init(sem_t *semaphore, int shared, unsigned value) {
+  if (!sysv_is_shared(semaphore)) return real()->sem_init(semaphore, shared, value);
+  if (value > SEM_VALUE_MAX) return failed(EINVAL);
+  sysv_object_make(semaphore, SYSV_SEMAPHORE, 0, value);
+  return 0;
+}
+
+SYSV_EXPORT int sem_destroy(sem_t *semaphore) {
+  if (!sysv_is_shared(semaphore)) return real()->sem_destroy(semaphore);
+  int error = sysv_object_destroy(semaphore, SYSV_SEMAPHORE);
+  return error == 0 ? 0 : failed(error);
+}
+
+SYSV_EXPORT int sem_wait(sem_t *semaphore) {
+  if (!sysv_is_shared(semaphore)) return real()->sem_wait(semaphore);
+  return take(semaphore, 0, NULL, 0);
+}
+
+SYSV_EXPORT int sem_trywait(sem_t *semaphore) {
+  if (!sysv_is_shared(semaphore)) return real()->sem_trywait(semaphore);
+  return take(semaphore, 0, NULL, 1);
+}
+
+SYSV_EXPORT int sem_timedwait(sem_t *semaphore, const struct timespec *due) {
+  if (!sysv_is_shared(semaphore)) return real()->sem_timedwait(semaphore, due);
+  return take(semaphore, CLOCK_REALTIME, due, 0);
+}
+
+SYSV_EXPORT int sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec *due) {
+  if (!sysv_is_shared(semaphore)) return real()->sem_clockwait(semaphore, clock, due);
+  return take(semaphore, clock, due, 0);
+}
+
+SYSV_EXPORT int sem_post(sem_t *semaphore) {
+  if (!sysv_is_shared(semaphore)) return real()->sem_post(semaphore);
+  struct sysv_local *local = sysv_enter(semaphore, SYSV_SEMAPHORE);
+  int is_full = local->object->value == SEM_VALUE_MAX;
+  if (!is_full) {
+    local->object->value++;
+    if (merino_cond_signal(local->condition) != MERINO_SUCCESS) sysv_end("a semaphore in shared memory");
+  }
+  sysv_leave(local);
+  return is_full ? failed(EOVERFLOW) : 0;
+}
+
+SYSV_EXPORT int sem_getvalue(sem_t *semaphore, int *value) {
+  if (!sysv_is_shared(semaphore)) return real()->sem_getvalue(semaphore, value);
+  struct sysv_local *local = sysv_enter(semaphore, SYSV_SEMAPHORE);
+  *value = (int)local->object->value;
+  sysv_leave(local);
+  return 0;
+}

@@ -1,0 +1,110 @@
+/* semop(2): all operations of a call at once, or none. */
+#include <string.h>
+
+#include "SemaphoreSets.h"
+
+static int failed(int error) {
+  errno = error;
+  return -1;
+}
+
+/* Tries them. 0: done; EAGAIN: one of them has to wait, `*blocked`; ERANGE. Changes nothing unless it is done. */
+static int try_all(struct set *set, const struct sembuf *operations, size_t count, const struct sembuf **blocked) {
+  size_t done = 0;
+  int error = 0;
+  for (; done < count && error == 0; done++) {
+    struct set_semaphore *semaphore = &set->semaphores[operations[done].sem_num];
+    int change = operations[done].sem_op;
+    *blocked = &operations[done];
+    if (change == 0 ? semaphore->value != 0 : semaphore->value + change < 0) error = EAGAIN;
+    else if (semaphore->value + change > SET_VALUE) error = ERANGE;
+    else semaphore->value += change;
+  }
+  if (error == 0) return 0;
+  /* The last one did nothing. */
+  for (done--; done > 0; done--) set->semaphores[operations[done - 1].sem_num].value -= operations[done - 1].sem_op;
+  return error;
+}
+
+/* Waits until something has changed. 0; EAGAIN after the limit; EIDRM. */
+static int wait_for_change(struct set *set, int identifier, const struct sembuf *blocked, const uint64_t *due) {
+  struct set_semaphore *semaphores = set->semaphores;
+  uint32_t *count = blocked->sem_op == 0 ? &semaphores[blocked->sem_num].falling : &semaphores[blocked->sem_num].raising;
+  struct timespec now;
+  uint64_t limit = 0;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  if (due != NULL) {
+    uint64_t passed = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+    if (passed >= *due) return EAGAIN;
+    limit = *due - passed;
+  }
+  (*count)++;
+  set->waiting++;
+  int result = due == NULL ? merino_cond_wait(set->changed, set->lock)
+                           : merino_cond_wait_within(set->changed, set->lock, limit);
+  if (result != MERINO_SUCCESS && result != MERINO_ETIMEDOUT) sysv_end("semop");
+  set->waiting--;
+  if (!sysv_set_is_there(set, identifier)) return EIDRM;
+  (*count)--;
+  return 0;
+}
+
+/* The change is made: who made it, when, and what is to be taken back. */
+static int finish(struct set *set, int identifier, const struct sembuf *operations, size_t count) {
+  int is_changed = 0;
+  set->operated = time(NULL);
+  for (size_t i = 0; i < count; i++) {
+    struct set_semaphore *semaphore = &set->semaphores[operations[i].sem_num];
+    semaphore->process = getpid();
+    is_changed |= operations[i].sem_op != 0;
+    if ((operations[i].sem_flg & SEM_UNDO) && operations[i].sem_op != 0)
+      sysv_undo_add(identifier, operations[i].sem_num, semaphore->epoch, -operations[i].sem_op);
+  }
+  return is_changed;
+}
+
+static int operate(int identifier, const struct sembuf *operations, size_t count, const uint64_t *due) {
+  unsigned wanted = 0400;
+  for (size_t i = 0; i < count; i++) wanted = operations[i].sem_op != 0 ? 0200 : wanted;
+  struct set *set = sysv_set_enter(identifier, wanted);
+  if (set == NULL) return -1;
+  int error = 0, is_changed = 0;
+  for (size_t i = 0; i < count; i++) error = operations[i].sem_num >= set->count ? EFBIG : error;
+  while (error == 0) {
+    const struct sembuf *blocked;
+    error = try_all(set, operations, count, &blocked);
+    if (error == 0) {
+      is_changed = finish(set, identifier, operations, count);
+      break;
+    }
+    if (error == EAGAIN && !(blocked->sem_flg & IPC_NOWAIT)) error = wait_for_change(set, identifier, blocked, due);
+  }
+  sysv_set_leave(set, is_changed);
+  return error == 0 ? 0 : failed(error);
+}
+
+static int begin(int identifier, const struct sembuf *operations, size_t count, const struct timespec *limit) {
+  if (sysv_join() != 0) return -1;
+  if (count == 0) return failed(EINVAL);
+  if (count > SET_OPERATIONS) return failed(E2BIG);
+  /* Copied: they may lie in shared memory, which must not change meanwhile. */
+  struct sembuf copy[SET_OPERATIONS];
+  memcpy(copy, operations, count * sizeof *copy);
+  if (limit == NULL) return operate(identifier, copy, count, NULL);
+  if (limit->tv_sec < 0 || limit->tv_nsec < 0 || limit->tv_nsec >= 1000000000) return failed(EINVAL);
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  uint64_t seconds = limit->tv_sec > 3153600000 ? 3153600000 : (uint64_t)limit->tv_sec;
+  uint64_t due = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec + seconds * 1000000000 + (uint64_t)limit->tv_nsec;
+  return operate(identifier, copy, count, &due);
+}
+
+SYSV_EXPORT int semop(int identifier, struct sembuf *operations, size_t count) {
+  if (!sysv_is_in_job()) return real()->semop(identifier, operations, count);
+  return begin(identifier, operations, count, NULL);
+}
+
+SYSV_EXPORT int semtimedop(int identifier, struct sembuf *operations, size_t count, const struct timespec *limit) {
+  if (!sysv_is_in_job()) return real()->semtimedop(identifier, operations, count, limit);
+  return begin(identifier, operations, count, limit);
+}
