@@ -16,11 +16,19 @@ static int is_set(const char *name) {
   return value != NULL && *value != 0;
 }
 
-int sysv_is_in_job(void) {
+static int look_for_launcher(void) {
   const char *launcher = getenv("MERINO_LAUNCHER");
   if (launcher != NULL && strcmp(launcher, "auto") != 0) return 1;
   return is_set("MERINO_RENDEZVOUS") || is_set("PMIX_RANK") || is_set("PMI_FD") || is_set("PMI_SIZE") ||
          is_set("SLURM_STEP_NUM_TASKS") || is_set("OMPI_COMM_WORLD_SIZE");
+}
+
+int sysv_is_in_job(void) {
+  /* 0: not looked yet. Once: a program may change its environment. */
+  static int found;
+  int now = __atomic_load_n(&found, __ATOMIC_RELAXED);
+  if (now == 0) __atomic_store_n(&found, now = look_for_launcher() ? 1 : 2, __ATOMIC_RELAXED);
+  return now == 1;
 }
 
 int sysv_is_node(void) {

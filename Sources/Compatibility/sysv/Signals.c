@@ -53,17 +53,7 @@ static int take_fault_action(const struct sigaction *wanted, struct sigaction *o
   return result;
 }
 
-SYSV_EXPORT int sigaction(int number, const struct sigaction *wanted, struct sigaction *old) {
-  if (number != SIGSEGV || !sysv_is_node() || sysv_is_ours(CALLER)) return real()->sigaction(number, wanted, old);
-  return take_fault_action(wanted, old);
-}
-
-SYSV_EXPORT sighandler_t signal(int number, sighandler_t handler) {
-  if (number != SIGSEGV || !sysv_is_node() || sysv_is_ours(CALLER)) return real()->signal(number, handler);
-  struct sigaction wanted = {.sa_handler = handler, .sa_flags = SA_RESTART}, old;
-  return take_fault_action(&wanted, &old) == 0 ? old.sa_handler : SIG_ERR;
-}
-
+/* What a call shall take for a set that would block page faults. Before joining, too: masks and handlers last. */
 static const sigset_t *without_faults(int how, const sigset_t *set, sigset_t *copy) {
   if (set == NULL || how == SIG_UNBLOCK) return set;
   *copy = *set;
@@ -71,14 +61,31 @@ static const sigset_t *without_faults(int how, const sigset_t *set, sigset_t *co
   return copy;
 }
 
+static int concerns(const void *caller) { return sysv_is_in_job() && !sysv_is_ours(caller); }
+
+SYSV_EXPORT int sigaction(int number, const struct sigaction *wanted, struct sigaction *old) {
+  if (!concerns(CALLER)) return real()->sigaction(number, wanted, old);
+  if (number == SIGSEGV && sysv_is_node()) return take_fault_action(wanted, old);
+  if (wanted == NULL) return real()->sigaction(number, wanted, old);
+  struct sigaction copy = *wanted;
+  sigdelset(&copy.sa_mask, SIGSEGV);
+  return real()->sigaction(number, &copy, old);
+}
+
+SYSV_EXPORT sighandler_t signal(int number, sighandler_t handler) {
+  if (number != SIGSEGV || !sysv_is_node() || !concerns(CALLER)) return real()->signal(number, handler);
+  struct sigaction wanted = {.sa_handler = handler, .sa_flags = SA_RESTART}, old;
+  return take_fault_action(&wanted, &old) == 0 ? old.sa_handler : SIG_ERR;
+}
+
 SYSV_EXPORT int sigprocmask(int how, const sigset_t *set, sigset_t *old) {
   sigset_t copy;
-  if (sysv_is_node() && !sysv_is_ours(CALLER)) set = without_faults(how, set, &copy);
+  if (concerns(CALLER)) set = without_faults(how, set, &copy);
   return real()->sigprocmask(how, set, old);
 }
 
 SYSV_EXPORT int pthread_sigmask(int how, const sigset_t *set, sigset_t *old) {
   sigset_t copy;
-  if (sysv_is_node() && !sysv_is_ours(CALLER)) set = without_faults(how, set, &copy);
+  if (concerns(CALLER)) set = without_faults(how, set, &copy);
   return real()->pthread_sigmask(how, set, old);
 }
