@@ -1,6 +1,7 @@
 // What such programs do besides: they poll, they read and write files right into shared memory, talk by sockets, lock
 // files, handle signals.
 #include <fcntl.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/file.h>
@@ -179,6 +180,37 @@ static void signals(char *bytes, int set) {
   meet(set);
 }
 
+static void on_alarm(int number) { handled = number; }
+
+// A handler ends the wait for a semaphore.
+static void interruptions(sem_t *semaphore, int set) {
+  int own;
+  struct sigaction action = {.sa_handler = on_alarm}, old;
+  NEED(sigaction(SIGALRM, &action, NULL));
+  NEED(own = semget(IPC_PRIVATE, 1, 0600));
+  struct timespec limit = {20, 0}, due;
+  struct sembuf down = {0, -1, 0};
+  handled = 0;
+  alarm(1);
+  CHECK_FAILS(semtimedop(own, &down, 1, &limit), EINTR, "semop, interrupted");
+  CHECK(handled == SIGALRM, "by the handler");
+  NEED(sigaction(SIGALRM, NULL, &old));
+  CHECK(old.sa_handler == on_alarm && !(old.sa_flags & SA_SIGINFO), "sigaction gives the program's handler");
+  CHECK(signal(SIGALRM, on_alarm) == on_alarm, "and so does signal");
+  clock_gettime(CLOCK_REALTIME, &due);
+  due.tv_sec += 20;
+  semaphore += me;
+  NEED(sem_init(semaphore, 1, 0));
+  alarm(1);
+  CHECK_FAILS(sem_timedwait(semaphore, &due), EINTR, "sem_timedwait, interrupted");
+  clock_gettime(CLOCK_REALTIME, &due);
+  due.tv_sec += 1;
+  CHECK_FAILS(sem_timedwait(semaphore, &due), ETIMEDOUT, "and not, after its time");
+  NEED(semctl(own, 0, IPC_RMID));
+  NEED(sem_destroy(semaphore));
+  meet(set);
+}
+
 // Other programs are started from this one.
 static void others(int set) {
   CHECK(system("exit 7") == 7 << 8, "system(3)");
@@ -203,6 +235,7 @@ int main(int count, char **arguments) {
   meet(set);
   file_locks((int *)bytes, set);
   signals(bytes, set);
+  interruptions((sem_t *)(bytes + 20000), set);
   others(set);
   NEED(shmdt(bytes));
   if (me == 0) NEED(shmctl(id, IPC_RMID, NULL));

@@ -48,6 +48,11 @@ static int join(void) {
   }
   state.process = getpid();
   sysv_callers_find();
+  /* A page fault that finds it blocked ends the process. */
+  sigset_t faults;
+  sigemptyset(&faults);
+  sigaddset(&faults, SIGSEGV);
+  real()->pthread_sigmask(SIG_UNBLOCK, &faults, NULL);
   __atomic_store_n(&state.is_joined, 1, __ATOMIC_RELEASE);
   return 0;
 }

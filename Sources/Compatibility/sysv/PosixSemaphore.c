@@ -1,6 +1,7 @@
 /* POSIX semaphores in shared memory. */
 #include <limits.h>
 
+#include "Interrupt.h"
 #include "Monitor.h"
 
 static int failed(int error) {
@@ -8,14 +9,31 @@ static int failed(int error) {
   return -1;
 }
 
+/* Waits a while: until somebody posts, or it is time to look at the clock or at handlers. */
+static int wait_a_while(const struct sysv_local *local, clockid_t clock, const struct timespec *due) {
+  uint64_t left = 0;
+  if (due != NULL) {
+    int error = sysv_until(clock, due, &left);
+    if (error != 0) return error;
+    if (left == 0) return ETIMEDOUT;
+  }
+  uint64_t slice = sysv_slice(due != NULL ? &left : NULL);
+  (void)sysv_wait(local, slice > 0 ? &slice : NULL);
+  return 0;
+}
+
+/* As the kernel: a wait without a limit goes on after a handler that was set with SA_RESTART. */
+static int is_interrupted(struct sysv_interruptions before, const struct timespec *due) {
+  struct sysv_interruptions now = sysv_interruptions();
+  return due != NULL ? now.all != before.all : now.not_restarting != before.not_restarting;
+}
+
 static int take(sem_t *semaphore, clockid_t clock, const struct timespec *due, int is_try) {
   int error = 0;
+  struct sysv_interruptions before = sysv_interruptions();
   struct sysv_local *local = sysv_enter(semaphore, SYSV_SEMAPHORE);
   while (local->object->value == 0 && error == 0) {
-    uint64_t limit = 0;
-    if (is_try) error = EAGAIN;
-    else if (due != NULL) error = sysv_until(clock, due, &limit);
-    if (error == 0) error = sysv_wait(local, due != NULL ? &limit : NULL);
+    error = is_try ? EAGAIN : is_interrupted(before, due) ? EINTR : wait_a_while(local, clock, due);
   }
   /* One that comes at the last moment is taken. */
   if (local->object->value > 0) {

@@ -1,6 +1,7 @@
 /* semop(2): all operations of a call at once, or none. */
 #include <string.h>
 
+#include "Interrupt.h"
 #include "SemaphoreSets.h"
 
 static int failed(int error) {
@@ -26,22 +27,28 @@ static int try_all(struct set *set, const struct sembuf *operations, size_t coun
   return error;
 }
 
-/* Waits until something has changed. 0; EAGAIN after the limit; EIDRM. */
+/* Nanoseconds until `due` on the clock that only goes on; NULL where there is no limit. */
+static const uint64_t *time_left(const uint64_t *due, uint64_t *left) {
+  struct timespec now;
+  if (due == NULL) return NULL;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  uint64_t passed = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+  *left = passed < *due ? *due - passed : 0;
+  return left;
+}
+
+/* Waits until something may have changed. 0; EAGAIN after the limit; EIDRM. */
 static int wait_for_change(struct set *set, int identifier, const struct sembuf *blocked, const uint64_t *due) {
   struct set_semaphore *semaphores = set->semaphores;
   uint32_t *count = blocked->sem_op == 0 ? &semaphores[blocked->sem_num].falling : &semaphores[blocked->sem_num].raising;
-  struct timespec now;
-  uint64_t limit = 0;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  if (due != NULL) {
-    uint64_t passed = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-    if (passed >= *due) return EAGAIN;
-    limit = *due - passed;
-  }
+  uint64_t left;
+  const uint64_t *limit = time_left(due, &left);
+  if (limit != NULL && left == 0) return EAGAIN;
+  uint64_t slice = sysv_slice(limit);
   (*count)++;
   set->waiting++;
-  int result = due == NULL ? merino_cond_wait(set->changed, set->lock)
-                           : merino_cond_wait_within(set->changed, set->lock, limit);
+  int result = slice == 0 ? merino_cond_wait(set->changed, set->lock)
+                          : merino_cond_wait_within(set->changed, set->lock, slice);
   if (result != MERINO_SUCCESS && result != MERINO_ETIMEDOUT) sysv_end("semop");
   set->waiting--;
   if (!sysv_set_is_there(set, identifier)) return EIDRM;
@@ -69,6 +76,7 @@ static int operate(int identifier, const struct sembuf *operations, size_t count
   struct set *set = sysv_set_enter(identifier, wanted);
   if (set == NULL) return -1;
   int error = 0, is_changed = 0;
+  unsigned handlers = sysv_interruptions().all;
   for (size_t i = 0; i < count; i++) error = operations[i].sem_num >= set->count ? EFBIG : error;
   while (error == 0) {
     const struct sembuf *blocked;
@@ -77,7 +85,8 @@ static int operate(int identifier, const struct sembuf *operations, size_t count
       is_changed = finish(set, identifier, operations, count);
       break;
     }
-    if (error == EAGAIN && !(blocked->sem_flg & IPC_NOWAIT)) error = wait_for_change(set, identifier, blocked, due);
+    if (error != EAGAIN || (blocked->sem_flg & IPC_NOWAIT)) break;
+    error = sysv_interruptions().all != handlers ? EINTR : wait_for_change(set, identifier, blocked, due);
   }
   sysv_set_leave(set, is_changed);
   return error == 0 ? 0 : failed(error);

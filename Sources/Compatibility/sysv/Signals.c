@@ -2,7 +2,7 @@
  * not block this one, since the kernel ends a process whose page fault finds it blocked. */
 #include <string.h>
 
-#include "Real.h"
+#include "Interrupt.h"
 
 static struct {
   struct sigaction action; /* the program's, for faults that are not Merino's */
@@ -66,16 +66,15 @@ static int concerns(const void *caller) { return sysv_is_in_job() && !sysv_is_ou
 SYSV_EXPORT int sigaction(int number, const struct sigaction *wanted, struct sigaction *old) {
   if (!concerns(CALLER)) return real()->sigaction(number, wanted, old);
   if (number == SIGSEGV && sysv_is_node()) return take_fault_action(wanted, old);
-  if (wanted == NULL) return real()->sigaction(number, wanted, old);
-  struct sigaction copy = *wanted;
-  sigdelset(&copy.sa_mask, SIGSEGV);
-  return real()->sigaction(number, &copy, old);
+  return sysv_handler_set(number, wanted, old);
 }
 
 SYSV_EXPORT sighandler_t signal(int number, sighandler_t handler) {
-  if (number != SIGSEGV || !sysv_is_node() || !concerns(CALLER)) return real()->signal(number, handler);
+  if (!concerns(CALLER)) return real()->signal(number, handler);
   struct sigaction wanted = {.sa_handler = handler, .sa_flags = SA_RESTART}, old;
-  return take_fault_action(&wanted, &old) == 0 ? old.sa_handler : SIG_ERR;
+  int is_fault = number == SIGSEGV && sysv_is_node();
+  int result = is_fault ? take_fault_action(&wanted, &old) : sysv_handler_set(number, &wanted, &old);
+  return result == 0 ? old.sa_handler : SIG_ERR;
 }
 
 SYSV_EXPORT int sigprocmask(int how, const sigset_t *set, sigset_t *old) {
