@@ -15,7 +15,13 @@ static size_t bucket(uintptr_t address) { return (address >> 3 ^ address >> 15) 
 
 int sysv_is_shared(const void *address) {
   struct sysv_view view;
-  return sysv_has_views() && sysv_view_find(address, 1, &view);
+  if (!sysv_has_views() || !sysv_view_find(address, 1, &view)) return 0;
+  if (!sysv_is_node()) {
+    /* The child of a fork: programs do not look at what pthread_mutex_lock says. */
+    (void)sysv_join();
+    merino_abort(1);
+  }
+  return 1;
 }
 
 uint64_t sysv_thread(void) {

@@ -1,5 +1,4 @@
 /* shmget(2) and its like: Merino's. */
-#include <sys/stat.h>
 #include <stdlib.h>
 
 #include "Real.h"
@@ -43,12 +42,11 @@ SYSV_EXPORT void *shmat(int identifier, const void *address, int flags) {
 
 SYSV_EXPORT int shmdt(const void *address) {
   struct sysv_view view;
-  /* In the child of a fork nothing is attached. */
-  if (!sysv_is_node() || !sysv_view_find(address, 1, &view) || view.start != (uintptr_t)address)
-    return real()->shmdt(address);
+  if (!sysv_view_find(address, 1, &view) || view.start != (uintptr_t)address) return real()->shmdt(address);
   sysv_objects_detach(view.start, view.end);
   sysv_view_remove(view.start);
-  if (merino_shmdt(address) == 0) return 0;
+  /* The child of a fork has not inherited it. */
+  if (!sysv_is_node() || merino_shmdt(address) == 0) return 0;
   sysv_view_add(view);
   return failed("shmdt");
 }

@@ -97,7 +97,7 @@ struct sysv_local {
   struct sysv_local *next;
 };
 
-/* Whether `address` is in shared memory, with this process a node. */
+/* Whether `address` is in shared memory. Ends a process that is no node any more: the child of a fork. */
 int sysv_is_shared(const void *address);
 /* The object at an address of shared memory: made if nobody has, with `type`, as static initialisers do. Ends the job
  * where that is impossible. */
