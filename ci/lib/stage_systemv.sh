@@ -163,7 +163,7 @@ systemv_mutations() {
   systemv_mutation "SETVAL voids nothing" SemaphoreControl.c 's/set->semaphores\[number\].epoch++;//' undo
   systemv_mutation "nothing is undone" Join.c 's/  sysv_semaphores_undo();//' undo
   systemv_mutation "operations are not taken back" SemaphoreOperate.c 's/for (done--; done > 0; done--)/if (0)/' semaphores
-  systemv_mutation "nobody is woken" SemaphoreSets.c 's/if (is_changed .*) must/if (0) must/' semaphores
+  systemv_mutation "nobody is woken" SemaphoreSets.c 's/if (wakes) must/if (0) must/' semaphores
   systemv_mutation "mutexes are libc's" Mutex.c \
     's/^  if (!sysv_is_shared(mutex)) return real()->pthread_mutex_\(un\)\?lock/  return real()->pthread_mutex_\1lock/' objects
 }

@@ -26,7 +26,7 @@ static int describe(const struct set *set, struct semid_ds *description) {
   description->sem_perm.cgid = set->creating_group;
   description->sem_perm.mode = (unsigned short)set->mode;
   description->sem_perm.__seq = (unsigned short)set->sequence;
-  description->sem_otime = set->operated;
+  description->sem_otime = set->state->operated;
   description->sem_ctime = set->made;
   description->sem_nsems = set->count;
   return 0;
@@ -34,9 +34,9 @@ static int describe(const struct set *set, struct semid_ds *description) {
 
 static int set_value(struct set *set, uint32_t number, int value) {
   if (value < 0 || value > SET_VALUE) return failed(ERANGE);
-  set->semaphores[number].value = value;
-  set->semaphores[number].process = getpid();
-  set->semaphores[number].epoch++;
+  set->state->semaphores[number].value = value;
+  set->state->semaphores[number].process = getpid();
+  set->state->semaphores[number].epoch++;
   set->made = time(NULL);
   return 0;
 }
@@ -50,14 +50,14 @@ static int set_all(struct set *set, const unsigned short *values) {
 }
 
 static int get_all(const struct set *set, unsigned short *values) {
-  for (uint32_t i = 0; i < set->count; i++) values[i] = (unsigned short)set->semaphores[i].value;
+  for (uint32_t i = 0; i < set->count; i++) values[i] = (unsigned short)set->state->semaphores[i].value;
   return 0;
 }
 
 /* Commands that concern one semaphore. */
 static int one(struct set *set, int number, int command, int value) {
   if (number < 0 || (uint32_t)number >= set->count) return failed(EINVAL);
-  const struct set_semaphore *semaphore = &set->semaphores[number];
+  const struct set_semaphore *semaphore = &set->state->semaphores[number];
   switch (command) {
     case GETVAL: return semaphore->value;
     case GETPID: return semaphore->process;
@@ -100,10 +100,11 @@ static int remove_set(int identifier) {
     result = failed(EPERM);
     sysv_set_leave(set, 0);
   } else if (set != NULL) {
-    struct set_semaphore *semaphores = set->semaphores;
-    set->semaphores = NULL;
-    sysv_set_leave(set, 1);
-    merino_free(semaphores);
+    struct set_state *state = set->state;
+    int is_awaited = state->waiting > 0;
+    set->state = NULL;
+    sysv_set_leave(set, is_awaited);
+    merino_free(state);
   }
   int error = errno;
   sysv_sets_unlock();
@@ -119,7 +120,7 @@ static int limits(struct seminfo *found, int is_usage) {
   int highest = 0, sets = 0, semaphores = 0;
   sysv_sets_lock();
   for (int i = 0; i < SETS && sysv_sets()[i].lock != 0; i++) {
-    if (sysv_sets()[i].semaphores == NULL) continue;
+    if (sysv_sets()[i].state == NULL) continue;
     highest = i;
     sets++;
     semaphores += (int)sysv_sets()[i].count;
@@ -135,7 +136,7 @@ static int limits(struct seminfo *found, int is_usage) {
 static int identifier_of_place(int place) {
   if (place < 0 || place >= SETS) return -1;
   sysv_sets_lock();
-  int identifier = sysv_sets()[place].semaphores != NULL ? sysv_set_identifier(&sysv_sets()[place]) : -1;
+  int identifier = sysv_sets()[place].state != NULL ? sysv_set_identifier(&sysv_sets()[place]) : -1;
   sysv_sets_unlock();
   return identifier;
 }
@@ -170,6 +171,6 @@ SYSV_EXPORT int semctl(int identifier, int number, int command, ...) {
   struct set *set = sysv_set_enter(identifier, wanted_by(command));
   if (set == NULL) return -1;
   int result = control(set, number, command, argument);
-  sysv_set_leave(set, command == SETVAL || command == SETALL);
+  sysv_set_leave(set, (command == SETVAL || command == SETALL) && set->state->waiting > 0);
   return result == 0 && by_place ? identifier : result;
 }

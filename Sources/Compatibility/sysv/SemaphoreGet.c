@@ -18,15 +18,16 @@ static int existing(const struct set *set, int count, int flags) {
 
 /* With the table locked. */
 static int make(struct set *set, key_t key, int count, int flags) {
-  struct set_semaphore *semaphores = merino_calloc((size_t)count, sizeof *semaphores);
-  if (semaphores == NULL) return sysv_failed("semget", ENOMEM);
+  size_t bytes = sizeof *set->state + (size_t)count * sizeof set->state->semaphores[0];
+  struct set_state *state = merino_aligned_alloc(4096, bytes);
+  if (state == NULL) return sysv_failed("semget", ENOMEM);
+  memset(state, 0, bytes);
   if (set->lock == 0 && merino_lock_create(&set->lock) != MERINO_SUCCESS) return sysv_failed("semget", ENOSPC);
   if (set->changed == 0 && merino_cond_create(&set->changed) != MERINO_SUCCESS) return sysv_failed("semget", ENOSPC);
   /* A thread that met an earlier set of this place may be looking at it. */
   if (merino_lock_acquire(set->lock) != MERINO_SUCCESS) sysv_end("semget");
-  set->semaphores = semaphores;
+  set->state = state;
   set->sequence++;
-  set->operated = 0;
   set->made = time(NULL);
   set->key = key;
   set->count = (uint32_t)count;
@@ -43,9 +44,9 @@ static int get(key_t key, int count, int flags) {
   for (int i = 0; i < SETS; i++) {
     struct set *set = &sets[i];
     /* Places are taken from the beginning: behind one that never was there is nothing. */
-    if (set->semaphores == NULL && unused == NULL) unused = set;
+    if (set->state == NULL && unused == NULL) unused = set;
     if (set->lock == 0) break;
-    if (set->semaphores != NULL && key != IPC_PRIVATE && set->key == key) return existing(set, count, flags);
+    if (set->state != NULL && key != IPC_PRIVATE && set->key == key) return existing(set, count, flags);
   }
   if (key != IPC_PRIVATE && !(flags & IPC_CREAT)) return failed(ENOENT);
   if (count <= 0 || count > SET_SEMAPHORES) return failed(EINVAL);

@@ -14,7 +14,7 @@ static int try_all(struct set *set, const struct sembuf *operations, size_t coun
   size_t done = 0;
   int error = 0;
   for (; done < count && error == 0; done++) {
-    struct set_semaphore *semaphore = &set->semaphores[operations[done].sem_num];
+    struct set_semaphore *semaphore = &set->state->semaphores[operations[done].sem_num];
     int change = operations[done].sem_op;
     *blocked = &operations[done];
     if (change == 0 ? semaphore->value != 0 : semaphore->value + change < 0) error = EAGAIN;
@@ -23,7 +23,7 @@ static int try_all(struct set *set, const struct sembuf *operations, size_t coun
   }
   if (error == 0) return 0;
   /* The last one did nothing. */
-  for (done--; done > 0; done--) set->semaphores[operations[done - 1].sem_num].value -= operations[done - 1].sem_op;
+  for (done--; done > 0; done--) set->state->semaphores[operations[done - 1].sem_num].value -= operations[done - 1].sem_op;
   return error;
 }
 
@@ -39,35 +39,42 @@ static const uint64_t *time_left(const uint64_t *due, uint64_t *left) {
 
 /* Waits until something may have changed. 0; EAGAIN after the limit; EIDRM. */
 static int wait_for_change(struct set *set, int identifier, const struct sembuf *blocked, const uint64_t *due) {
-  struct set_semaphore *semaphores = set->semaphores;
-  uint32_t *count = blocked->sem_op == 0 ? &semaphores[blocked->sem_num].falling : &semaphores[blocked->sem_num].raising;
+  struct set_semaphore *semaphore = &set->state->semaphores[blocked->sem_num];
+  uint32_t *count = blocked->sem_op == 0 ? &semaphore->falling : &semaphore->raising;
   uint64_t left;
   const uint64_t *limit = time_left(due, &left);
   if (limit != NULL && left == 0) return EAGAIN;
   uint64_t slice = sysv_slice(limit);
   (*count)++;
-  set->waiting++;
+  set->state->waiting++;
   int result = slice == 0 ? merino_cond_wait(set->changed, set->lock)
                           : merino_cond_wait_within(set->changed, set->lock, slice);
   if (result != MERINO_SUCCESS && result != MERINO_ETIMEDOUT) sysv_end("semop");
-  set->waiting--;
   if (!sysv_set_is_there(set, identifier)) return EIDRM;
+  set->state->waiting--;
   (*count)--;
   return 0;
 }
 
-/* The change is made: who made it, when, and what is to be taken back. */
+static int net_change(const struct sembuf *operations, size_t count, unsigned number) {
+  int net = 0;
+  for (size_t i = 0; i < count; i++) net += operations[i].sem_num == number ? operations[i].sem_op : 0;
+  return net;
+}
+
+/* The change is made: who made it, when, and what is to be taken back. Whether it concerns somebody who waits. */
 static int finish(struct set *set, int identifier, const struct sembuf *operations, size_t count) {
-  int is_changed = 0;
-  set->operated = time(NULL);
+  int wakes = 0;
+  set->state->operated = time(NULL);
   for (size_t i = 0; i < count; i++) {
-    struct set_semaphore *semaphore = &set->semaphores[operations[i].sem_num];
+    struct set_semaphore *semaphore = &set->state->semaphores[operations[i].sem_num];
+    int net = net_change(operations, count, operations[i].sem_num);
     semaphore->process = getpid();
-    is_changed |= operations[i].sem_op != 0;
+    wakes |= (net > 0 && semaphore->raising > 0) || (net < 0 && semaphore->value == 0 && semaphore->falling > 0);
     if ((operations[i].sem_flg & SEM_UNDO) && operations[i].sem_op != 0)
       sysv_undo_add(identifier, operations[i].sem_num, semaphore->epoch, -operations[i].sem_op);
   }
-  return is_changed;
+  return wakes;
 }
 
 static int operate(int identifier, const struct sembuf *operations, size_t count, const uint64_t *due) {
@@ -75,20 +82,20 @@ static int operate(int identifier, const struct sembuf *operations, size_t count
   for (size_t i = 0; i < count; i++) wanted = operations[i].sem_op != 0 ? 0200 : wanted;
   struct set *set = sysv_set_enter(identifier, wanted);
   if (set == NULL) return -1;
-  int error = 0, is_changed = 0;
+  int error = 0, wakes = 0;
   unsigned handlers = sysv_interruptions().all;
   for (size_t i = 0; i < count; i++) error = operations[i].sem_num >= set->count ? EFBIG : error;
   while (error == 0) {
     const struct sembuf *blocked;
     error = try_all(set, operations, count, &blocked);
     if (error == 0) {
-      is_changed = finish(set, identifier, operations, count);
+      wakes = finish(set, identifier, operations, count);
       break;
     }
     if (error != EAGAIN || (blocked->sem_flg & IPC_NOWAIT)) break;
     error = sysv_interruptions().all != handlers ? EINTR : wait_for_change(set, identifier, blocked, due);
   }
-  sysv_set_leave(set, is_changed);
+  sysv_set_leave(set, wakes);
   return error == 0 ? 0 : failed(error);
 }
 

@@ -47,7 +47,7 @@ int sysv_set_identifier(const struct set *set) {
 }
 
 int sysv_set_is_there(const struct set *set, int identifier) {
-  return set->semaphores != NULL && sysv_set_identifier(set) == identifier;
+  return set->state != NULL && sysv_set_identifier(set) == identifier;
 }
 
 static merino_lock_t lock_of(size_t place) {
@@ -73,9 +73,9 @@ struct set *sysv_set_enter(int identifier, unsigned wanted) {
   return NULL;
 }
 
-void sysv_set_leave(struct set *set, int is_changed) {
+void sysv_set_leave(struct set *set, int wakes) {
   int before = errno;
-  if (is_changed && set->waiting > 0) must(merino_cond_broadcast(set->changed));
+  if (wakes) must(merino_cond_broadcast(set->changed));
   must(merino_lock_release(set->lock));
   errno = before;
 }

@@ -38,13 +38,13 @@ static void keep(const struct promise *promise) {
   struct set *set = sysv_set_enter(promise->identifier, 0);
   /* Removed meanwhile. */
   if (set == NULL) return;
-  struct set_semaphore *semaphore = &set->semaphores[promise->number];
+  struct set_semaphore *semaphore = &set->state->semaphores[promise->number];
   if (semaphore->epoch == promise->epoch) {
     int value = semaphore->value + promise->change;
     semaphore->value = value < 0 ? 0 : value > SET_VALUE ? SET_VALUE : value;
     semaphore->process = getpid();
   }
-  sysv_set_leave(set, 1);
+  sysv_set_leave(set, set->state->waiting > 0);
 }
 
 void sysv_semaphores_undo(void) {
