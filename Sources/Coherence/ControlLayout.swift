@@ -37,6 +37,9 @@ public struct ControlLayout: BitwiseCopyable, Sendable {
 
   /// Pages whose share marks one block mark sums up, and that lie together in one directory shard.
   @inlinable public static var blockShift: Int { 6 }
+  /// Blocks that a release looks at together: one bit of `LocalState.exclusiveGroups`, one cache line of block marks.
+  @inlinable public static var groupBlockCount: Int { 64 }
+  static func groupCount(_ blocks: Int) -> Int { (blocks + groupBlockCount - 1) / groupBlockCount }
   @inlinable public static var retireEntryCount: Int { 256 }
   @inlinable public static var workspaceResultCount: Int { 80 }
 
@@ -57,7 +60,8 @@ public struct ControlLayout: BitwiseCopyable, Sendable {
     logRing = take(c.logEntryCount * 8)
     directory = take(shardBlocks << (Self.blockShift + 3))
     marks = take(blocks << Self.blockShift)
-    blockMarks = take(blocks + 8)
+    // Read a group at a time.
+    blockMarks = take(Self.groupCount(blocks) * Self.groupBlockCount)
     chunkKeys = take(c.chunkCount * 8)
     lockRecordByteCount = (64 + c.clockByteCount + 63) & ~63
     lockRecords = take(locksHere * lockRecordByteCount)

@@ -86,6 +86,8 @@ public enum Mutation: Int, CaseIterable, Sendable {
   case windowMarksFirstOnly
   /// A barrier's message is read when its first word has come.
   case barrierTrustsFirstWord
+  /// A release does not look where a page became exclusive.
+  case exclusivePlaceForgotten
   /// The service registers a chunk whenever it is asked to.
   case chunkRegisteredTwice
 }

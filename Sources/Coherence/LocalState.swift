@@ -18,6 +18,9 @@ public struct LocalState: BitwiseCopyable, @unchecked Sendable {
   @usableFromInline let usedLanes: UnsafeMutableRawPointer
   @usableFromInline let streams: UnsafeMutableRawPointer
   @usableFromInline let moves: UnsafeMutableRawPointer
+  /// A bit for each group of blocks in which this node may have exclusive pages. Bits are never cleared.
+  @usableFromInline let exclusiveGroups: UnsafeMutableRawPointer
+  @usableFromInline let exclusiveWordCount: Int
   public let counters: UnsafeMutableRawPointer
   @usableFromInline let words: UnsafeMutableRawPointer
   @usableFromInline let chunkCount: Int
@@ -35,6 +38,9 @@ public struct LocalState: BitwiseCopyable, @unchecked Sendable {
     usedLanes = carving.take((c.nodeCount * 4 + 63) / 64 * 8)
     streams = carving.take(Self.streamCount * 64)
     moves = carving.take(c.moveCount * 16)
+    let blocks = (c.pageCount + (1 << ControlLayout.blockShift) - 1) >> ControlLayout.blockShift
+    exclusiveWordCount = (ControlLayout.groupCount(blocks) + 63) / 64
+    exclusiveGroups = carving.take(exclusiveWordCount * 8)
     counters = carving.take(Counter.allCases.count * 64)
     words = carving.take(64 * 24)
     chunkCount = c.chunkCount
@@ -57,13 +63,11 @@ public struct LocalState: BitwiseCopyable, @unchecked Sendable {
   @inlinable var retireApplied: AtomicWord { word(9) }
   @inlinable var streamClock: AtomicWord { word(10) }
   @inlinable var moveCount: AtomicWord { word(11) }
-  /// Blocks in which this node may have exclusive pages: lowest, and highest + 1.
-  @inlinable var exclusiveLow: AtomicWord { word(12) }
-  @inlinable var exclusiveHigh: AtomicWord { word(13) }
   /// Freed ranges whose addresses may be used again: all up to this position.
   @inlinable var retireReusable: AtomicWord { word(14) }
   @inlinable var barrierBusy: AtomicWord { word(15) }
 
+  @inlinable func exclusiveGroupWord(_ index: Int) -> AtomicWord { AtomicWord(exclusiveGroups + index &* 8) }
   @inlinable func applied(_ node: Int) -> AtomicWord { AtomicWord(applied + node &* 8) }
 
   @inlinable

@@ -116,26 +116,48 @@ extension Engine {
     }
   }
 
-  /// Exclusive pages at home that somebody has fetched: a notice, written or not, and tracked again.
+  /// Exclusive pages at home that somebody has fetched: a notice, written or not, and tracked again. Looks at the
+  /// groups of blocks in which there may be such pages, a word of bits for 64 groups (1 GiB of pages of 4 KiB).
   @inlinable
   func noteFetchedExclusives(_ log: inout LogWriter) {
-    let end = Int(local.exclusiveHigh.load())
-    guard end > 0 else { return }
     // Stores to exclusive pages before this release, then the look at the marks: a mark placed later
     // has its READ after those stores.
     fullFence()
-    for block in Int(~local.exclusiveLow.load())..<end {
-      let summary = blockMark(block)
-      if summary.load() == 0 { continue }
-      if isOn(.exchangeWithoutBarriers) {
-        noteExclusives(in: block, &log)
-        execution.interleave(#line)
-        summary.store(0)
-      } else {
-        // A full barrier on both sides: page marks placed before this summary are seen below.
-        _ = summary.exchange(0)
-        noteExclusives(in: block, &log)
+    for index in 0..<local.exclusiveWordCount {
+      var groups = local.exclusiveGroupWord(index).load()
+      while groups != 0 {
+        noteFetchedExclusives(inGroup: index << 6 | groups.trailingZeroBitCount, &log)
+        groups &= groups - 1
       }
+    }
+  }
+
+  /// Block marks are bytes; eight are looked at together.
+  @inlinable
+  func noteFetchedExclusives(inGroup group: Int, _ log: inout LogWriter) {
+    let first = group * ControlLayout.groupBlockCount
+    let marks = control + layout.blockMarks + first
+    for offset in stride(from: 0, to: ControlLayout.groupBlockCount, by: 8) {
+      var found = AtomicWord(marks + offset).load()
+      while found != 0 {
+        let byte = found.trailingZeroBitCount >> 3
+        found &= ~(0xFF << UInt64(byte << 3))
+        noteFetchedExclusives(inBlock: first + offset + byte, &log)
+      }
+    }
+  }
+
+  @inlinable
+  func noteFetchedExclusives(inBlock block: Int, _ log: inout LogWriter) {
+    let summary = blockMark(block)
+    if isOn(.exchangeWithoutBarriers) {
+      noteExclusives(in: block, &log)
+      execution.interleave(#line)
+      summary.store(0)
+    } else {
+      // A full barrier on both sides: page marks placed before this summary are seen below.
+      _ = summary.exchange(0)
+      noteExclusives(in: block, &log)
     }
   }
 

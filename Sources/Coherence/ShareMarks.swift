@@ -54,18 +54,12 @@ extension Engine {
     return true
   }
 
-  /// Widens the range of blocks that a release looks at. Before the page becomes writable.
+  /// Adds to the blocks that a release looks at. Before the page becomes writable.
   @inlinable
   func rememberExclusive(block: Int) {
-    let b = UInt64(block)
-    while true {
-      // The low end is kept as its complement, so that zeroed memory means "none".
-      let low = local.exclusiveLow.load()
-      if low >= ~b || local.exclusiveLow.compareExchange(low, ~b) { break }
-    }
-    while true {
-      let high = local.exclusiveHigh.load()
-      if high > b || local.exclusiveHigh.compareExchange(high, b + 1) { break }
-    }
+    let group = block / ControlLayout.groupBlockCount
+    let word = local.exclusiveGroupWord(group >> 6)
+    let bit = UInt64(1) << UInt64(group & 63)
+    if word.load() & bit == 0, !isOn(.exclusivePlaceForgotten) { word.fetchOr(bit) }
   }
 }

@@ -28,6 +28,7 @@ stage_programs() {
   program_checks 4 heap_cycles 100000
   program_checks 8 heap_cycles 8000
   program_checks 8 sync
+  MERINO_CAPACITY=8G program_checks 4 exclusive
   program_checks 2 pins
   for source in siginfo plain repair later; do program_checks 2 faults "$source"; done
   programs_ends "$directory"
