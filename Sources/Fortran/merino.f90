@@ -10,6 +10,10 @@
 ! - merino_realloc: Fortran pointers do not grow
 ! - merino_aligned_alloc: merino_allocate gives whole pages
 ! - merino_allreduce_u64: Fortran has no unsigned integers
+! - merino_shmget: System V's calls are C's, and merino_segment_create is for new programs
+! - merino_shmat: the same
+! - merino_shmdt: the same
+! - merino_shmctl: the same
 ! - merino_log_error: for the callback of merino_init_with
 ! - merino_log_warning: the same
 ! - merino_log_info: the same

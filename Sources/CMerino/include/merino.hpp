@@ -18,6 +18,10 @@
  * - merino_handle_fault: for signal handlers, which are C
  * - merino_calloc: merino::allocator and merino::create construct what they allocate
  * - merino_realloc: moves bytes, and C++ moves objects
+ * - merino_shmget: for programs that have <sys/shm.h>; new ones take merino::segment
+ * - merino_shmat: the same
+ * - merino_shmdt: the same
+ * - merino_shmctl: the same
  */
 #ifndef MERINO_HPP
 #define MERINO_HPP
