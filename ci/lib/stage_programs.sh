@@ -20,6 +20,7 @@ stage_programs() {
     program_checks "$nodes" atomics
     program_checks "$nodes" collectives
     program_checks "$nodes" pins
+    program_checks "$nodes" system_v
     program_checks "$nodes" lifecycle
   done
   program_checks 1 last_lock
