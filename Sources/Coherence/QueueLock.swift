@@ -47,6 +47,8 @@ extension Engine {
   @inlinable
   public func acquireLock(_ id: Int, withinNanoseconds limit: UInt64) throws(EngineError) {
     if localLock(id).owner.loadRelaxed() == UInt64(execution.threadID) { throw .deadlock }
+    beginWaiting()
+    defer { endWaiting() }
     let start = execution.nowNanoseconds()
     var backoff = Backoff()
     while true {
@@ -116,6 +118,8 @@ extension Engine {
     guard let predecessor else { return false }
     if predecessor == 0 { return true }
     add(.lockRemoteWaits)
+    beginWaiting()
+    defer { endWaiting() }
     let granted = slotWord(slot, 1)
     var backoff = Backoff()
     // Acquire: pairs with the predecessor's WRITE of the grant behind the clock.

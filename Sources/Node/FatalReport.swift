@@ -106,6 +106,23 @@ public struct FatalReport {
     report.end()
   }
 
+  /// Says that a child made by fork() touched shared memory. Its process ends by the signal, or goes on where
+  /// its own handler wants that.
+  @inlinable
+  public static func tellChild(_ buffer: UnsafeMutableRawPointer, node: Int, address: UInt) {
+    var report = FatalReport(buffer)
+    report.append("merino: process ")
+    report.append(Int(cplatform_process_id()))
+    report.append(" is a child made by fork() of node ")
+    report.append(node)
+    report.append(" and touched shared memory at ")
+    report.append(hexadecimal: address)
+    report.append(
+      ", which a child does not have: it is no part of the job. Call fork() before merino_init; ")
+    report.append("starting another program by posix_spawn() or fork() and exec() is fine.\n")
+    cplatform_write_error(report.buffer, report.used)
+  }
+
   /// Says that a page's protection could not be changed, and ends the process.
   @inlinable
   public static func end(_ buffer: UnsafeMutableRawPointer, node: Int, globalOffset: Int, errno code: Int32)

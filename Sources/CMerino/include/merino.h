@@ -22,7 +22,9 @@
  *
  * **Structures** begin with `size`. Initialise them with their MERINO_..._INIT, which sets `size` and leaves
  * every other field 0, and 0 always means the default. A program built against an older header passes a
- * smaller `size`, and the fields that it does not know stay as they are by default.
+ * smaller `size`, and the fields that it does not know stay as they are by default. One built against a newer
+ * header passes a larger `size`: options that it sets and this library does not know give MERINO_ENOTSUP, and
+ * what this library does not tell stays 0.
  */
 #ifndef MERINO_H
 #define MERINO_H
@@ -36,6 +38,8 @@
 #define MERINO_VERSION_MINOR 1
 /** Patch level of this header: changes with every other release. */
 #define MERINO_VERSION_PATCH 0
+/** The version of this header as one number: 1002003 is 1.2.3. */
+#define MERINO_VERSION_NUMBER (MERINO_VERSION_MAJOR * 1000000 + MERINO_VERSION_MINOR * 1000 + MERINO_VERSION_PATCH)
 
 /** Marks a function that does not return. */
 #if defined(__GNUC__)
@@ -148,12 +152,12 @@ typedef struct merino_options {
   void *log_context;
   /** A merino_log_level_t: what is passed to `log`. MERINO_LOG; MERINO_LOG_WARNING. */
   int32_t log_level;
-  /** 0. */
-  uint32_t reserved;
+  /** MERINO_VERSION_NUMBER of the header that the program was compiled with, set by MERINO_OPTIONS_INIT: for messages. */
+  uint32_t header_version;
 } merino_options_t;
 
 /** Initialises a merino_options_t: all defaults. */
-#define MERINO_OPTIONS_INIT { sizeof(merino_options_t), 0, NULL, 0, 0, NULL, NULL, 0, 0 }
+#define MERINO_OPTIONS_INIT { sizeof(merino_options_t), 0, NULL, 0, 0, NULL, NULL, 0, MERINO_VERSION_NUMBER }
 
 /**
  * Joins the job with default settings. Collective: returns when all nodes have joined, and orders what
@@ -271,12 +275,12 @@ typedef struct merino_segment_options {
   int32_t placement;
   /** The node, for MERINO_PLACE_NODE. */
   int32_t placement_node;
-  /** 0. */
-  uint32_t reserved;
+  /** MERINO_VERSION_NUMBER of the header that the program was compiled with, set by MERINO_SEGMENT_OPTIONS_INIT: for messages. */
+  uint32_t header_version;
 } merino_segment_options_t;
 
 /** Initialises a merino_segment_options_t: all defaults. */
-#define MERINO_SEGMENT_OPTIONS_INIT { sizeof(merino_segment_options_t), 0, 0, 0, 0 }
+#define MERINO_SEGMENT_OPTIONS_INIT { sizeof(merino_segment_options_t), 0, 0, 0, MERINO_VERSION_NUMBER }
 
 /** What merino_segment_info tells. */
 typedef struct merino_segment_info {
