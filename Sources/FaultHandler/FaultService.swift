@@ -36,7 +36,8 @@ public func serveFault<S: FaultService>(
   if cfault_is_forked_child() != 0 {
     // What a child has mapped itself since then, where a view was, is its own; hence only where nothing is.
     let address = UInt(cfault_address(info))
-    if cfault_is_missing(info) != 0, service.translation.lookup(address) != nil { service.tellChild(address) }
+    guard cfault_is_missing(info) != 0, case .some = service.translation.lookup(address) else { return false }
+    service.tellChild(address)
     return false
   }
   let kind = cfault_access(info, context)

@@ -11,7 +11,7 @@ public final class Cluster: Sendable {
   /// Joins the job that this process was started in, by `merino run` or by a launcher that speaks PMIx or PMI
   /// (`mpirun`, `mpiexec`, `srun`); without a launcher a job of one node. Collective: returns when all nodes have joined.
   ///
-  /// - Throws: `.alreadyJoined`, `.timedOut` (names who is missing), `.mismatch`, `.addressInUse`,
+  /// - Throws: `.alreadyJoined` also where another copy of the library has joined in this process; `.timedOut` (names who is missing), `.mismatch`, `.addressInUse`,
   ///   `.outOfMemory`, `.notSupported`, `.system`, `.peerLost`, `.invalidArgument` for a setting.
   public static func join(_ options: ClusterOptions = ClusterOptions()) throws(MerinoError) -> Cluster {
     Cluster(try Runtime.join(options))
@@ -44,10 +44,11 @@ public final class Cluster: Sendable {
   }
 
   /// Leaves the job. Collective: waits for all nodes, since the pages that this node is home of leave with
-  /// it. No other thread of this process may be in Merino or use shared memory; afterwards all views
-  /// are unmapped.
+  /// it. No other thread of this process may be in Merino or use shared memory, and none may hold a lock;
+  /// afterwards all views are unmapped.
   ///
-  /// - Throws: `.notJoined`; `.peerLost` where a node died (this process has left then, too).
+  /// - Throws: `.notJoined`; `.busy` where a thread of this node holds a lock or waits for something: then nothing has
+  ///   changed; `.peerLost` where a node died (this process has left then, too).
   public func finalize() throws(MerinoError) { try runtime.finalize() }
 
   /// Ends the whole job: this process exits with `code` at once, and the launcher ends the other nodes.

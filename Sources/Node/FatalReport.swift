@@ -9,12 +9,16 @@ public struct FatalReport {
   @inlinable public static var byteCount: Int { 512 }
 
   @usableFromInline let buffer: UnsafeMutableRawPointer
-  @usableFromInline var used = 0
+  @usableFromInline var used: Int
 
   /// `buffer`: `byteCount` bytes of this process for this purpose. Threads that fail at once may
   /// garble each other's sentence, and the process ends.
   @inlinable
-  public init(_ buffer: UnsafeMutableRawPointer) { self.buffer = buffer }
+  public init(_ buffer: UnsafeMutableRawPointer) {
+    self.buffer = buffer
+    // Here and not where it is declared: that would be a function that @_noLocks cannot see into.
+    used = 0
+  }
 
   @inlinable
   mutating func append(_ text: StaticString) {
