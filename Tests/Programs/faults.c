@@ -125,6 +125,41 @@ static int wait_for(const char *what) {
   return merino_barrier();
 }
 
+struct waiter {
+  const char *what;
+  int code;
+};
+
+static void *wait_in_thread(void *waiter) {
+  struct waiter *me = waiter;
+  me->code = wait_for(me->what);
+  return NULL;
+}
+
+/// A thread that certainly waits: this node may not leave because of it.
+static pthread_t start_waiter(struct waiter *waiter) {
+  merino_lock_t guard;
+  NEED(merino_lock_create(&guard));
+  NEED(merino_lock_acquire(guard));
+  pthread_t thread = start(wait_in_thread, waiter);
+  while (merino_finalize() == MERINO_EBUSY && strstr(merino_last_error(), "waits for a lock, an event") == NULL) {}
+  NEED(merino_lock_release(guard));
+  return thread;
+}
+
+/// Leaves a job that is over, while the thread may still be waiting in it.
+static int leave_beside_waiter(pthread_t thread, const struct waiter *waiter) {
+  int code = merino_barrier();
+  say("SAID %d %s", code, merino_last_error());
+  // Refused until the thread has been told.
+  do code = merino_finalize();
+  while (code == MERINO_EBUSY);
+  say("LEFT %d", code);
+  pthread_join(thread, NULL);
+  say("THREAD %d", waiter->code);
+  return 9;
+}
+
 /// A child with all that its parent had open; it ends some time after its parent.
 static void leave_child(void) {
   int ends[2];
@@ -185,7 +220,11 @@ int main(int count, char **arguments) {
     if (strcmp(which, "launcher") == 0) kill(getppid(), SIGKILL);
   }
   // The others wait for what never comes. (Where this fails, the wait does and says why.)
+  struct waiter waiter = {count > 3 ? arguments[3] : "", 0};
+  pthread_t thread = pthread_self();
+  if (strcmp(which, "kill-threads") == 0) thread = start_waiter(&waiter);
   merino_atomic_fetch_add_u64(ready, 1, &others);
+  if (strcmp(which, "kill-threads") == 0) return leave_beside_waiter(thread, &waiter);
   int code = wait_for(count > 3 ? arguments[3] : "barrier");
   say("SAID %d %s", code, merino_last_error());
   // Also of a job that is over, and of whatever kept it together, one can take leave.

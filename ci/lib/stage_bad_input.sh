@@ -1,10 +1,13 @@
 # What a user gets wrong: programs for another version of the library, two copies of it in one process, joining twice,
 # leaving too early or not at all, fork(). After `release`; uses the helpers of stage_programs.sh.
 stage_bad_input() {
-  local nodes
+  local nodes program
   # Not local: the trap is run after the function. A stage has a shell of its own.
   directory=$(mktemp -d -t merino-bad-input.XXXXXX)
   trap 'rm -rf "$directory"' EXIT
+  # With a debug build: no backtraces of children, and no alternate stack of the runtime's, which is too small for the
+  # handler of a debug build where another thread than the main one joins.
+  export SWIFT_BACKTRACE=enable=no
   for program in fork leaving joining newer_header faults; do
     check "$program.c compiles" build_program "Tests/Programs/$program.c" "$directory/$program"
   done
@@ -46,8 +49,22 @@ bad_input_ends() {
       "$programs_run" run -n 1 -- "$directory/faults" "$way"
     check "$way without leaving, without a launcher" ends_with 0 '^PASS' "$directory/faults" "$way"
   done
+  for for_what in lock event condition; do
+    check "a node is killed, another leaves with a thread that waits for a $for_what" bad_input_leaves_beside "$for_what"
+  done
   check "killed with a lock that others wait for" ends_with 137 '^SAID -17 .*node 2 left' \
     "$programs_run" run -n 3 -- "$directory/faults" kill 2 lock
+}
+
+# bad_input_leaves_beside WHAT: both others leave, and so do their threads.
+bad_input_leaves_beside() {
+  local output status=0
+  output=$(timeout --kill-after=5 20 "$programs_run" run -n 3 -- "$directory/faults" kill-threads 2 "$1" 2>&1) || status=$?
+  if [ "$status" -ne 137 ] || [ "$(grep -c '^LEFT -17' <<<"$output")" -ne 2 ] ||
+    [ "$(grep -c '^THREAD -17$' <<<"$output")" -ne 2 ]; then
+    echo "status $status, not 137, or not both have left: $output"
+    return 1
+  fi
 }
 
 # What a node's child, which has all its descriptors, cannot hold up.
