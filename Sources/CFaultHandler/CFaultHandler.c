@@ -14,6 +14,9 @@
 #ifndef SEGV_ACCERR
 #define SEGV_ACCERR 2
 #endif
+#ifndef SEGV_MAPERR
+#define SEGV_MAPERR 1
+#endif
 #define CODE_MTE_ASYNCHRONOUS 8 /* SEGV_MTEAERR: reported later, does not repeat */
 #define NSIG_BYTES 8            /* the kernel's sigset_t */
 
@@ -26,6 +29,9 @@ static _Atomic(int) active;
 static _Atomic(int) forked_child;
 static int left_in_place;
 static int fork_hook_registered;
+// 1 in this process, 0 in whatever is made from it by fork(), also by a clone(2) that glibc's hooks do not see: the
+// kernel gives a child this page as zeros. NULL before Linux 4.14, where the hook alone tells.
+static _Atomic(int) *alive;
 
 uint64_t cfault_address(const void *info) { return (uint64_t)(uintptr_t)((const siginfo_t *)info)->si_addr; }
 
@@ -74,9 +80,27 @@ int cfault_access(const void *info, const void *context) {
   return access_of((const ucontext_t *)context);
 }
 
+int cfault_is_missing(const void *info) {
+  const siginfo_t *signal = info;
+  return signal->si_signo == SIGSEGV && signal->si_code == SEGV_MAPERR;
+}
+
 static void mark_child(void) {
   if (active) forked_child = 1;
   active = 0;
+}
+
+static void mark_alive(void) {
+  if (!alive) {
+    void *page = mmap(NULL, sizeof *alive, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED) return;
+    if (madvise(page, sizeof *alive, MADV_WIPEONFORK) != 0) {
+      munmap(page, sizeof *alive);
+      return;
+    }
+    alive = page;
+  }
+  *alive = 1;
 }
 
 static int is_ours(const struct sigaction *action) {
@@ -127,6 +151,7 @@ int cfault_install(cfault_entry entry) {
     fork_hook_registered = 1;
   }
   forked_child = 0;
+  mark_alive();
   // Ours is still called by a handler that was put over it: it forwards to us, so it must not become our
   // previous one, or the two would pass a fault to each other for ever.
   if (left_in_place) {
@@ -174,9 +199,9 @@ int cfault_uninstall(void) {
   return 1;
 }
 
-int cfault_is_active(void) { return active; }
+int cfault_is_active(void) { return active && !cfault_is_forked_child(); }
 
-int cfault_is_forked_child(void) { return forked_child; }
+int cfault_is_forked_child(void) { return forked_child || (active && alive && *alive == 0); }
 
 // Whether the fault comes again when the handler returns, as the instruction is executed again.
 static int repeats(const siginfo_t *info) { return info->si_code > 0 && info->si_code != CODE_MTE_ASYNCHRONOUS; }

@@ -30,8 +30,11 @@ extension Engine {
     if lock.owner.loadRelaxed() == UInt64(execution.threadID) { throw .deadlock }
     let ticket = lock.nextTicket.fetchAdd(1)
     execution.interleave(#line)
-    var backoff = Backoff()
     // Acquire: pairs with the release of whoever served before.
+    if lock.serving.load() == ticket { return }
+    beginWaiting()
+    defer { endWaiting() }
+    var backoff = Backoff()
     while lock.serving.load() != ticket {
       try checkPeers()
       execution.pause(&backoff)

@@ -66,6 +66,8 @@ public struct LocalState: BitwiseCopyable, @unchecked Sendable {
   /// Freed ranges whose addresses may be used again: all up to this position.
   @inlinable var retireReusable: AtomicWord { word(14) }
   @inlinable var barrierBusy: AtomicWord { word(15) }
+  /// Threads of this node that wait for a lock or for a grant.
+  @inlinable var waiting: AtomicWord { word(16) }
 
   @inlinable func exclusiveGroupWord(_ index: Int) -> AtomicWord { AtomicWord(exclusiveGroups + index &* 8) }
   @inlinable func applied(_ node: Int) -> AtomicWord { AtomicWord(applied + node &* 8) }

@@ -20,12 +20,7 @@ extension Engine {
   public func acquireLock(_ id: Int) throws(EngineError) {
     let lock = localLock(id)
     try enterLocal(lock)
-    do throws(EngineError) {
-      try takeGlobally(id, lock, waiting: true)
-    } catch {
-      leaveLocal(lock)
-      throw error
-    }
+    try takeGlobally(id, lock, waiting: true)
     lock.owner.storeRelaxed(UInt64(execution.threadID))
   }
 
@@ -34,12 +29,7 @@ extension Engine {
   public func tryAcquireLock(_ id: Int) throws(EngineError) {
     let lock = localLock(id)
     guard tryEnterLocal(lock) else { throw .busy }
-    do throws(EngineError) {
-      try takeGlobally(id, lock, waiting: false)
-    } catch {
-      leaveLocal(lock)
-      throw error
-    }
+    try takeGlobally(id, lock, waiting: false)
     lock.owner.storeRelaxed(UInt64(execution.threadID))
   }
 
@@ -47,6 +37,8 @@ extension Engine {
   @inlinable
   public func acquireLock(_ id: Int, withinNanoseconds limit: UInt64) throws(EngineError) {
     if localLock(id).owner.loadRelaxed() == UInt64(execution.threadID) { throw .deadlock }
+    beginWaiting()
+    defer { endWaiting() }
     let start = execution.nowNanoseconds()
     var backoff = Backoff()
     while true {
@@ -85,6 +77,9 @@ extension Engine {
   @inlinable
   func slotName(_ slot: Int) -> UInt64 { UInt64(node + 1) << 32 | UInt64(slot) }
 
+  /// Takes the lock for this node, where it has not got it yet; who calls has entered locally, and has left again where
+  /// this throws. Counts as waiting until nothing of it is left to do: behind a thread that is told that a node is lost
+  /// the memory may go away.
   @inlinable
   func takeGlobally(_ id: Int, _ lock: LocalLock, waiting: Bool) throws(EngineError) {
     add(.lockAcquires)
@@ -92,20 +87,30 @@ extension Engine {
       add(.lockLocalHandOvers)
       return
     }
-    let slot = try takeSlot()
-    let outcome: Bool
+    beginWaiting()
+    defer { endWaiting() }
     do throws(EngineError) {
-      outcome = try enqueue(id, slot, waiting: waiting)
+      let slot = try takeSlot()
+      guard try takeGlobally(id, slot: slot, waiting: waiting) else { throw .busy }
+      lock.slot.storeRelaxed(UInt64(slot + 1))
+      try acquire(control + slotOffset(slot) + 64)
+    } catch {
+      leaveLocal(lock)
+      throw error
+    }
+  }
+
+  /// False where the lock is not free and `waiting` is false. The slot is given back then, and where this throws.
+  @inlinable
+  func takeGlobally(_ id: Int, slot: Int, waiting: Bool) throws(EngineError) -> Bool {
+    do throws(EngineError) {
+      if try enqueue(id, slot, waiting: waiting) { return true }
     } catch {
       giveBackSlot(slot)
       throw error
     }
-    guard outcome else {
-      giveBackSlot(slot)
-      throw .busy
-    }
-    lock.slot.storeRelaxed(UInt64(slot + 1))
-    try acquire(control + slotOffset(slot) + 64)
+    giveBackSlot(slot)
+    return false
   }
 
   /// Puts this node at the end of the queue and waits for the grant. Not `waiting`: only where the

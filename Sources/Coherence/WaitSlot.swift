@@ -28,6 +28,8 @@ extension Engine {
   @inlinable
   public func awaitGrant(_ slot: Int, withinNanoseconds limit: UInt64?) throws(EngineError) -> Bool {
     let granted = slotWord(slot, 1)
+    beginWaiting()
+    defer { endWaiting() }
     let start = limit == nil ? 0 : execution.nowNanoseconds()
     var backoff = Backoff()
     // Acquire: pairs with the granter's WRITE of the flag behind its clock.

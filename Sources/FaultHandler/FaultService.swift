@@ -18,6 +18,10 @@ public protocol FaultService: BitwiseCopyable {
   /// False where the fault is not to be served after all; then it goes to the handler that was there before
   /// ours. (A service that cannot serve a fault that is its own says why and ends the process.)
   func serve(view: ViewID, globalOffset: Int, access: Access) -> Bool
+
+  /// Says that this process, a child made by fork(), touched shared memory at `address`, which children do not
+  /// have. Then the fault goes where it would go without us.
+  func tellChild(_ address: UInt)
 }
 
 /// Serves the fault that `info` and `context` (the arguments of a handler with SA_SIGINFO) describe, if it is one of
@@ -29,6 +33,13 @@ public protocol FaultService: BitwiseCopyable {
 public func serveFault<S: FaultService>(
   _ service: S, info: UnsafeMutableRawPointer, context: UnsafeMutableRawPointer
 ) -> Bool {
+  if cfault_is_forked_child() != 0 {
+    // What a child has mapped itself since then, where a view was, is its own; hence only where nothing is.
+    let address = UInt(cfault_address(info))
+    guard cfault_is_missing(info) != 0, case .some = service.translation.lookup(address) else { return false }
+    service.tellChild(address)
+    return false
+  }
   let kind = cfault_access(info, context)
   if kind == 0 || cfault_is_active() == 0 { return false }
   let access: Access = kind == 2 ? .readWrite : .read

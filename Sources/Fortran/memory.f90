@@ -26,7 +26,7 @@ module merino_memory
   ! How a segment is made: merino_segment_options_t of merino.h.
   type, bind(c) :: segment_options
     integer(c_size_t) :: bytes_of_this_type = 0
-    integer(c_int32_t) :: unit_bytes = 0, placement = 0, placement_node = 0, reserved = 0
+    integer(c_int32_t) :: unit_bytes = 0, placement = 0, placement_node = 0, header_version = 0
   end type
 
   ! PROT_READ and PROT_WRITE of the system.

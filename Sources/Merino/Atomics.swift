@@ -83,6 +83,7 @@ extension Cluster {
         .invalidArgument,
         "0x\(String(address, radix: 16)) is not aligned to the \(bytes) bytes of the atomic's word.")
     }
+    let runtime = try runtime
     let place = try runtime.translate(address, byteCount: bytes, writing: writing)
     let inWord = place.globalOffset & 7
     // Little-endian: byte i of the word is bits 8i...8i+7.
@@ -101,7 +102,7 @@ extension Cluster {
   ///
   /// - Throws: `.notJoined`, `.peerLost`.
   public func acquireFence() throws(MerinoError) {
-    let engine = runtime.engine
+    let engine = try runtime.engine
     try attempting("acquire") { () throws(EngineError) in try engine.acquireAll() }
   }
 
@@ -110,7 +111,7 @@ extension Cluster {
   ///
   /// - Throws: `.notJoined`, `.peerLost`.
   public func releaseFence() throws(MerinoError) {
-    let engine = runtime.engine
+    let engine = try runtime.engine
     try attempting("release") { () throws(EngineError) in try engine.release() }
   }
 }

@@ -64,6 +64,6 @@ extension Cluster {
   ///
   /// - Throws: `.invalidArgument`, `.limitReached`.
   public func makeBarrier(participants: Int) throws(MerinoError) -> Barrier {
-    try Barrier.make(runtime, participants: participants)
+    try Barrier.make(try runtime, participants: participants)
   }
 }

@@ -5,6 +5,7 @@ extension Cluster {
   /// found something wrong in it. Thread-safe; the page may change meanwhile.
   public func describePage(at address: UnsafeRawPointer) -> String {
     do throws(MerinoError) {
+      let runtime = try runtime
       let place = try runtime.translate(UInt(bitPattern: address), byteCount: 1, writing: false)
       let pages = runtime.engine.pages
       let unit = pages.unit(containing: place.globalOffset >> runtime.engine.configuration.pageShift)

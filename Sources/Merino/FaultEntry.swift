@@ -3,13 +3,15 @@ import CPlatform
 import Coherence
 import FaultHandler
 import Node
+import Platform
 
 /// The engine as the signal handler sees it.
 struct NodeFaultService: FaultService {
   let engine: NodeEngine
   let translation: TranslationTable
-  /// `FatalReport.byteCount` bytes for the last words.
+  /// `reportByteCount` bytes: for the last words, and behind them a word that says that a child has been told.
   let report: UnsafeMutableRawPointer
+  static var reportByteCount: Int { FatalReport.byteCount + 64 }
 
   @inline(__always)
   func serve(view: ViewID, globalOffset: Int, access: Access) -> Bool {
@@ -22,6 +24,13 @@ struct NodeFaultService: FaultService {
     let code = engine.protection.failureCode
     if code != 0 { FatalReport.end(report, node: engine.node, globalOffset: globalOffset, errno: code) }
     return true
+  }
+
+  @inline(__always)
+  func tellChild(_ address: UInt) {
+    // Once: a child with a handler of its own may go on and do it again.
+    guard AtomicWord(report + FatalReport.byteCount).compareExchange(0, 1) else { return }
+    FatalReport.tellChild(report, node: engine.node, address: address)
   }
 }
 

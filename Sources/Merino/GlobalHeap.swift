@@ -249,7 +249,7 @@ extension Cluster {
   public func collectiveAllocate(
     byteCount: Int, alignment: Int? = nil
   ) throws(MerinoError) -> UnsafeMutableRawPointer {
-    let alignment = alignment ?? runtime.engine.configuration.pageByteCount
+    let alignment = alignment ?? member.engine.configuration.pageByteCount
     let attempt = "allocate \(byteCount) bytes collectively"
     let call = Collectives.Call(
       function: 5,
@@ -285,7 +285,7 @@ extension Cluster {
   /// Zeroes this node's share of a block, whole pages in the order of the nodes. So each is the first to
   /// touch its share, and the homes of a large block are spread over the nodes.
   private func zeroShare(of block: UnsafeMutableRawPointer, _ byteCount: Int) {
-    let page = runtime.engine.configuration.pageByteCount
+    let page = member.engine.configuration.pageByteCount
     let pages = (byteCount + page - 1) / page
     let share = (pages + nodeCount - 1) / nodeCount * page
     let start = min(node * share, byteCount)

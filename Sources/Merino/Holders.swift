@@ -16,6 +16,9 @@ final class Holders: Sendable {
     return modes.withLock { $0[key] ?? 0 }
   }
 
+  /// Some thread that holds a lock.
+  var any: (thread: UInt32, id: Int)? { modes.withLock { $0.first.map { ($0.key.thread, $0.key.id) } } }
+
   func set(_ id: Int, _ mode: UInt64) {
     let key = Key(thread: cplatform_thread_id(), id: id)
     modes.withLock { $0[key] = mode == 0 ? nil : mode }

@@ -87,17 +87,30 @@ final class Runtime: Sendable {
         throw MerinoError(
           .alreadyJoined, "could not join: this process has joined before; a process joins once in its life.")
       }
-      let runtime = try Joining.join(options)
-      stage = .joined(runtime)
-      return runtime
+      if let other = ProcessClaim.take() {
+        throw MerinoError(
+          .alreadyJoined,
+          "could not join: another copy of Merino, in \(other), has joined in this process, and a process joins once. "
+            + "Link the program and all its libraries with one libmerino.so, and none of them with libmerino.a."
+        )
+      }
+      do throws(MerinoError) {
+        let runtime = try Joining.join(options)
+        stage = .joined(runtime)
+        return runtime
+      } catch {
+        ProcessClaim.giveUp()
+        throw error
+      }
     }
   }
 
   /// Begins to serve faults, once everything is there that they need.
   func start() throws(MerinoError) {
     let place = UnsafeMutableRawPointer.allocate(
-      byteCount: MemoryLayout<NodeFaultService>.stride + FatalReport.byteCount, alignment: 64)
+      byteCount: MemoryLayout<NodeFaultService>.stride + NodeFaultService.reportByteCount, alignment: 64)
     let report = place + MemoryLayout<NodeFaultService>.stride
+    report.initializeMemory(as: UInt8.self, repeating: 0, count: NodeFaultService.reportByteCount)
     place.bindMemory(to: NodeFaultService.self, capacity: 1)
       .initialize(to: NodeFaultService(engine: engine, translation: space.translation, report: report))
     // Never freed: a handler may be looking at it until the process ends.
@@ -242,19 +255,23 @@ final class Runtime: Sendable {
   // MARK: Leaving
 
   func finalize() throws(MerinoError) {
-    let isFirst = Self.stage.withLock { stage in
-      guard case .joined = stage else { return false }
+    try Self.stage.withLock { stage throws(MerinoError) in
+      guard case .joined = stage else {
+        throw MerinoError(.notJoined, "could not finalize: this process has left its job before.")
+      }
+      if let reason = reasonToStay() { throw reason }
       stage = .left
-      return true
-    }
-    guard isFirst else {
-      throw MerinoError(.notJoined, "could not finalize: this process has left its job before.")
     }
     var failure: MerinoError?
     do throws(MerinoError) {
       // Everybody is done with everybody's pages.
       try attempting("finalize") { () throws(EngineError) in try engine.barrier() }
     } catch {
+      if error.code == .busy {
+        // Another thread came before this one into the barrier.
+        Self.stage.withLock { $0 = .joined(self) }
+        throw error
+      }
       failure = error
     }
     FaultHandler.uninstall()

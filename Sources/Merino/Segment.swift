@@ -95,6 +95,7 @@ extension Cluster {
   public func createSegment(
     named name: String, byteCount: Int, unitByteCount: Int? = nil, placement: Placement = .firstTouch
   ) throws(MerinoError) -> Segment {
+    let runtime = try runtime
     let configuration = runtime.engine.configuration
     let attempt = "could not make segment \"\(name)\""
     guard byteCount > 0 else {
@@ -142,17 +143,18 @@ extension Cluster {
   ///
   /// - Throws: `.notFound` also where it has been destroyed; `.invalidArgument`.
   public func openSegment(named name: String) throws(MerinoError) -> Segment {
+    let runtime = try runtime
     let found = try runtime.segments.open(name)
     return Segment(runtime, found.index, found.entry)
   }
 
   /// Where a segment is attached by default: the same on all nodes.
   public func defaultAddress(of segment: Segment) -> UnsafeMutableRawPointer? {
-    UnsafeMutableRawPointer(bitPattern: runtime.space.defaultAddress(of: segment.globalAddress))
+    UnsafeMutableRawPointer(bitPattern: member.space.defaultAddress(of: segment.globalAddress))
   }
 
   /// The views of a segment in this process.
-  public func viewCount(of segment: Segment) -> Int { runtime.viewCount(segment) }
+  public func viewCount(of segment: Segment) -> Int { member.viewCount(segment) }
 
   /// Unmaps a view. What was written through it stays in the segment.
   ///
@@ -166,6 +168,7 @@ extension Cluster {
   ///
   /// - Throws: `.badAddress` where the range is not in one view.
   public func prefetch(_ range: UnsafeRawBufferPointer) throws(MerinoError) {
+    let runtime = try runtime
     guard let place = try runtime.place(range, writing: false) else { return }
     let engine = runtime.engine
     try attempting("prefetch") { () throws(EngineError) in
@@ -177,6 +180,7 @@ extension Cluster {
   ///
   /// - Throws: `.badAddress`, `.accessDenied`.
   public func pin(_ range: UnsafeRawBufferPointer, writable: Bool) throws(MerinoError) {
+    let runtime = try runtime
     guard let place = try runtime.place(range, writing: writable) else { return }
     let engine = runtime.engine
     try attempting("pin pages") { () throws(EngineError) in
@@ -189,6 +193,7 @@ extension Cluster {
   ///
   /// - Throws: `.badAddress` where the range is not pinned.
   public func unpin(_ range: UnsafeRawBufferPointer) throws(MerinoError) {
+    let runtime = try runtime
     guard let place = try runtime.place(range, writing: false) else { return }
     guard runtime.pins.remove(place.pages) else {
       throw MerinoError(.badAddress, "could not unpin: this range is not pinned.")

@@ -45,9 +45,9 @@ public struct Statistics: Sendable, Equatable {
 }
 
 extension Cluster {
-  /// This node's counters.
+  /// This node's counters; all 0 in a process that is no node any more.
   public var statistics: Statistics {
-    let engine = runtime.engine
+    guard let engine = try? runtime.engine else { return Statistics() }
     var s = Statistics()
     s.readFaults = engine.count(.readFaults)
     s.writeFaults = engine.count(.writeFaults)

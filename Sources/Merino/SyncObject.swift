@@ -109,6 +109,14 @@ final class ObjectTable: Sendable {
     return handle.id
   }
 
+  /// "the lock 0x100…", of a record that this node uses.
+  func name(of id: Int) -> String {
+    guard let raw = state.withLock({ $0.known[id] }) else { return "a lock of the library's own" }
+    let kind = ObjectHandle(raw: raw).kind ?? .lock
+    // Whoever changes an object has its record's lock for that moment.
+    return "the \(kind.name) 0x\(String(raw, radix: 16))"
+  }
+
   static func invalid(_ raw: UInt64, _ kind: ObjectKind) -> MerinoError {
     MerinoError(
       .invalidHandle,

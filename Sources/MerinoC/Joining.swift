@@ -11,29 +11,13 @@ public func merino_init_with(_ options: UnsafePointer<merino_options_t>?) -> Int
   result { () throws(MerinoError) in _ = try Cluster.join(try clusterOptions(options)) }
 }
 
-/// A structure of the caller, as far as its `size` goes; the rest is 0.
-func prefix<T: BitwiseCopyable>(
-  _ pointer: UnsafePointer<T>, size: Int, _ zero: T, _ function: String
-) throws(MerinoError) -> T {
-  guard size >= MemoryLayout<Int>.size, size <= 1 << 16 else {
-    throw MerinoError(
-      .invalidArgument,
-      "\(function): the structure's size field is \(size); initialise it with its MERINO_..._INIT.")
-  }
-  var copy = zero
-  withUnsafeMutableBytes(of: &copy) { bytes in
-    let count = min(size, bytes.count)
-    bytes.copyMemory(from: UnsafeRawBufferPointer(start: pointer, count: count))
-  }
-  return copy
-}
-
 private func clusterOptions(
   _ pointer: UnsafePointer<merino_options_t>?
 ) throws(MerinoError) -> ClusterOptions {
   var options = ClusterOptions()
   guard let pointer else { return options }
-  let given = try prefix(pointer, size: pointer.pointee.size, merino_options_t(), "merino_init_with")
+  let given = try settings(
+    pointer, size: pointer.pointee.size, merino_options_t(), { $0.header_version }, "merino_init_with")
   if given.capacity_bytes > 0 {
     guard given.capacity_bytes <= UInt64(Int.max) else {
       throw MerinoError(.invalidArgument, "merino_init_with: a capacity of \(given.capacity_bytes) bytes.")
@@ -81,7 +65,7 @@ public func merino_nodes() -> Int32 {
 }
 
 // StaticString: a constant for the life of the process.
-private let versionText: StaticString = "0.1.0"
+let versionText: StaticString = "0.1.0"
 
 @c @implementation
 public func merino_version() -> UnsafePointer<CChar>? {

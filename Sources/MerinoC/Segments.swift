@@ -41,7 +41,8 @@ public func merino_segment_create(
     guard let segment else { throw nullArgument("merino_segment_create", "segment") }
     var given = merino_segment_options_t()
     if let options {
-      given = try prefix(options, size: options.pointee.size, given, "merino_segment_create")
+      given = try settings(
+        options, size: options.pointee.size, given, { $0.header_version }, "merino_segment_create")
     }
     // A size_t beyond the range of Int arrives negative.
     guard bytes >= 0 else {

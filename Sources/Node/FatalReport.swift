@@ -9,12 +9,16 @@ public struct FatalReport {
   @inlinable public static var byteCount: Int { 512 }
 
   @usableFromInline let buffer: UnsafeMutableRawPointer
-  @usableFromInline var used = 0
+  @usableFromInline var used: Int
 
   /// `buffer`: `byteCount` bytes of this process for this purpose. Threads that fail at once may
   /// garble each other's sentence, and the process ends.
   @inlinable
-  public init(_ buffer: UnsafeMutableRawPointer) { self.buffer = buffer }
+  public init(_ buffer: UnsafeMutableRawPointer) {
+    self.buffer = buffer
+    // Here and not where it is declared: that would be a function that @_noLocks cannot see into.
+    used = 0
+  }
 
   @inlinable
   mutating func append(_ text: StaticString) {
@@ -104,6 +108,23 @@ public struct FatalReport {
     }
     report.append(". The process ends.\n")
     report.end()
+  }
+
+  /// Says that a child made by fork() touched shared memory. Its process ends by the signal, or goes on where
+  /// its own handler wants that.
+  @inlinable
+  public static func tellChild(_ buffer: UnsafeMutableRawPointer, node: Int, address: UInt) {
+    var report = FatalReport(buffer)
+    report.append("merino: process ")
+    report.append(Int(cplatform_process_id()))
+    report.append(" is a child made by fork() of node ")
+    report.append(node)
+    report.append(" and touched shared memory at ")
+    report.append(hexadecimal: address)
+    report.append(
+      ", which a child does not have: it is no part of the job. Call fork() before merino_init; ")
+    report.append("starting another program by posix_spawn() or fork() and exec() is fine.\n")
+    cplatform_write_error(report.buffer, report.used)
   }
 
   /// Says that a page's protection could not be changed, and ends the process.

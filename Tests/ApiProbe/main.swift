@@ -194,6 +194,40 @@ func atomicsAndReductions(_ cluster: Cluster) throws {
   Checks.check(text.allSatisfy { $0 == UInt8(cluster.nodeCount - 1) }, "broadcast")
 }
 
+/// What a process that is no node any more is told, whatever it still has in its hands.
+func afterLeaving(_ cluster: Cluster, _ word: UnsafeMutableRawPointer, _ segment: Segment) {
+  Checks.refuses(.notJoined, "after leaving: barrier") { try cluster.barrier() }
+  Checks.refuses(.notJoined, "after leaving: finalize") { try cluster.finalize() }
+  Checks.refuses(.notJoined, "after leaving: makeLock") { _ = try cluster.makeLock() }
+  Checks.refuses(.notJoined, "after leaving: a named lock") { _ = try cluster.makeLock(named: "late") }
+  Checks.refuses(.notJoined, "after leaving: makeEvent") { _ = try cluster.makeEvent() }
+  Checks.refuses(.notJoined, "after leaving: makeCondition") { _ = try cluster.makeCondition() }
+  Checks.refuses(.notJoined, "after leaving: makeReadWriteLock") { _ = try cluster.makeReadWriteLock() }
+  Checks.refuses(.notJoined, "after leaving: makeBarrier") { _ = try cluster.makeBarrier(participants: 1) }
+  Checks.refuses(.notJoined, "after leaving: createSegment") {
+    _ = try cluster.createSegment(named: "late", byteCount: 1)
+  }
+  Checks.refuses(.notJoined, "after leaving: openSegment") { _ = try cluster.openSegment(named: "late") }
+  Checks.refuses(.notJoined, "after leaving: attach") { _ = try segment.attach() }
+  Checks.refuses(.notJoined, "after leaving: allocate") { _ = try cluster.allocate(byteCount: 8) }
+  Checks.refuses(.notJoined, "after leaving: collectiveAllocate") {
+    _ = try cluster.collectiveAllocate(byteCount: 8)
+  }
+  Checks.refuses(.notJoined, "after leaving: fences") { try cluster.acquireFence() }
+  Checks.refuses(.notJoined, "after leaving: fences") { try cluster.releaseFence() }
+  Checks.refuses(.notJoined, "after leaving: allReduce") { _ = try cluster.allReduce([Int64(1)], .sum) }
+  Checks.refuses(.notJoined, "after leaving: segmentBytesInUse") { _ = try cluster.segmentBytesInUse() }
+  let range = UnsafeRawBufferPointer(start: word, count: 8)
+  Checks.refuses(.notJoined, "after leaving: prefetch") { try cluster.prefetch(range) }
+  Checks.refuses(.notJoined, "after leaving: pin") { try cluster.pin(range, writable: true) }
+  Checks.refuses(.notJoined, "after leaving: unpin") { try cluster.unpin(range) }
+  Checks.refuses(.notJoined, "after leaving: detach") { try cluster.detach(word) }
+  Checks.refuses(.alreadyJoined, "after leaving: join") { _ = try Cluster.join() }
+  Checks.check(cluster.statistics.barriers == 0, "after leaving: statistics")
+  Checks.check(cluster.describePage(at: word).hasSuffix("."), "after leaving: describePage")
+  Checks.check(cluster.nodeCount > cluster.node, "after leaving: what a process keeps")
+}
+
 func run() throws {
   Checks.refuses(.notJoined, "before joining") { _ = try Cluster.current() }
   let cluster = try Cluster.join()
@@ -208,9 +242,16 @@ func run() throws {
   for _ in 0..<2 { try cluster.barrier() }
   let after = try (cluster.heapBytesInUse(), cluster.segmentBytesInUse())
   Checks.check(before == after, "nothing is left in use: \(before), \(after)")
+  // Everybody has looked.
+  try cluster.barrier()
+  let lock = try cluster.makeLock()
+  try lock.acquire()
+  Checks.refuses(.busy, "finalize with a lock") { try cluster.finalize() }
+  try lock.release()
+  let word = try cluster.allocate(byteCount: 8)
+  let segment = try cluster.createSegment(named: "left \(cluster.node)", byteCount: 1)
   try cluster.finalize()
-  Checks.refuses(.notJoined, "after leaving") { try cluster.barrier() }
-  Checks.refuses(.notJoined, "finalize twice") { try cluster.finalize() }
+  afterLeaving(cluster, word, segment)
 }
 
 do {

@@ -18,6 +18,9 @@ struct ProbeService: FaultService {
     cplatform_set_errno(5)  // for the scenario that looks whether the application sees it
     return protection.failureCode == 0
   }
+
+  // What becomes of the fault itself is what is looked at here.
+  func tellChild(_ address: UInt) {}
 }
 
 /// Address of the service, 0 before joining. An internal global with a constant initialiser and without

@@ -1,5 +1,6 @@
 // Faults that are not Merino's, in a process that has joined: they go where they would go without it. And the
-// ways to end a job. The first argument says which; a second one, which node ends it (the last one).
+// ways to end a job. The first argument says which; a second one, which node ends it (the last one); a third one, what the
+// others wait for meanwhile: barrier, lock, event or condition.
 #define _GNU_SOURCE
 #include "check.h"
 
@@ -93,6 +94,85 @@ static int handlers(const char *which) {
   return leave_job();
 }
 
+static merino_lock_t lock;
+static merino_event_t event;
+static merino_cond_t condition;
+
+/// Makes what the others wait for: what node `ending` alone has, or alone would bring.
+static void prepare(int ending) {
+  uint64_t *handles = merino_collective_malloc(2 * sizeof *handles, 0);
+  if (handles == NULL) merino_abort(3);
+  NEED(merino_lock_create_named("of the one that ends", &lock));
+  if (check_node == ending) {
+    NEED(merino_event_create(&handles[0]));
+    NEED(merino_cond_create(&handles[1]));
+    NEED(merino_lock_acquire(lock));
+  }
+  NEED(merino_barrier());
+  event = handles[0], condition = handles[1];
+}
+
+/// Waits for what never comes; the code that says so.
+static int wait_for(const char *what) {
+  merino_lock_t own;
+  if (strcmp(what, "lock") == 0) return merino_lock_acquire(lock);
+  if (strcmp(what, "event") == 0) return merino_event_wait(event);
+  if (strcmp(what, "condition") == 0) {
+    NEED(merino_lock_create(&own));
+    NEED(merino_lock_acquire(own));
+    return merino_cond_wait(condition, own);
+  }
+  return merino_barrier();
+}
+
+struct waiter {
+  const char *what;
+  int code;
+};
+
+static void *wait_in_thread(void *waiter) {
+  struct waiter *me = waiter;
+  me->code = wait_for(me->what);
+  return NULL;
+}
+
+/// A thread that certainly waits: this node may not leave because of it.
+static pthread_t start_waiter(struct waiter *waiter) {
+  merino_lock_t guard;
+  NEED(merino_lock_create(&guard));
+  NEED(merino_lock_acquire(guard));
+  pthread_t thread = start(wait_in_thread, waiter);
+  while (merino_finalize() == MERINO_EBUSY && strstr(merino_last_error(), "waits for a lock, an event") == NULL) {}
+  NEED(merino_lock_release(guard));
+  return thread;
+}
+
+/// Leaves a job that is over, while the thread may still be waiting in it.
+static int leave_beside_waiter(pthread_t thread, const struct waiter *waiter) {
+  int code = merino_barrier();
+  say("SAID %d %s", code, merino_last_error());
+  // Refused until the thread has been told.
+  do code = merino_finalize();
+  while (code == MERINO_EBUSY);
+  say("LEFT %d", code);
+  pthread_join(thread, NULL);
+  say("THREAD %d", waiter->code);
+  return 9;
+}
+
+/// A child with all that its parent had open; it ends some time after its parent.
+static void leave_child(void) {
+  int ends[2];
+  NEED(pipe(ends));
+  if (fork() != 0) return;
+  char byte;
+  close(ends[1]);
+  // Till the parent is gone, and a while longer.
+  ssize_t got = read(ends[0], &byte, 1);
+  sleep(got == 0 ? 8 : 1);
+  _exit(0);
+}
+
 int main(int count, char **arguments) {
   const char *which = count > 1 ? arguments[1] : "";
   if (strcmp(which, "siginfo") == 0 || strcmp(which, "plain") == 0 || strcmp(which, "repair") == 0 ||
@@ -105,13 +185,16 @@ int main(int count, char **arguments) {
   uint64_t *ready = merino_collective_malloc(sizeof *ready, 0), others = 0;
   if (ready == NULL) merino_abort(3);
   use_shared_memory("shared memory before the end");
-  if (check_node == (count > 2 ? atoi(arguments[2]) : merino_nodes() - 1)) {
+  int ending = count > 2 ? atoi(arguments[2]) : merino_nodes() - 1;
+  prepare(ending);
+  if (check_node == ending) {
     // Not before all others have passed what must succeed.
     while (others + 1 < (uint64_t)merino_nodes()) {
       sleep_ms(1);
       NEED(merino_atomic_load_u64(ready, &others));
     }
-    if (strcmp(which, "kill") == 0) kill(getpid(), SIGKILL);
+    if (strstr(which, "beside-child") != NULL) leave_child();
+    if (strncmp(which, "kill", 4) == 0) kill(getpid(), SIGKILL);
     if (strcmp(which, "null") == 0) *(volatile int *)0 = 1;
     if (strcmp(which, "core") == 0) {
       struct rlimit limit;
@@ -128,15 +211,21 @@ int main(int count, char **arguments) {
       *view = 1;
     }
     if (strcmp(which, "abort") == 0) merino_abort(37);
-    if (strcmp(which, "exit") == 0) exit(0);
+    if (strcmp(which, "exit") == 0 || strcmp(which, "exit-beside-child") == 0) exit(0);
+    if (strcmp(which, "_exit") == 0) _exit(0);
+    if (strcmp(which, "return") == 0) return 0;
     if (strcmp(which, "exit-5") == 0) exit(5);
     if (strcmp(which, "libc-abort") == 0) abort();
     // What started the nodes: without it there is no job.
     if (strcmp(which, "launcher") == 0) kill(getppid(), SIGKILL);
   }
-  // The others wait for what never comes. (Where this fails, the barrier does and says why.)
+  // The others wait for what never comes. (Where this fails, the wait does and says why.)
+  struct waiter waiter = {count > 3 ? arguments[3] : "", 0};
+  pthread_t thread = pthread_self();
+  if (strcmp(which, "kill-threads") == 0) thread = start_waiter(&waiter);
   merino_atomic_fetch_add_u64(ready, 1, &others);
-  int code = merino_barrier();
+  if (strcmp(which, "kill-threads") == 0) return leave_beside_waiter(thread, &waiter);
+  int code = wait_for(count > 3 ? arguments[3] : "barrier");
   say("SAID %d %s", code, merino_last_error());
   // Also of a job that is over, and of whatever kept it together, one can take leave.
   if (strcmp(which, "kill") == 0) say("LEFT %d", merino_finalize());

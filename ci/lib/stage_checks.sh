@@ -53,6 +53,7 @@ checks_library() {
   echo 'int merino_x(void) { return 0; } int stranger(void) { return 0; } int $s4TestMutationsOn;' |
     gcc -shared -fPIC -x c -o "$1/wrong.so" -
   check_fails "check-library finds a foreign export" 'exports.*stranger' ci/check-library "$1/wrong.so"
+  check_fails "check-library finds a function without a version" 'no version: merino_x' ci/check-library "$1/wrong.so"
   check_fails "check-library finds a missing soname" 'soname' ci/check-library "$1/wrong.so"
   check_fails "check-library finds a mutation" 'traces' ci/check-library "$1/wrong.so"
   check_fails "check-exports finds a function that is not there" 'declared and not exported: merino_init$' \

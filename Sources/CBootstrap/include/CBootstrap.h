@@ -50,6 +50,12 @@ ssize_t cbootstrap_send(int connection, const void *bytes, size_t byte_count, co
 ssize_t cbootstrap_receive(int connection, void *bytes, size_t byte_count, int *descriptors,
                            int *descriptor_count, int *truncated, int flags);
 
+/// Makes this copy of the library the one that joins in this process. 0 where another copy has, or is about to; then `path`
+/// receives the file that it is in, "" for the program itself. Not thread-safe within a copy.
+int cbootstrap_claim_process(char *path, size_t size);
+/// Takes the claim back: the join failed.
+void cbootstrap_give_up_claim(void);
+
 /// fork(2); only for a process of a single thread.
 pid_t cbootstrap_fork(void);
 /// Orphans among the descendants of this process become its children.

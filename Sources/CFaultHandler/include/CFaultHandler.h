@@ -28,6 +28,9 @@ CFAULT_NO_LOCKS int cfault_access(const void *info, const void *context);
 /// The address that was accessed.
 CFAULT_NO_LOCKS uint64_t cfault_address(const void *info);
 
+/// Nonzero for an access to an address where nothing is mapped.
+CFAULT_NO_LOCKS int cfault_is_missing(const void *info);
+
 /// Makes `entry` the handler of SIGSEGV and keeps the action before. 0 or errno. Not thread-safe.
 int cfault_install(cfault_entry entry);
 
@@ -38,7 +41,7 @@ int cfault_uninstall(void);
 /// Nonzero between install and uninstall, but 0 in a child made by fork().
 CFAULT_NO_LOCKS int cfault_is_active(void);
 
-/// Nonzero in a child made by fork() after cfault_install.
+/// Nonzero in a child made by fork(), or by clone(2) without CLONE_VM, between install and uninstall.
 CFAULT_NO_LOCKS int cfault_is_forked_child(void);
 
 /// Does with the signal what the action before ours would have done. Called from the handler, as its last

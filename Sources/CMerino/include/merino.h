@@ -9,7 +9,8 @@
  *
  * **Threads.** Every function may be called by any thread at any time between merino_init and
  * merino_finalize, unless its description says otherwise. None may be called in a signal handler, except
- * merino_handle_fault. After fork() the child must not touch shared memory; its calls give MERINO_EFORKED.
+ * merino_handle_fault. A child made by fork() is no part of the job: its calls give MERINO_EFORKED, and shared memory is
+ * not there; touching it says so on standard error and is then a SIGSEGV like any other. The parent goes on.
  *
  * **Collective functions** say so: every node calls them, with matching arguments, once each and in the
  * same order on all nodes. All other functions concern the calling node alone.
@@ -22,7 +23,9 @@
  *
  * **Structures** begin with `size`. Initialise them with their MERINO_..._INIT, which sets `size` and leaves
  * every other field 0, and 0 always means the default. A program built against an older header passes a
- * smaller `size`, and the fields that it does not know stay as they are by default.
+ * smaller `size`, and the fields that it does not know stay as they are by default. One built against a newer
+ * header passes a larger `size`: options that it sets and this library does not know give MERINO_ENOTSUP, and
+ * what this library does not tell stays 0.
  */
 #ifndef MERINO_H
 #define MERINO_H
@@ -36,6 +39,8 @@
 #define MERINO_VERSION_MINOR 1
 /** Patch level of this header: changes with every other release. */
 #define MERINO_VERSION_PATCH 0
+/** The version of this header as one number: 1002003 is 1.2.3. */
+#define MERINO_VERSION_NUMBER (MERINO_VERSION_MAJOR * 1000000 + MERINO_VERSION_MINOR * 1000 + MERINO_VERSION_PATCH)
 
 /** Marks a function that does not return. */
 #if defined(__GNUC__)
@@ -148,12 +153,12 @@ typedef struct merino_options {
   void *log_context;
   /** A merino_log_level_t: what is passed to `log`. MERINO_LOG; MERINO_LOG_WARNING. */
   int32_t log_level;
-  /** 0. */
-  uint32_t reserved;
+  /** MERINO_VERSION_NUMBER of the header that the program was compiled with, set by MERINO_OPTIONS_INIT: for messages. */
+  uint32_t header_version;
 } merino_options_t;
 
 /** Initialises a merino_options_t: all defaults. */
-#define MERINO_OPTIONS_INIT { sizeof(merino_options_t), 0, NULL, 0, 0, NULL, NULL, 0, 0 }
+#define MERINO_OPTIONS_INIT { sizeof(merino_options_t), 0, NULL, 0, 0, NULL, NULL, 0, MERINO_VERSION_NUMBER }
 
 /**
  * Joins the job with default settings. Collective: returns when all nodes have joined, and orders what
@@ -166,32 +171,39 @@ typedef struct merino_options {
  * handler that was there before. A program that installs its own handler later calls merino_handle_fault
  * in it.
  *
- * @return MERINO_SUCCESS; MERINO_EALREADY; MERINO_ETIMEDOUT with a sentence naming who is missing;
+ * @return MERINO_SUCCESS; MERINO_EALREADY also where another copy of the library (libmerino.a inside a shared library, a
+ *   second libmerino.so) has joined in this process; MERINO_ETIMEDOUT with a sentence naming who is missing;
  *   MERINO_EMISMATCH where the nodes differ in version or settings; MERINO_EADDRINUSE where no range of
  *   addresses is free on all nodes; MERINO_ENOMEM, MERINO_ENOTSUP, MERINO_ESYSTEM; MERINO_EPEER.
- *   A process that failed to join is as it was before, and may try again as far as its launcher allows.
+ *   A process that failed to join is as it was before. Where a setting was wrong, or the process is a job of one without
+ *   a launcher, it may try again; once it has told a launcher which node it is, a second try is refused.
  */
 int merino_init(void);
 
 /**
  * Joins the job as merino_init does, with settings of its own.
  * @param options NULL: all defaults. Read during the call only, except what `log_context` points at.
- * @return as merino_init; MERINO_EINVAL for a setting out of range.
+ * @return as merino_init; MERINO_EINVAL for a setting out of range; MERINO_ENOTSUP for a setting of a later merino.h
+ *   than this library's: the sentence has both versions.
  */
 int merino_init_with(const merino_options_t *options);
 
 /**
  * Leaves the job. Collective: waits for all nodes, since the pages that this node is home of leave with it.
- * No thread of this process may be in another Merino call or use shared memory. Afterwards all views are
+ * Threads of this node have given back their locks and returned from all Merino calls, and none uses shared memory any
+ * more. Where one holds a lock, or waits for something, the call is refused and this node stays in the job, so that no
+ * other node waits for a lock that never comes; nodes that leave wait for it meanwhile. Afterwards all views are
  * unmapped, the signal action for SIGSEGV is as before, threads of the library have ended, and pointers
  * into shared memory are invalid. Segments that were not destroyed are gone.
- * @return MERINO_SUCCESS; MERINO_ENOTINIT; MERINO_EPEER where a node died (this process has left then, too).
+ * @return MERINO_SUCCESS; MERINO_ENOTINIT; MERINO_EBUSY where a thread of this node holds a lock, waits for a lock, an
+ *   event, a condition or a barrier, or is in merino_barrier: nothing has changed; MERINO_EPEER where a node died (this
+ *   process has left then, too).
  */
 int merino_finalize(void);
 
 /**
  * Ends the whole job: this process exits with `code` at once, without running exit handlers, and the
- * launcher ends all other nodes. In a process that has not joined it ends that process.
+ * launcher ends all other nodes. In a process that has not joined, or is a child made by fork(), it ends that process.
  * @param code the exit code, 0...255.
  */
 MERINO_NORETURN void merino_abort(int code);
@@ -271,12 +283,12 @@ typedef struct merino_segment_options {
   int32_t placement;
   /** The node, for MERINO_PLACE_NODE. */
   int32_t placement_node;
-  /** 0. */
-  uint32_t reserved;
+  /** MERINO_VERSION_NUMBER of the header that the program was compiled with, set by MERINO_SEGMENT_OPTIONS_INIT: for messages. */
+  uint32_t header_version;
 } merino_segment_options_t;
 
 /** Initialises a merino_segment_options_t: all defaults. */
-#define MERINO_SEGMENT_OPTIONS_INIT { sizeof(merino_segment_options_t), 0, 0, 0, 0 }
+#define MERINO_SEGMENT_OPTIONS_INIT { sizeof(merino_segment_options_t), 0, 0, 0, MERINO_VERSION_NUMBER }
 
 /** What merino_segment_info tells. */
 typedef struct merino_segment_info {

@@ -173,6 +173,17 @@ static inline void cplatform_take_wakes(int descriptor) {
   (void)taken;
 }
 
+/// Writes to standard error; async-signal-safe, errno stays.
+MERINO_NO_LOCKS static inline void cplatform_write_error(const void *text, size_t bytes) {
+  int saved = errno;
+  ssize_t written = write(2, text, bytes);
+  (void)written;
+  errno = saved;
+}
+
+/// This process's number.
+MERINO_NO_LOCKS static inline int cplatform_process_id(void) { return (int)getpid(); }
+
 /// The last words of a process: to standard error, and its end without exit handlers.
 __attribute__((noreturn)) MERINO_NO_LOCKS static inline void cplatform_write_and_exit(
     const void *text, size_t bytes, int code) {

@@ -68,6 +68,17 @@ programs_of_two() {
   program "a handler installed later on 2 nodes" 120 faults later
 }
 
+# Children have none of the registered memory, and their parents keep it; a node leaves only when it may.
+forks_and_leaving() {
+  nodes 1
+  program "fork on 1 node" 200 fork
+  nodes 4
+  program "fork on 4 nodes" 300 fork
+  program "leaving on 4 nodes" 200 leaving
+  nodes 2
+  MERINO_CONNECT=exchange program "fork on 2 nodes, connected by exchange" 300 fork
+}
+
 programs_of_others() {
   nodes 4
   program "segments on 4 nodes" 200 segments
@@ -213,7 +224,7 @@ doctor() {
 }
 
 parts=("$@")
-[ $# -gt 0 ] || parts=(choice programs_of_two programs_of_others stress run_examples connections settings
+[ $# -gt 0 ] || parts=(choice programs_of_two forks_and_leaving programs_of_others stress run_examples connections settings
   tests_of_verbs doctor)
 for name in "${parts[@]}"; do part "${name//_/ }" "$name"; done
 exit "$failed"

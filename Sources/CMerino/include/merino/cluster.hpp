@@ -32,10 +32,11 @@ class cluster {
   }
 
   /** Leaves the job: merino_finalize. Collective. The process has left also where it throws, unless the code is
-   *  MERINO_ENOTINIT. */
+   *  MERINO_ENOTINIT, or MERINO_EBUSY: a thread holds a lock or waits, and the process is still in the job. */
   void finalize() {
-    joined_ = false;
-    detail::check(merino_finalize());
+    const int code = merino_finalize();
+    joined_ = code == MERINO_EBUSY;
+    detail::check(code);
   }
 
   /** This node's number, 0...nodes() - 1. */
