@@ -86,6 +86,7 @@ int main(int count, char **arguments) {
   if (strcmp(which, "fork") == 0) return forks();
   if (strcmp(which, "second") == 0) return second(arguments);
   if (strcmp(which, "mixed") == 0) return mixed();
+  if (strcmp(which, "held") == 0) return pthread_mutex_lock((pthread_mutex_t *)attached());
   if (strcmp(which, "large") == 0) {
     CHECK_FAILS(shmget(IPC_PRIVATE, (size_t)1 << 50, 0600), ENOSPC, "more than there is");
     return end();

@@ -145,6 +145,9 @@ systemv_edges() {
   local run=(env LD_PRELOAD="$systemv_library" "$programs_run" run) edges=$directory/edges
   check "fork: a child is refused" ends_with 0 'merino: .*this process is a child made by fork\(\) of a node' \
     "${run[@]}" -n 2 -- "$edges" fork
+  check "fork: a child that touches shared memory" ends_with 0 'child made by fork\(\) of node 0 and touched shared memory' \
+    "${run[@]}" -n 1 -- "$edges" fork
+  check "exit with a mutex held" ends_with 1 'leaving the job: .*(holds|held)' "${run[@]}" -n 1 -- "$edges" held
   check "a second process of a node" ends_with 0 'cannot join the job.*' "${run[@]}" -n 1 -- "$edges" second
   check "a condition with a mutex outside" ends_with 0 'both in shared memory or both outside' \
     "${run[@]}" -n 1 -- "$edges" mixed
@@ -160,7 +163,7 @@ systemv_mutations() {
   systemv_mutation "sleeping orders nothing" Order.c 's/if (is_ordered) sysv_acquire();/(void)0;/' habits
   systemv_mutation "nothing is pinned" Transfer.c 's/if (merino_pin(.*{$/if (0) {/' habits
   systemv_mutation "page faults can be blocked" Signals.c 's/sigdelset(copy, SIGSEGV);//' habits
-  systemv_mutation "SETVAL voids nothing" SemaphoreControl.c 's/set->semaphores\[number\].epoch++;//' undo
+  systemv_mutation "SETVAL voids nothing" SemaphoreControl.c 's/set->state->semaphores\[number\].epoch++;//' undo
   systemv_mutation "nothing is undone" Join.c 's/  sysv_semaphores_undo();//' undo
   systemv_mutation "operations are not taken back" SemaphoreOperate.c 's/for (done--; done > 0; done--)/if (0)/' semaphores
   systemv_mutation "nobody is woken" SemaphoreSets.c 's/if (wakes) must/if (0) must/' semaphores
