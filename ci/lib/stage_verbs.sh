@@ -18,6 +18,20 @@ verbs_products() {
     [ "$source" != Tests/Programs/never_joined.c ] || continue
     check "$source compiles for the guests" build_program "$source" "out/verbs/$(basename "$source" .c)"
   done
+  verbs_compatibility
+}
+
+# The programs of the compatibility layers, as the stages treadmarks and parmacs build them.
+verbs_compatibility() {
+  local name
+  check "the TreadMarks program compiles for the guests" treadmarks_program pie out/verbs/treadmarks
+  for name in globals lu queue pauses; do
+    check "$name in PARMACS compiles for the guests" parmacs_build "Tests/Parmacs/$name.c.in" "out/verbs/parmacs-$name"
+  done
+  check "heap in PARMACS, carried, compiles for the guests" parmacs_build Tests/Parmacs/heap.c.in \
+    out/verbs/parmacs-heap @out/share/merino/parmacs/carried-heap.link
+  check "shared in PARMACS compiles for the guests" parmacs_build Tests/Parmacs/shared.c.in \
+    out/verbs/parmacs-shared -fPIC -pie -Wl,-z,now
 }
 
 # softroce_checks WHAT SECONDS OPTIONS... -- COMMAND...: every PASS and FAIL line of COMMAND is a test; what it says

@@ -140,6 +140,20 @@ run_examples() {
   passes "dictionary on 4 nodes" 200 dictionary "$examples/dictionary" 60 60
 }
 
+# Programs written for TreadMarks and for PARMACS: what they change reaches other nodes over the device, and created
+# processes get their variables by it.
+compatibility() {
+  local name
+  nodes 2
+  program "the TreadMarks program on 2 nodes" 120 treadmarks 10
+  nodes 3
+  passes "the TreadMarks example on 3 nodes" 120 treadmarks "$examples/treadmarks" 9
+  program "PARMACS: globals on 3 nodes" 120 parmacs-globals -p 3
+  program "PARMACS: lu on 3 nodes" 120 parmacs-lu 3 48
+  for name in queue pauses heap; do program "PARMACS: $name on 3 nodes" 120 "parmacs-$name" 3; done
+  MERINO_PARMACS_GLOBALS=shared program "PARMACS: shared on 3 nodes" 120 parmacs-shared 3
+}
+
 connections() {
   nodes 2
   ends "connected by exchange" 120 0 'connected by exchange: path MTU 4096' \
@@ -213,7 +227,7 @@ doctor() {
 }
 
 parts=("$@")
-[ $# -gt 0 ] || parts=(choice programs_of_two programs_of_others stress run_examples connections settings
+[ $# -gt 0 ] || parts=(choice programs_of_two programs_of_others stress run_examples compatibility connections settings
   tests_of_verbs doctor)
 for name in "${parts[@]}"; do part "${name//_/ }" "$name"; done
 exit "$failed"

@@ -66,6 +66,12 @@ jobs() {
   MERINO_LOCKS=200 program "locks across hosts" 400 locks 20
 }
 
+# Programs written for TreadMarks and for PARMACS.
+compatibility() {
+  passes "the TreadMarks example across hosts" 240 treadmarks "$examples/treadmarks" 8
+  program "PARMACS: lu across hosts" 240 parmacs-lu 4 16
+}
+
 more_jobs() {
   program "collectives across hosts" 240 collectives
   MERINO_CONNECT=exchange passes "jacobi across hosts, connected by exchange" 240 jacobi "$examples/jacobi" 60 5
@@ -88,6 +94,7 @@ if [ "$network" = good ]; then
   part "placement" placed
   part "refusal" host_fabric_is_refused
   part "jobs" jobs
+  part "compatibility" compatibility
   part "more jobs" more_jobs
 else
   part "jobs" jobs_over_a_bad_network
