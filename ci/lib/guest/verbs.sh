@@ -200,10 +200,16 @@ settings() {
     "${run[@]}" -n 1 -- env MERINO_DEVICE=nosuch0 "$join" : -n 1 -- "$join"
   refused "fabrics differ" -18 'MERINO_FABRIC is host at node 0 and verbs at node 1' \
     "${run[@]}" -n 1 -- env MERINO_FABRIC=host "$join" : -n 1 -- "$join"
-  refused "1 MiB of locked memory" -4 'limit of locked memory is 1024 KiB .*memlock' \
+  refused "1 MiB of locked memory" -4 'limit of locked memory is 1024 KiB .*memlock.*no MERINO_CAPACITY is small enough' \
     prlimit --memlock=1048576:1048576 "${as_user[@]}" "$join"
+  as_user=(prlimit --memlock=8388608:8388608 "${as_user[@]}")
+  refused "8 MiB of locked memory and a large capacity" -4 'is 8192 KiB .*memlock.*; or set MERINO_CAPACITY=1G or less' \
+    env MERINO_CAPACITY=64G "${as_user[@]}" "${run[@]}" -n 2 -- "$join"
+  ends "with that capacity it joins" 120 0 '^JOIN 0' env MERINO_CAPACITY=1G "${as_user[@]}" "${run[@]}" -n 2 -- "$join"
+  ends "8 MiB of locked memory and no capacity demanded" 120 0 '^PASS jacobi' \
+    env -u MERINO_CAPACITY "${as_user[@]}" "${run[@]}" -n 2 -- "$examples/jacobi" 40 4
   ends "a device that does not exist, and nothing demanded: the host fabric, and why" 120 0 \
-    'fabric host \(node 0 has no RDMA device: .*nosuch0' \
+    'fabric host \(node 0 has no RDMA device that can be used: .*nosuch0' \
     env -u MERINO_FABRIC MERINO_DEVICE=nosuch0 MERINO_LOG=info "${run[@]}" -n 2 -- "$join"
 }
 
