@@ -37,11 +37,14 @@ FC := $(firstword $(foreach compiler,$(filter-out f77,$(FC)) gfortran,$(shell co
 ifneq ($(FC),)
 EXAMPLES += $(patsubst Examples/%.f90,$(OUT)/examples/%-f90,$(wildcard Examples/*.f90))
 endif
+NO_FORTRAN := There is no Fortran compiler here: libmerino_fortran.a, merino.mod and the Fortran examples are left out; \
+install gfortran (or name a compiler: make FC=...) and run make again if programs in Fortran are to be built.
 HEADERS := $(addprefix Sources/CMerino/include/,merino.h merino.hpp)
 CXX_PARTS := $(wildcard Sources/CMerino/include/merino/*.hpp)
 
 .PHONY: all tools library header fortran examples fault-probe clean
 all: tools library header fortran
+	@$(if $(FC),:,echo "$(NO_FORTRAN)")
 
 tools:
 	@mkdir -p $(OUT)/bin

@@ -37,6 +37,9 @@ package struct Examination: Sendable {
   /// Why the devices could not be listed.
   let devicesError: VerbsError?
   let choice: PortChoice
+  /// The fabric that a job would have: verbs where it is demanded, or where a port suits and nothing is demanded.
+  /// (A job of one node has nobody to talk to.)
+  let isOverVerbs: Bool
 
   package init(_ host: Host, _ request: ExaminationRequest) {
     self.host = host
@@ -49,10 +52,8 @@ package struct Examination: Sendable {
     nodeCount = named ?? Self.defaultNodeCount
     nodesWereAsked = named != nil
     capacityWasAsked = request.capacityByteCount != nil || host.variable("MERINO_CAPACITY") != nil
-    needs = Self.needs(host, nodeCount, request.capacityByteCount, &errors)
     demand = Self.demand(request.fabric ?? host.variable(JobEnvironment.fabricName), &errors)
     deviceDemand = Self.deviceDemand(host.variable("MERINO_DEVICE"), &errors)
-    settingsErrors = errors
     do throws(VerbsError) {
       devices = try host.devices()
       devicesError = nil
@@ -61,11 +62,10 @@ package struct Examination: Sendable {
       devicesError = error
     }
     choice = PortChoice(devices, on: host, demanded: deviceDemand)
+    isOverVerbs = demand == .verbs || demand == .auto && choice.chosen != nil && nodeCount > 1
+    needs = Self.needs(host, nodeCount, request.capacityByteCount, isRegistered: isOverVerbs, &errors)
+    settingsErrors = errors
   }
-
-  /// The fabric that a job would have: verbs where it is demanded, or where a port suits and nothing is demanded.
-  /// (A job of one node has nobody to talk to.)
-  var isOverVerbs: Bool { demand == .verbs || demand == .auto && choice.chosen != nil && nodeCount > 1 }
 
   /// Nodes of the job on this host.
   var nodesHere: Int { isOverVerbs ? 1 : nodeCount }
@@ -81,11 +81,12 @@ package struct Examination: Sendable {
 
 extension Examination {
   private static func needs(
-    _ host: Host, _ nodeCount: Int, _ capacity: Int?, _ errors: inout [Finding]
+    _ host: Host, _ nodeCount: Int, _ capacity: Int?, isRegistered: Bool, _ errors: inout [Finding]
   ) -> NodeNeeds? {
     do throws(MerinoError) {
       return try NodeNeeds(
-        nodeCount: nodeCount, capacityByteCount: capacity, lockableByteCount: host.limit(.lockedMemory).soft)
+        nodeCount: nodeCount, capacityByteCount: capacity, lockableByteCount: host.limit(.lockedMemory).soft,
+        isRegistered: isRegistered)
     } catch {
       errors.append(
         .fail("job.settings", error.description, cure: "correct the variable (docs/guide.md lists them)"))

@@ -81,13 +81,20 @@ struct Agreement {
   static let chunkByteCount = 2 << 20
   static let largestDefaultCapacity = 64 << 30
   static let smallestDefaultCapacity = 1 << 30
+  /// Where memory is registered with a device, and the limit of locked memory leaves little room for it.
+  static let smallestRegisteredCapacity = 64 << 20
 
   let configuration: Configuration
   /// Where the limit of locked memory decided the capacity: that limit.
   let capacityLimitedBy: UInt64?
+  /// The least of the nodes' limits of locked memory; ~0 where there is none.
+  let lockableByteCount: UInt64
 
-  init(_ all: [Announcement]) throws(MerinoError) {
+  /// - Parameter isRegistered: whether memory is registered with a device, and so counts against the limit of locked
+  ///   memory: a capacity that nobody asked for then leaves room for chunks.
+  init(_ all: [Announcement], isRegistered: Bool = false) throws(MerinoError) {
     try Self.check(all)
+    lockableByteCount = all.map(\.lockableByteCount).min() ?? ~0
     let capacity = try Self.common(all.map(\.capacityByteCount), "capacity (MERINO_CAPACITY)")
     let locks = try Self.common(all.map(\.lockCount), "number of locks (MERINO_LOCKS)")
     let slots = try Self.common(all.map(\.lockSlotCount), "number of lock slots (MERINO_LOCK_SLOTS)")
@@ -106,12 +113,13 @@ struct Agreement {
       c.pageCount = (capacity + chunk - 1) / chunk * (chunk / page)
       capacityLimitedBy = nil
     } else {
-      let lockable = all.map(\.lockableByteCount).min() ?? ~0
+      let smallest = isRegistered ? Self.smallestRegisteredCapacity : Self.smallestDefaultCapacity
+      let room = isRegistered ? 2 * chunk : 0
       c.pageCount = Self.largestDefaultCapacity / page
-      while c.capacityByteCount > Self.smallestDefaultCapacity,
-        UInt64(Self.layout(c).byteCount) > lockable
-      { c.pageCount /= 2 }
-      capacityLimitedBy = c.capacityByteCount < Self.largestDefaultCapacity ? lockable : nil
+      while c.capacityByteCount > smallest, UInt64(Self.layout(c).byteCount + room) > lockableByteCount {
+        c.pageCount /= 2
+      }
+      capacityLimitedBy = c.capacityByteCount < Self.largestDefaultCapacity ? lockableByteCount : nil
     }
     configuration = c
   }

@@ -130,7 +130,8 @@ enum FabricChoice {
     let node = lacking[0]
     return (
       .host,
-      offers.count == 1 ? "a job of one node" : "node \(node) has no RDMA device: \(offers[node].reason)"
+      offers.count == 1
+        ? "a job of one node" : "node \(node) has no RDMA device that can be used: \(offers[node].reason)"
     )
   }
 

@@ -48,11 +48,13 @@ enum Joining {
   ) throws(MerinoError) -> Runtime {
     let mine = settings.announcement.bytes + offer.bytes
     let all = try bootstrapping { () throws(BootstrapError) in try job.exchange(mine) }
-    let agreement = try Agreement(all.map { Announcement($0) })
+    let announcements = all.map { Announcement($0) }
+    var agreement = try Agreement(announcements)
     var offers: [FabricOffer] = []
     for bytes in all { offers.append(try Self.offer(in: bytes)) }
     let chosen = try FabricChoice.decide(
       offers, hosts: job.members.map(\.hostName), areTogether: job.areAllOnOneMachine)
+    if case .verbs = chosen.choice { agreement = try Agreement(announcements, isRegistered: true) }
     let plan = Connecting.Plan(
       job: job, choice: chosen.choice, port: port, settings: settings.verbs,
       timeoutMilliseconds: settings.timeoutMilliseconds,
@@ -64,7 +66,12 @@ enum Joining {
     let reservation = try reserve(job, configuration.capacityByteCount)
     let memory = try NodeFiles(configuration, layout)
     do throws(MerinoError) {
-      let connected = try Connecting.connect(plan, memory, log)
+      let connected: ConnectedFabric
+      do throws(MerinoError) {
+        connected = try Connecting.connect(plan, memory, log)
+      } catch {
+        throw agreement.advising(error)
+      }
       do throws(MerinoError) {
         return try run(plan, agreement, reservation, memory, connected, log)
       } catch {

@@ -23,14 +23,18 @@ package struct NodeNeeds: Sendable {
   ///   - nodeCount: nodes of the job, all with these settings.
   ///   - capacityByteCount: instead of `MERINO_CAPACITY`.
   ///   - lockableByteCount: the limit of locked memory, all ones where there is none.
+  ///   - isRegistered: whether memory is registered with a device.
   /// - Throws: what a node would throw that joins with these settings.
-  package init(nodeCount: Int, capacityByteCount: Int?, lockableByteCount: UInt64) throws(MerinoError) {
+  package init(
+    nodeCount: Int, capacityByteCount: Int?, lockableByteCount: UInt64, isRegistered: Bool
+  ) throws(MerinoError) {
     var options = ClusterOptions()
     options.capacityByteCount = capacityByteCount
     _ = try VerbsSettings.fromEnvironment()
     var announcement = try Announcement(options)
     announcement.lockableByteCount = lockableByteCount
-    let agreement = try Agreement(Array(repeating: announcement, count: nodeCount))
+    let agreement = try Agreement(
+      Array(repeating: announcement, count: nodeCount), isRegistered: isRegistered)
     let configuration = agreement.configuration
     self.nodeCount = nodeCount
     self.capacityByteCount = configuration.capacityByteCount

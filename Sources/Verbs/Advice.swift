@@ -11,7 +11,7 @@ enum Advice {
     case .invalidTransition:
       "a queue pair goes reset, initialized, ready to receive, ready to send, in this order"
     case .completion(let status, _): status.usualCause
-    case .notFound: ""
+    case .notFound, .noneUsable: ""
     }
   }
 

@@ -108,7 +108,7 @@ public struct DeviceSelection: Sendable {
     let reasons = passedOver.map(\.description).joined(separator: "; ")
     throw VerbsError(
       "ibv_get_device_list", on: "this host",
-      .notFound(passedOver.isEmpty ? "it has no RDMA device" : reasons))
+      passedOver.isEmpty ? .notFound("it has no RDMA device") : .noneUsable(reasons))
   }
 
   private static func search(

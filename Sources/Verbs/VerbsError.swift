@@ -19,6 +19,8 @@ public struct VerbsError: Error, Sendable, CustomStringConvertible {
     case completion(CompletionStatus, vendorCode: UInt32)
     /// A name of a host or device that does not exist; the text says what there is.
     case notFound(String)
+    /// There are devices, and none can be used; the text says of each why.
+    case noneUsable(String)
   }
 
   /// The function of the C library: "ibv_reg_mr".
@@ -62,6 +64,7 @@ public struct VerbsError: Error, Sendable, CustomStringConvertible {
     case .completion(let status, let vendor):
       "completed with \"\(status)\" (status \(status.rawValue), vendor code \(vendor))"
     case .notFound(let text): "found nothing: \(text)"
+    case .noneUsable(let text): "found no port that can be used: \(text)"
     }
   }
 }

@@ -34,7 +34,7 @@ public struct PortChoice: Sendable {
     // For kernels before 5.12, where the child of a fork() would take the queues' pages with it, as those of system()
     // and posix_spawn do. It is too late where the program has registered memory of its own, and then the program's.
     try? Context.prepareForFork()
-    let found = try verbs("find an RDMA device") { () throws(VerbsError) in
+    let found = try verbs("choose a port of an RDMA device") { () throws(VerbsError) in
       try DeviceSelection.first(needs)
     }
     // An address handle names an entry by one byte.

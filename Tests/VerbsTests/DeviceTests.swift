@@ -37,6 +37,10 @@ extension FakeDevice {
         cfake_fail_next("ibv_get_device_list", ENOSYS)
         let devices = try Device.all()
         #expect(devices.isEmpty)
+        cfake_fail_next("ibv_get_device_list", ENOSYS)
+        let error = #expect(throws: VerbsError.self) { try DeviceSelection.first(DeviceRequirements()) }
+        #expect(
+          error?.description == "ibv_get_device_list on this host found nothing: it has no RDMA device.")
         cfake_fail_next("ibv_get_device_list", EPERM)
         #expect(throws: VerbsError.self) { try Device.all() }
       }
@@ -64,6 +68,7 @@ extension FakeDevice {
         requirements.deviceName = "fake1"
         let error = #expect(throws: VerbsError.self) { try DeviceSelection.first(requirements) }
         let text = try #require(error?.description)
+        #expect(text.contains("found no port that can be used: ") && !text.contains("found nothing"))
         #expect(text.contains("fake1 port 1: the port is down"))
         #expect(text.contains("fake0: the device fake1 was demanded"))
       }

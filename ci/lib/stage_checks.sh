@@ -92,6 +92,12 @@ XML
   check "a failed test is counted" grep -q '^failed 1 ' <(python3 ci/lib/count-xunit.py "$1/reports" 1)
   check "a run that ends early is a failure" grep -q '^failed 1 ' <(python3 ci/lib/count-xunit.py "$1/none" 139)
   check "a run without tests is a failure" grep -q '^failed 1 ' <(python3 ci/lib/count-xunit.py "$1/none" 0)
+  printf '#!/bin/sh\necho PASS at first\nseq 100000\necho FAIL at last\n' >"$1/wordy"
+  chmod +x "$1/wordy"
+  # In a shell of its own: inside `check` no command that fails ends the function.
+  check "a program that says much and fails is counted, and the stage goes on" env \
+    tally_file="$1/tally" directory=. programs_run="$1/wordy" \
+    bash -euo pipefail -c "$(declare -f program_checks tally); program_checks 1 it; grep -q '^failed 1 it' \"\$tally_file\""
   echo "$PWD/Sources/A/B.swift:1:2: warning: variable was never used" >"$1/log"
   check_fails "check-warnings finds a warning" 'never used' ci/check-warnings "$1/log"
 }
@@ -127,9 +133,11 @@ checks_benchmarks() {
   check_fails "compare-perftest refuses a fabric that is none" 'takes verbs or host' ci/compare-perftest --fabric tcp
 }
 
-# A package whose second target imports the first without saying so.
+# A package whose second target imports the first without saying so. SwiftPM leaves lock files, named for the package, in
+# the folder for temporary files.
 checks_dependencies() {
-  mkdir -p "$1/package/Sources/Below" "$1/package/Sources/Above"
+  local here=(env "TMPDIR=$1/temporary")
+  mkdir -p "$1/temporary" "$1/package/Sources/Below" "$1/package/Sources/Above"
   touch "$1/package/Sources/Below/Below.swift"
   echo 'public import struct Below.Thing' >"$1/package/Sources/Above/Above.swift"
   cat >"$1/package/Package.swift" <<'SWIFT'
@@ -138,7 +146,7 @@ import PackageDescription
 let package = Package(name: "wrong", targets: [.target(name: "Below"), .target(name: "Above")])
 SWIFT
   check_fails "check-dependencies finds an import that is not declared" 'Above.swift imports Below, which Above' \
-    ci/check-dependencies "$1/package"
+    "${here[@]}" ci/check-dependencies "$1/package"
   sed -i 's/name: "Above"/name: "Above", dependencies: ["Below"]/' "$1/package/Package.swift"
-  check "check-dependencies admits one that is declared" ci/check-dependencies "$1/package"
+  check "check-dependencies admits one that is declared" "${here[@]}" ci/check-dependencies "$1/package"
 }

@@ -2,6 +2,7 @@
 # tried from a directory outside the repository. After `release`.
 source ci/lib/install/prefix.sh
 source ci/lib/install/programs.sh
+source ci/lib/install/compatibility.sh
 source ci/lib/install/package.sh
 source ci/lib/install/manual.sh
 source ci/lib/install/deb.sh

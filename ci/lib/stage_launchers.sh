@@ -61,7 +61,7 @@ launched_checks() {
   output=$(launch "$launcher" "$nodes" "$launched/$1" "${@:2}" 2>&1) || status=$?
   if [ "$status" -ne 0 ] || grep -q '^FAIL ' <<<"$output" || ! grep -q "^PASS .*\[$((nodes - 1))\]" <<<"$output"; then
     echo "status $status"
-    grep -v '^PASS ' <<<"$output" | head -n 40
+    awk '!/^PASS / && shown++ < 40' <<<"$output"
     return 1
   fi
 }

@@ -65,7 +65,8 @@ program_checks() {
   if [ "$failed" -eq 0 ]; then
     echo "  passed: $what: $passed checks"
   else
-    grep -v '^PASS ' <<<"$output" | head -n 60
+    # Not `grep | head`: grep would be ended by SIGPIPE, and the stage with it.
+    awk '!/^PASS / && shown++ < 60' <<<"$output"
     echo "  FAILED: $what: $failed checks, exit code $status"
     tally failed "$failed" "$what"
   fi

@@ -16,5 +16,16 @@ stage_release() {
     share/man/man7/merino.7; do
     check "out/$file is staged" test -s "out/$file"
   done
+  check "make says what is left out without a Fortran compiler" make_ends_with 'no Fortran compiler here:' FC=
+  if command -v gfortran >/dev/null; then
+    check_fails "make says nothing of it where there is one" '^$' make_ends_with 'no Fortran compiler here:'
+  fi
   check "the library exports only merino_* and stands alone" ci/check-library out/lib/libmerino.so
+}
+
+# make_ends_with PATTERN VARIABLE=VALUE...: what `make` would do last; it builds nothing.
+make_ends_with() {
+  local pattern=$1
+  shift
+  make -n "$@" 2>/dev/null | tail -n 1 | grep -E -- "$pattern"
 }

@@ -62,10 +62,7 @@ systemv_by_hand() {
 systemv_job() {
   local count=$1
   shift
-  # The shell of each node knows its number.
-  # shellcheck disable=SC2016
-  LD_PRELOAD=$systemv_library "$programs_run" run -n "$count" -- \
-    sh -c 'key=$1 && shift && exec "$@" "$MERINO_NODE" "$MERINO_NODES" "$key"' - "$systemv_key" "$@"
+  "$programs_run" run -n "$count" -- Tests/SystemV/as-node "$systemv_library" "$systemv_key" "$@"
 }
 
 # systemv_checks WHAT COMMAND...: its PASS and FAIL lines go into the tally, as of program_checks.

@@ -18,6 +18,34 @@ verbs_products() {
     [ "$source" != Tests/Programs/never_joined.c ] || continue
     check "$source compiles for the guests" build_program "$source" "out/verbs/$(basename "$source" .c)"
   done
+  verbs_compatibility
+  verbs_systemv
+}
+
+# Programs that know nothing of Merino.
+verbs_systemv() {
+  local name
+  [ -e out/lib/libmerino-sysv.so ] || check "make sysv" make sysv
+  for name in memory semaphores undo objects habits; do
+    check "Tests/SystemV/$name.c compiles for the guests" systemv_compile "Tests/SystemV/$name.c" "out/verbs/systemv-$name"
+  done
+  for name in server worker; do
+    check "primes-$name.c compiles for the guests" systemv_compile "Examples/SystemV/primes-$name.c" "out/verbs/primes-$name"
+  done
+  install -m 755 Tests/SystemV/as-node out/verbs/as-node
+}
+
+# The programs of the compatibility layers, as the stages treadmarks and parmacs build them.
+verbs_compatibility() {
+  local name
+  check "the TreadMarks program compiles for the guests" treadmarks_program pie out/verbs/treadmarks
+  for name in globals lu queue pauses; do
+    check "$name in PARMACS compiles for the guests" parmacs_build "Tests/Parmacs/$name.c.in" "out/verbs/parmacs-$name"
+  done
+  check "heap in PARMACS, carried, compiles for the guests" parmacs_build Tests/Parmacs/heap.c.in \
+    out/verbs/parmacs-heap @out/share/merino/parmacs/carried-heap.link
+  check "shared in PARMACS compiles for the guests" parmacs_build Tests/Parmacs/shared.c.in \
+    out/verbs/parmacs-shared -fPIC -pie -Wl,-z,now
 }
 
 # softroce_checks WHAT SECONDS OPTIONS... -- COMMAND...: every PASS and FAIL line of COMMAND is a test; what it says

@@ -1,4 +1,6 @@
 // TreadMarks' interface on any number of processes: memory, locks, conditions, distribution.
+//
+//   treadmarks [SHARE]    with only this share of the rounds, 1/SHARE: for devices that are slow
 #include <Tmk.h>
 
 #include "../check.h"
@@ -8,6 +10,7 @@
 
 static long *counters;
 static volatile long number;
+static int share = 1;
 
 static void two_units(void) {
   CHECK(Tmk_nprocs == (unsigned)merino_nodes() && Tmk_proc_id == (unsigned)merino_node(), "the process's number");
@@ -40,7 +43,8 @@ static void locks(void) {
     Tmk_distribute(&counters, sizeof counters);
   }
   Tmk_barrier(0);
-  for (int i = 0; i < 300; i++) {
+  int each = 100 / share;
+  for (int i = 0; i < 3 * each; i++) {
     if (i % 2 == 0) {
       other_count(numbers[i % 3], &counters[i % 3]);
     } else {
@@ -50,7 +54,7 @@ static void locks(void) {
     }
   }
   Tmk_barrier(0);
-  for (int i = 0; i < 3; i++) CHECK(counters[i] == 100 * (long)Tmk_nprocs, "a counter under a lock");
+  for (int i = 0; i < 3; i++) CHECK(counters[i] == each * (long)Tmk_nprocs, "a counter under a lock");
   // Never ends if two numbers were one lock.
   if (Tmk_proc_id == 0) Tmk_lock_acquire(1);
   Tmk_barrier(0);
@@ -64,7 +68,7 @@ static void locks(void) {
 
 // The processes take turns; what the one before distributed has come with the lock alone.
 static void turns(void) {
-  enum { LOCK = 5, ROUNDS = 120 };
+  enum { LOCK = 5 };
   if (Tmk_proc_id == 0) {
     counters = (long *)Tmk_malloc(sizeof *counters);
     *counters = 0;
@@ -74,7 +78,7 @@ static void turns(void) {
   }
   Tmk_barrier(0);
   long wrong = 0;
-  for (int round = 0; round < ROUNDS; round++) {
+  for (int round = 0; round < 120 / share; round++) {
     long turn = (long)round * Tmk_nprocs + Tmk_proc_id;
     Tmk_lock_acquire(LOCK);
     while (*counters != turn) Tmk_cond_wait(LOCK, Tmk_proc_id % TMK_NCONDS);
@@ -152,7 +156,7 @@ static size_t window_wrong(unsigned from, size_t begin, size_t size) {
 // Every process distributes ranges of all sizes; not one byte beside them changes.
 static void sizes(void) {
   static const size_t sizes[] = {0, 1, 3, 8, 4095, 4096, 4097, LARGEST};
-  for (unsigned from = 0; from < Tmk_nprocs; from++) {
+  for (unsigned from = share == 1 ? 0 : LAST; from < Tmk_nprocs; from++) {
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
       for (size_t i = 0; i < sizeof window; i++) window[i] = pattern(Tmk_proc_id, i);
       Tmk_barrier(0);
@@ -166,13 +170,13 @@ static void sizes(void) {
 // All processes distribute at once, more often than a block of the log has room for.
 static void together(void) {
   static long slots[64], contended;
-  enum { TIMES = 150 };
+  long times = 150 / share;
   if (Tmk_nprocs > 64) return;
   if (Tmk_proc_id == 0) {
     counters = (long *)Tmk_malloc(Tmk_nprocs * sizeof *counters);
     Tmk_distribute(&counters, sizeof counters);
   }
-  for (long i = 1; i <= TIMES; i++) {
+  for (long i = 1; i <= times; i++) {
     slots[Tmk_proc_id] = i * 100 + Tmk_proc_id;
     Tmk_distribute(&slots[Tmk_proc_id], sizeof slots[0]);
     contended = i * 100 + Tmk_proc_id;
@@ -180,7 +184,7 @@ static void together(void) {
   }
   Tmk_barrier(0);
   unsigned right = 0;
-  for (unsigned i = 0; i < Tmk_nprocs; i++) right += slots[i] == TIMES * 100 + (long)i;
+  for (unsigned i = 0; i < Tmk_nprocs; i++) right += slots[i] == times * 100 + (long)i;
   CHECK(right == Tmk_nprocs, "all processes distribute at once");
   counters[Tmk_proc_id] = contended;
   Tmk_barrier(0);
@@ -214,7 +218,7 @@ static void after_another(void) {
 static void freed(void) {
   merino_stats_t stats = MERINO_STATS_INIT;
   uint64_t first = 0;
-  for (int round = 0; round < 6; round++) {
+  for (int round = 0; round < (share == 1 ? 6 : 2); round++) {
     for (int i = 0; i < 2 * TMK_RECORDS && Tmk_proc_id == 0; i++) Tmk_distribute(window, 10000);
     Tmk_barrier(0);
     Tmk_barrier(0);
@@ -237,6 +241,7 @@ static void units(void) {
 
 int main(int argc, char **argv) {
   Tmk_startup(argc, argv);
+  if (argc > 1) share = atoi(argv[1]);
   check_node = (int)Tmk_proc_id;
   two_units();
   memory();

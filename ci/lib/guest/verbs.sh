@@ -151,6 +151,29 @@ run_examples() {
   passes "dictionary on 4 nodes" 200 dictionary "$examples/dictionary" 60 60
 }
 
+# Programs written for TreadMarks and for PARMACS: what they change reaches other nodes over the device, and created
+# processes get their variables by it.
+compatibility() {
+  local name
+  nodes 2
+  program "the TreadMarks program on 2 nodes" 120 treadmarks 10
+  nodes 3
+  passes "the TreadMarks example on 3 nodes" 120 treadmarks "$examples/treadmarks" 9
+  program "PARMACS: globals on 3 nodes" 120 parmacs-globals -p 3
+  program "PARMACS: lu on 3 nodes" 120 parmacs-lu 3 48
+  for name in queue pauses heap; do program "PARMACS: $name on 3 nodes" 120 "parmacs-$name" 3; done
+  MERINO_PARMACS_GLOBALS=shared program "PARMACS: shared on 3 nodes" 120 parmacs-shared 3
+}
+
+# Programs that know nothing of Merino.
+system_v() {
+  local name
+  nodes 3
+  for name in memory semaphores undo objects habits; do
+    program "System V: $name on 3 nodes" 200 as-node "$PWD/out/lib/libmerino-sysv.so" 0x4d0000 "$programs/systemv-$name"
+  done
+}
+
 connections() {
   nodes 2
   ends "connected by exchange" 120 0 'connected by exchange: path MTU 4096' \
@@ -197,10 +220,16 @@ settings() {
     "${run[@]}" -n 1 -- env MERINO_DEVICE=nosuch0 "$join" : -n 1 -- "$join"
   refused "fabrics differ" -18 'MERINO_FABRIC is host at node 0 and verbs at node 1' \
     "${run[@]}" -n 1 -- env MERINO_FABRIC=host "$join" : -n 1 -- "$join"
-  refused "1 MiB of locked memory" -4 'limit of locked memory is 1024 KiB .*memlock' \
+  refused "1 MiB of locked memory" -4 'limit of locked memory is 1024 KiB .*memlock.*no MERINO_CAPACITY is small enough' \
     prlimit --memlock=1048576:1048576 "${as_user[@]}" "$join"
+  as_user=(prlimit --memlock=8388608:8388608 "${as_user[@]}")
+  refused "8 MiB of locked memory and a large capacity" -4 'is 8192 KiB .*memlock.*; or set MERINO_CAPACITY=1G or less' \
+    env MERINO_CAPACITY=64G "${as_user[@]}" "${run[@]}" -n 2 -- "$join"
+  ends "with that capacity it joins" 120 0 '^JOIN 0' env MERINO_CAPACITY=1G "${as_user[@]}" "${run[@]}" -n 2 -- "$join"
+  ends "8 MiB of locked memory and no capacity demanded" 120 0 '^PASS jacobi' \
+    env -u MERINO_CAPACITY "${as_user[@]}" "${run[@]}" -n 2 -- "$examples/jacobi" 40 4
   ends "a device that does not exist, and nothing demanded: the host fabric, and why" 120 0 \
-    'fabric host \(node 0 has no RDMA device: .*nosuch0' \
+    'fabric host \(node 0 has no RDMA device that can be used: .*nosuch0' \
     env -u MERINO_FABRIC MERINO_DEVICE=nosuch0 MERINO_LOG=info "${run[@]}" -n 2 -- "$join"
 }
 
@@ -224,7 +253,7 @@ doctor() {
 }
 
 parts=("$@")
-[ $# -gt 0 ] || parts=(choice programs_of_two forks_and_leaving programs_of_others stress run_examples connections settings
-  tests_of_verbs doctor)
+[ $# -gt 0 ] || parts=(choice programs_of_two forks_and_leaving programs_of_others stress run_examples compatibility
+  system_v connections settings tests_of_verbs doctor)
 for name in "${parts[@]}"; do part "${name//_/ }" "$name"; done
 exit "$failed"

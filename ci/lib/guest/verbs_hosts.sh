@@ -66,6 +66,26 @@ jobs() {
   MERINO_LOCKS=200 program "locks across hosts" 400 locks 20
 }
 
+# Programs written for TreadMarks and for PARMACS.
+compatibility() {
+  passes "the TreadMarks example across hosts" 240 treadmarks "$examples/treadmarks" 8
+  program "PARMACS: lu across hosts" 240 parmacs-lu 4 16
+}
+
+# Programs that know nothing of Merino; the server and its workers are on both hosts.
+system_v() {
+  local name library=$PWD/out/lib/libmerino-sysv.so
+  for name in memory semaphores undo objects; do
+    program "System V: $name across hosts" 240 as-node "$library" 0x4d0000 "$programs/systemv-$name"
+  done
+  # shellcheck disable=SC2016 # each node's shell knows its number
+  ends "System V: a server and its workers across hosts" 240 0 '^5133 primes below 50000$' \
+    "$merino" run "${placement[@]}" -- sh -c '
+      export LD_PRELOAD="$1"
+      [ "$MERINO_NODE" -gt 0 ] && exec "$0-worker" out
+      exec "$0-server" out 50000 3' "$programs/primes" "$library"
+}
+
 more_jobs() {
   program "collectives across hosts" 240 collectives
   MERINO_CONNECT=exchange passes "jacobi across hosts, connected by exchange" 240 jacobi "$examples/jacobi" 60 5
@@ -88,6 +108,8 @@ if [ "$network" = good ]; then
   part "placement" placed
   part "refusal" host_fabric_is_refused
   part "jobs" jobs
+  part "compatibility" compatibility
+  part "System V" system_v
   part "more jobs" more_jobs
 else
   part "jobs" jobs_over_a_bad_network

@@ -15,11 +15,11 @@ package_checks() {
   sed 's/\.target(name: "Heap")/.target(name: "Heap", swiftSettings: onCoroutines)/' Package.swift \
     >"$install_work/wrong/Package.swift"
   check_fails "check-package-flags finds unsafe flags two layers down" 'the library MerinoC has unsafeFlags in Heap' \
-    ci/check-package-flags "$install_work/wrong"
+    own_temporary ci/check-package-flags "$install_work/wrong"
   sed 's/\.target(name: "Heap")/.target(name: "Heap", dependencies: [argumentParser])/' Package.swift \
     >"$install_work/wrong/Package.swift"
   check_fails "check-package-flags finds a package that a library needs" 'needs ArgumentParser of a package in Heap' \
-    ci/check-package-flags "$install_work/wrong"
+    own_temporary ci/check-package-flags "$install_work/wrong"
 }
 
 # tagged_clone FOLDER VERSION: what is in the work tree, committed or not, as a repository with a tag.
@@ -37,6 +37,13 @@ tagged_clone() {
 package_build() {
   local swift_package=(--package-path "$install_work/package" --cache-path "$install_work/swiftpm"
     --config-path "$install_work/swiftpm-config" --security-path "$install_work/swiftpm-security")
-  swift package "${swift_package[@]}" config set-mirror --original https://example.org/merino.git --mirror "$1" &&
-    timeout --kill-after=5 600 swift build "${swift_package[@]}"
+  own_temporary swift package "${swift_package[@]}" config set-mirror --original https://example.org/merino.git \
+    --mirror "$1" &&
+    own_temporary timeout --kill-after=5 600 swift build "${swift_package[@]}"
+}
+
+# own_temporary COMMAND...: SwiftPM leaves lock files, named for each package and cache, in the folder for temporary files.
+own_temporary() {
+  mkdir -p "$install_work/temporary"
+  TMPDIR=$install_work/temporary "$@"
 }

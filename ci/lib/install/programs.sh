@@ -5,8 +5,11 @@ install_program_checks() {
   # Where nothing leads back to the repository.
   mkdir "$install_work/away"
   cp Examples/{jacobi,treadmarks}.c Tests/Programs/{segments.c,check.h} "$install_work/away/"
+  mkdir "$install_work/away/parmacs"
+  cp Tests/Parmacs/{{lu,heap,shared}.c.in,check.h} "$install_work/away/parmacs/"
   cp Examples/*.cpp Examples/*.f90 "$install_work/away/" 2>/dev/null || true
   pkg_config_checks "$site"
+  compatibility_checks "$site"
   cmake_checks "$site"
   moved_checks "$site"
   module_checks "$site"
@@ -23,7 +26,9 @@ compiled() {
   shift 4
   flags=$(pkg-config "$@" --cflags --libs "$package") || return 1
   # A folder outside the loader's path is named when linking, as for any library.
-  [ "$package$*" != merino ] || flags+=" -Wl,-rpath,$(pkg-config --variable=libdir "$package")"
+  case $package$* in
+    merino | merino-parmacs) flags+=" -Wl,-rpath,$(pkg-config --variable=libdir "$package")" ;;
+  esac
   $compiler -O1 -Wall -Wextra -Werror "$source" -o "$target" $flags
 }
 
@@ -60,9 +65,6 @@ pkg_config_checks() {
   check "jacobi.c by pkg-config merino-static and lld" away compiled \
     "gcc -std=c11 -fuse-ld=lld -B$(dirname "$(command -v swift)") -Wl,--gc-sections" jacobi.c ./jacobi-lld merino-static
   check "it runs on 4 nodes" job ./jacobi-lld 400 50
-  check "treadmarks.c by pkg-config" away compiled \
-    "gcc -std=c11 -I$(away pkg-config --variable=treadmarks_includedir merino)" treadmarks.c ./treadmarks merino
-  check "it runs on 4 nodes" job ./treadmarks
   # Errors of every kind go through the casts that fail where a static runtime is linked wrongly.
   check "segments.c by pkg-config merino-static" away compiled "gcc -std=gnu11 -pthread -DWITH_MERINO" segments.c \
     ./segments-static merino-static
@@ -114,6 +116,9 @@ cmake_checks() {
   for name in $(examples_in cpp | sed 's/$/-cpp/') $(examples_in f90 | sed 's/$/-f90/'); do
     check "$name by CMake runs on 4 nodes" job "project/build/$name"
   done
+  check "treadmarks.c by CMake runs on 4 nodes" job project/build/treadmarks
+  check "lu.c.in by CMake runs on 4 nodes" job project/build/lu 4
+  check "heap.c.in by CMake, its heap carried, runs on 4 nodes" job project/build/heap 4
   check "the one needs libmerino.so" needs_merino yes project/build/jacobi
   check "the other does not" needs_merino no project/build/jacobi_static
   check "the other is bound at load" away "$install_repository/ci/check-needs" project/build/jacobi_static
@@ -139,6 +144,7 @@ cmake_project() {
     echo "find_package(Merino \${ASKED} REQUIRED)"
     cmake_program jacobi jacobi.c merino
     cmake_program jacobi_static jacobi.c merino_static
+    cmake_compatibility
     for name in $(examples_in cpp); do cmake_program "$name-cpp" "$name.cpp" merino; done
     for name in $(examples_in f90); do cmake_program "$name-f90" "$name.f90" fortran; done
   } >"$1/CMakeLists.txt"
