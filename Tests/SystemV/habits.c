@@ -15,16 +15,18 @@
 
 enum { BYTES = 64 * 1024 };
 
-// One sets a flag, the others sleep until they see it.
+// One sets a flag, the others sleep until they see it. What was written before the flag needs a sleep on either side:
+// before the flag is set, and after it is seen (docs/system-v.md).
 static void polling(volatile int *flags, int set) {
   meet(set);
   for (int round = 1; round <= 5; round++) {
     if (me == round % all) {
       flags[2000] = 10 * round;
-      flags[0] = round;
       usleep(1000);
+      flags[0] = round;
     }
     while (flags[0] < round) usleep(1000);
+    usleep(1000);
     CHECK(flags[2000] == 10 * round, "what was written before the flag");
     flags[100 * (me + 1)] = round;
     for (int k = 0; k < all; k++) {
