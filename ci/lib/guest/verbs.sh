@@ -158,7 +158,7 @@ compatibility() {
   nodes 2
   program "the TreadMarks program on 2 nodes" 120 treadmarks 10
   nodes 3
-  passes "the TreadMarks example on 3 nodes" 120 treadmarks "$examples/treadmarks" 9
+  passes "the TreadMarks example on 3 nodes" 120 treadmarks "$examples/treadmarks" 8
   program "PARMACS: globals on 3 nodes" 120 parmacs-globals -p 3
   program "PARMACS: lu on 3 nodes" 120 parmacs-lu 3 48
   for name in queue pauses heap; do program "PARMACS: $name on 3 nodes" 120 "parmacs-$name" 3; done

@@ -68,7 +68,7 @@ jobs() {
 
 # Programs written for TreadMarks and for PARMACS.
 compatibility() {
-  passes "the TreadMarks example across hosts" 240 treadmarks "$examples/treadmarks" 8
+  passes "the TreadMarks example across hosts" 240 treadmarks "$examples/treadmarks" 7
   program "PARMACS: lu across hosts" 240 parmacs-lu 4 16
 }
 
