@@ -111,8 +111,8 @@ static void addresses(int set) {
 
 // Identifiers come and go: each is zeros, whatever the one before it left.
 static void reuse(int set) {
-  int wrong = 0;
-  for (int round = 0; round < 60; round++) {
+  int wrong = 0, rounds = scaled(60);
+  for (int round = 0; round < rounds; round++) {
     int id;
     size_t bytes = (size_t)(1 + round % 7) * 4096 - 5;
     if (me == round % all) NEED(shmget(first_key + 4, bytes, IPC_CREAT | IPC_EXCL | 0600));
@@ -130,29 +130,28 @@ static void reuse(int set) {
     if (me == (round + 1) % all) NEED(shmctl(id, IPC_RMID, NULL));
     meet(set);
   }
-  CHECK(wrong == 0, "sixty identifiers, one after the other");
+  CHECK(wrong == 0, "identifiers, one after the other");
 }
 
 // Many at once, as many as a program may want; pointers into them mean the same everywhere.
 static void many(int set) {
-  enum { COUNT = 40 };
-  int ids[COUNT];
-  int **cells[COUNT];
-  for (int i = 0; i < COUNT; i++) {
+  int count = scaled(40), ids[40];
+  int **cells[40];
+  for (int i = 0; i < count; i++) {
     NEED(ids[i] = shmget(first_key + 10 + i, 64 * 1024, IPC_CREAT | 0600));
     NEED(cells[i] = shmat(ids[i], NULL, 0));
   }
   meet(set);
   // Process 0 makes a chain through all of them, by offsets: addresses differ on one machine.
   if (me == 0) {
-    for (int i = 0; i < COUNT; i++) ((int *)cells[i])[17] = i + 1 < COUNT ? i + 1 : -1;
+    for (int i = 0; i < count; i++) ((int *)cells[i])[17] = i + 1 < count ? i + 1 : -1;
   }
   meet(set);
   int seen = 0;
   for (int i = 0; i >= 0; i = ((int *)cells[i])[17]) seen++;
-  CHECK(seen == COUNT, "forty segments at once");
+  CHECK(seen == count, "many segments at once");
   meet(set);
-  for (int i = 0; i < COUNT; i++) {
+  for (int i = 0; i < count; i++) {
     NEED(shmdt(cells[i]));
     if (i % all == me) NEED(shmctl(ids[i], IPC_RMID, NULL));
   }

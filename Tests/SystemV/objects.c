@@ -4,7 +4,7 @@
 
 #include "check.h"
 
-enum { ROUNDS = 150, SLOTS = 4 };
+enum { SLOTS = 4 };
 
 struct shared {
   pthread_mutex_t mutex, recursive, checking, zeros, queue_mutex;
@@ -49,21 +49,22 @@ static void initialise(struct shared *s) {
 }
 
 static void mutexes(struct shared *s, int set) {
-  for (int i = 0; i < ROUNDS; i++) {
+  const int rounds = scaled(150);
+  for (int i = 0; i < rounds; i++) {
     pthread_mutex_lock(&s->mutex);
     s->counter++;
     s->far_counter++;
     pthread_mutex_unlock(&s->mutex);
   }
   meet(set);
-  CHECK(s->counter == (long)ROUNDS * all && s->far_counter == s->counter, "a counter behind a mutex");
+  CHECK(s->counter == (long)rounds * all && s->far_counter == s->counter, "a counter behind a mutex");
   meet(set);
   // Zeros are a mutex, too, as static initialisers make them.
   pthread_mutex_lock(&s->zeros);
   s->counter++;
   pthread_mutex_unlock(&s->zeros);
   meet(set);
-  CHECK(s->counter == (long)(ROUNDS + 1) * all, "a mutex that nobody has initialised");
+  CHECK(s->counter == (long)(rounds + 1) * all, "a mutex that nobody has initialised");
   meet(set);
   for (int i = 0; i < 20; i++) {
     CHECK(pthread_mutex_lock(&s->recursive) == 0 && pthread_mutex_lock(&s->recursive) == 0, "taken twice");
@@ -73,7 +74,7 @@ static void mutexes(struct shared *s, int set) {
     CHECK(pthread_mutex_unlock(&s->recursive) == 0, "given back twice");
   }
   meet(set);
-  CHECK(s->counter == (long)(ROUNDS + 41) * all, "a counter behind a recursive mutex");
+  CHECK(s->counter == (long)(rounds + 41) * all, "a counter behind a recursive mutex");
   meet(set);
   if (me == 0) {
     CHECK(pthread_mutex_lock(&s->checking) == 0, "taken");
@@ -107,8 +108,9 @@ static void mutexes(struct shared *s, int set) {
 
 // A bounded queue: producers and consumers wait for one condition.
 static void conditions(struct shared *s, int set) {
+  const int each_makes = scaled(60);
   int producers = (all + 1) / 2, consumers = all / 2, is_producer = me % 2 == 0;
-  int items = consumers == 0 ? 0 : 60 * (is_producer ? consumers : producers);
+  int items = consumers == 0 ? 0 : each_makes * (is_producer ? consumers : producers);
   for (int i = 0; i < items; i++) {
     pthread_mutex_lock(&s->queue_mutex);
     while (is_producer ? s->in - s->out == SLOTS : s->in == s->out) pthread_cond_wait(&s->changed, &s->queue_mutex);
@@ -118,7 +120,7 @@ static void conditions(struct shared *s, int set) {
     pthread_mutex_unlock(&s->queue_mutex);
   }
   meet(set);
-  long each = 60L * consumers;
+  long each = (long)each_makes * consumers;
   CHECK(s->sum == producers * (each * (each + 1) / 2), "a queue with a condition loses nothing");
   // One that nobody signals, by both clocks.
   struct timespec due;
@@ -134,8 +136,8 @@ static void conditions(struct shared *s, int set) {
 }
 
 static void barriers(struct shared *s, int set) {
-  int wrong = 0, serial = 0;
-  for (int i = 0; i < 40; i++) {
+  int wrong = 0, serial = 0, rounds = scaled(40);
+  for (int i = 0; i < rounds; i++) {
     s->far[64 * me] = (char)i;
     int result = pthread_barrier_wait(&s->barrier);
     if (result == PTHREAD_BARRIER_SERIAL_THREAD) serial++;
@@ -143,18 +145,18 @@ static void barriers(struct shared *s, int set) {
     for (int k = 0; k < all; k++) wrong += s->far[64 * k] != (char)i;
     pthread_barrier_wait(&s->barrier);
   }
-  CHECK(wrong == 0, "forty rounds of a barrier");
+  CHECK(wrong == 0, "rounds of a barrier");
   pthread_mutex_lock(&s->mutex);
   s->serial += serial;
   pthread_mutex_unlock(&s->mutex);
   meet(set);
-  CHECK(s->serial == 40, "one of each round is told so");
+  CHECK(s->serial == rounds, "one of each round is told so");
   meet(set);
 }
 
 static void read_write(struct shared *s, int set) {
-  int torn = 0;
-  for (int i = 0; i < 60; i++) {
+  int torn = 0, rounds = 4 * scaled(15);
+  for (int i = 0; i < rounds; i++) {
     if (i % 4 == me % 4) {
       pthread_rwlock_wrlock(&s->lock);
       s->low++;
@@ -167,7 +169,7 @@ static void read_write(struct shared *s, int set) {
     }
   }
   meet(set);
-  CHECK(torn == 0 && s->low == 15L * all && s->high == s->low, "a read-write lock");
+  CHECK(torn == 0 && s->low == rounds / 4L * all && s->high == s->low, "a read-write lock");
   meet(set);
   if (me == 0) CHECK(pthread_rwlock_rdlock(&s->lock) == 0, "held for reading");
   meet(set);
@@ -184,17 +186,17 @@ static void posix_semaphores(struct shared *s, int set) {
   int value = -1;
   CHECK(sem_getvalue(&s->semaphore, &value) == 0 && value == 2, "its value");
   meet(set);
-  long produced = 0;
+  long produced = 0, turns = scaled(100);
   if (all > 1 && me < 2) {
     // A pipe of two processes.
-    for (int i = 0; i < 100; i++) {
+    for (long i = 0; i < turns; i++) {
       NEED(sem_wait(me == 0 ? &s->slots_free : &s->slots_used));
       if (me == 0) s->slots[i % SLOTS] = i + 1;
       else produced += s->slots[i % SLOTS];
       NEED(sem_post(me == 0 ? &s->slots_used : &s->slots_free));
     }
   }
-  if (me == 1) CHECK(produced == 5050, "a pipe of two semaphores");
+  if (me == 1) CHECK(produced == turns * (turns + 1) / 2, "a pipe of two semaphores");
   meet(set);
   if (me == 0) {
     struct timespec due;

@@ -72,22 +72,21 @@ static void values(int meeting_set) {
 
 // A counter in shared memory behind a semaphore, with and without SEM_UNDO, and a sum that all see in the end.
 static void exclusion(int meeting_set) {
-  enum { ROUNDS = 200 };
-  int set, id;
+  int set, id, rounds = scaled(200);
   NEED(set = semget(first_key + 2, 2, IPC_CREAT | 0600));
   NEED(id = shmget(first_key + 2, 8192, IPC_CREAT | 0600));
   long *counter = shmat(id, NULL, 0);
   NEED(counter);
   if (me == 0) set_value(set, 0, 1);
   meet(meeting_set);
-  for (int i = 0; i < ROUNDS; i++) {
+  for (int i = 0; i < rounds; i++) {
     NEED(change(set, 0, -1, i % 2 ? SEM_UNDO : 0));
     counter[0]++;
     counter[600]++;
     NEED(change(set, 0, 1, i % 2 ? SEM_UNDO : 0));
   }
   meet(meeting_set);
-  CHECK(counter[0] == (long)ROUNDS * all && counter[600] == (long)ROUNDS * all, "a counter behind a semaphore");
+  CHECK(counter[0] == (long)rounds * all && counter[600] == (long)rounds * all, "a counter behind a semaphore");
   meet(meeting_set);
   NEED(shmdt(counter));
   if (me == 0) {
@@ -98,7 +97,8 @@ static void exclusion(int meeting_set) {
 
 // A bounded buffer: the classical three semaphores.
 static void buffer(int meeting_set) {
-  enum { SLOTS = 5, ITEMS = 120, FREE = 0, USED = 1, MUTEX = 2 };
+  enum { SLOTS = 5, FREE = 0, USED = 1, MUTEX = 2 };
+  const int items = scaled(120);
   struct ring {
     long slots[SLOTS], in, out, sum;
   } *ring;
@@ -113,7 +113,7 @@ static void buffer(int meeting_set) {
   meet(meeting_set);
   int is_producer = me % 2 == 0, producers = (all + 1) / 2, consumers = all / 2;
   if (consumers == 0) is_producer = 0;
-  for (int i = 0; consumers > 0 && i < ITEMS * (is_producer ? consumers : producers); i++) {
+  for (int i = 0; consumers > 0 && i < items * (is_producer ? consumers : producers); i++) {
     struct sembuf enter[2] = {{is_producer ? FREE : USED, -1, 0}, {MUTEX, -1, 0}};
     struct sembuf leave[2] = {{MUTEX, 1, 0}, {is_producer ? USED : FREE, 1, 0}};
     NEED(semop(set, enter, 2));
@@ -122,7 +122,7 @@ static void buffer(int meeting_set) {
     NEED(semop(set, leave, 2));
   }
   meet(meeting_set);
-  long each = (long)ITEMS * consumers;
+  long each = (long)items * consumers;
   CHECK(ring->sum == producers * (each * (each + 1) / 2), "a bounded buffer loses nothing");
   meet(meeting_set);
   NEED(shmdt(ring));

@@ -170,7 +170,7 @@ system_v() {
   local name
   nodes 3
   for name in memory semaphores undo objects habits; do
-    program "System V: $name on 3 nodes" 200 as-node "$PWD/out/lib/libmerino-sysv.so" 0x4d0000 "$programs/systemv-$name"
+    SYSTEMV_PERCENT=15 program "System V: $name on 3 nodes" 200 as-node "$PWD/out/lib/libmerino-sysv.so" 0x4d0000 "$programs/systemv-$name"
   done
 }
 

@@ -75,8 +75,9 @@ compatibility() {
 # Programs that know nothing of Merino; the server and its workers are on both hosts.
 system_v() {
   local name library=$PWD/out/lib/libmerino-sysv.so
-  for name in memory semaphores undo objects; do
-    program "System V: $name across hosts" 240 as-node "$library" 0x4d0000 "$programs/systemv-$name"
+  for name in semaphores undo objects; do
+    program "System V: $name across hosts" 240 as-node "$library" 0x4d0000 \
+      env SYSTEMV_PERCENT=8 "$programs/systemv-$name"
   done
   # shellcheck disable=SC2016 # each node's shell knows its number
   ends "System V: a server and its workers across hosts" 240 0 '^5133 primes below 50000$' \
