@@ -59,7 +59,7 @@ slurm_is_up() {
 }
 
 slurm_has() {
-  srun --mpi=list 2>&1 | grep -qw "$1"
+  grep -qw "$1" <<<"$(srun --mpi=list 2>&1)"
 }
 
 slurm_down() {

@@ -115,7 +115,7 @@ systemv_tools() {
       print "size ", unpack("x48 Q", $buffer), "\n";
       exec("ipcrm", "-m", "4096") if $ARGV[0]') || { echo "$output"; return 1; }
   grep -q '^Shared memory id: 4096$' <<<"$output" && grep -q '^size 70000$' <<<"$output" || { echo "$output"; return 1; }
-  ! ipcs -m | grep -q ' 70000 '
+  ! grep -q ' 70000 ' <<<"$(ipcs -m)"
 }
 
 # A server and workers, which are programs of their own: on one machine by hand, and as a job.

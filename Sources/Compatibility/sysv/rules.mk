@@ -20,3 +20,4 @@ $(OUT)/lib/libmerino-sysv.so: $(SYSV_OBJECTS)
 	@mkdir -p $(OUT)/lib
 	$(CC) -shared -o $@ $(SYSV_OBJECTS) -L$(OUT)/lib -lmerino -ldl -lpthread -Wl,-soname,libmerino-sysv.so -Wl,-z,now \
 	  -Wl,-z,defs -Wl,-rpath,'$$ORIGIN'
+	@strip --strip-debug $@

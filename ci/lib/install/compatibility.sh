@@ -17,6 +17,24 @@ compatibility_checks() {
   check "it runs on 4 nodes" with_shared_globals job ./parmacs/shared 4
 }
 
+# Programs that know nothing of Merino, by cc and nothing else.
+systemv_checks_installed() {
+  install_prefix=$1
+  check "primes-server.c and primes-worker.c without Merino" away systemv_plain
+  check "they run on 4 nodes" away systemv_primes "$(away pkg-config --variable=sysv_library merino)" \
+    "$install_prefix/bin/merino"
+}
+
+systemv_plain() {
+  cc -O2 -std=gnu11 sysv/primes-server.c -o sysv/primes-server && cc -O2 -std=gnu11 sysv/primes-worker.c -o sysv/primes-worker
+}
+
+# systemv_primes LIBRARY MERINO
+systemv_primes() {
+  ends_with 0 '^25997 primes below 300000$' env LD_PRELOAD="$1" "$2" run -n 1 -- sysv/primes-server . 300000 3 : \
+    -n 3 -- sysv/primes-worker .
+}
+
 with_shared_globals() {
   MERINO_PARMACS_GLOBALS=shared "$@"
 }

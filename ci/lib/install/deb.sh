@@ -59,7 +59,8 @@ deb_compatibility() {
   deb_run "$1" ./treadmarks-deb || return 1
   m4 "$1/usr/share/merino/parmacs/c.m4.merino" parmacs/lu.c.in >parmacs/lu-deb.c || return 1
   gcc parmacs/lu-deb.c -o lu-deb $(deb_flags "$1" merino-parmacs) || return 1
-  deb_run "$1" ./lu-deb 4
+  deb_run "$1" ./lu-deb 4 || return 1
+  systemv_primes "$(deb_libraries "$1")/libmerino-sysv.so" "$1/usr/bin/merino"
 }
 
 # deb_flags ROOT PACKAGE: those that lead to the system's own folders are left out where the packages are installed.

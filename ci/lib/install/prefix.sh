@@ -72,7 +72,8 @@ unknown() {
 
 archive_symbols() {
   local others
-  nm -g --defined-only "$1" | grep -q ' T merino_init$' || { echo "$1 has no merino_init"; return 1; }
+  # Not by a pipe: grep -q ends at the first match, and nm would be ended by the pipe.
+  grep -q ' T merino_init$' <<<"$(nm -g --defined-only "$1")" || { echo "$1 has no merino_init"; return 1; }
   others=$(nm -g --defined-only "$1" | awk 'NF == 3 && $3 !~ /^merino_/ { print $3 }')
   [ -z "$others" ] || { echo "$1 has" $others; return 1; }
 }

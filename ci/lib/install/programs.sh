@@ -7,9 +7,11 @@ install_program_checks() {
   cp Examples/{jacobi,treadmarks}.c Tests/Programs/{segments.c,check.h} "$install_work/away/"
   mkdir "$install_work/away/parmacs"
   cp Tests/Parmacs/{{lu,heap,shared}.c.in,check.h} "$install_work/away/parmacs/"
+  cp -r Examples/SystemV "$install_work/away/sysv"
   cp Examples/*.cpp Examples/*.f90 "$install_work/away/" 2>/dev/null || true
   pkg_config_checks "$site"
   compatibility_checks "$site"
+  systemv_checks_installed "$site"
   cmake_checks "$site"
   moved_checks "$site"
   module_checks "$site"
@@ -102,7 +104,7 @@ archive_only_checks() {
 # needs_merino yes|no PROGRAM
 needs_merino() {
   local found=no
-  if readelf -dW "$install_work/away/$2" | grep -q 'NEEDED.*\[libmerino\.so\.[0-9]*\]'; then found=yes; fi
+  if grep -q 'NEEDED.*\[libmerino\.so\.[0-9]*\]' <<<"$(readelf -dW "$install_work/away/$2")"; then found=yes; fi
   [ "$found" = "$1" ]
 }
 

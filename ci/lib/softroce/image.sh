@@ -82,7 +82,7 @@ PYTHON
   # The payload ends with four bytes of its own, which xz reports as an error after it has written everything.
   xz -dc --single-stream "$out.payload" >"$out" 2>/dev/null || true
   # 18 = XEN_ELFNOTE_PHYS32_ENTRY: the kernel can be started by PVH.
-  if ! readelf -nW "$out" 2>/dev/null | grep -q '0x00000012'; then cp "$bzimage" "$out"; fi
+  if ! grep -q '0x00000012' <<<"$(readelf -nW "$out" 2>/dev/null)"; then cp "$bzimage" "$out"; fi
   rm -f "$out.payload"
 }
 
