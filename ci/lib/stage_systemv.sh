@@ -12,7 +12,7 @@ stage_systemv() {
   # 256 keys of this run's own.
   systemv_key=$((0x4d000000 + ($$ & 0xffff) * 256))
   check "the library takes libc's names and no others" systemv_names
-  for name in memory semaphores undo objects habits edges; do
+  for name in memory semaphores undo objects habits costs edges; do
     check "Tests/SystemV/$name.c compiles" systemv_compile "Tests/SystemV/$name.c" "$directory/$name"
   done
   for name in memory semaphores undo objects habits; do
@@ -22,6 +22,8 @@ stage_systemv() {
   for nodes in 1 2; do
     for name in memory semaphores objects; do systemv_checks "$name on $nodes nodes" systemv_job "$nodes" "$directory/$name"; done
   done
+  systemv_checks "costs, the kernel's" systemv_by_hand 2 "$directory/costs"
+  systemv_checks "costs on 2 nodes" systemv_job 2 "$directory/costs"
   LD_PRELOAD=$systemv_library systemv_checks "semaphores, in no job" systemv_by_hand 2 "$directory/semaphores"
   for nodes in 1 4; do
     systemv_checks "Perl on $nodes nodes" systemv_job "$nodes" perl Tests/SystemV/ring.pl
