@@ -56,6 +56,11 @@ public final class Cluster: Sendable {
   ///   changed; `.peerLost` where a node died (this process has left then, too).
   public func finalize() throws(MerinoError) { try runtime.finalize() }
 
+  /// Throws what `finalize` would throw at this moment because of locks held or threads that wait.
+  package func checkMayFinalize() throws(MerinoError) {
+    if let reason = try runtime.reasonToStay() { throw reason }
+  }
+
   /// Ends the whole job: this process exits with `code` at once, and the launcher ends the other nodes. A process that has
   /// left, or is a child made by fork(), ends alone.
   public func abort(code: Int32) -> Never {

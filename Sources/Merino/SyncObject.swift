@@ -131,7 +131,9 @@ final class ObjectTable: Sendable {
     let inUse = MerinoError(.busy, "could not destroy a \(kind.name): it is held, or somebody waits for it.")
     if engine.holdsLock(id) { throw inUse }
     do throws(EngineError) {
-      try engine.tryAcquireLock(id)
+      // A lock that is the object: whether it is free. The others' is held for moments, as by the last thread to come to
+      // a barrier, which has let the others go already; one of them may destroy the barrier now.
+      if kind == .lock { try engine.tryAcquireLock(id) } else { try engine.acquireLock(id) }
     } catch .busy {
       throw inUse
     } catch {
@@ -139,12 +141,15 @@ final class ObjectTable: Sendable {
     }
     let place = engine.stateWords(ofLock: id)
     var idle = false
+    var isThere = false
     try attempting("destroy a \(kind.name)") { () throws(EngineError) in
-      let words = try engine.readControl(place.node, place.offset, count: 6)
-      idle = isIdle(words)
+      var words = try engine.readControl(place.node, place.offset, count: 7)
+      isThere = words.removeLast() == raw
+      idle = isThere && isIdle(words)
       if idle { try engine.writeControl(place.node, place.offset + 48, [0]) }
       try engine.releaseLock(id)
     }
+    if !isThere { throw Self.invalid(raw, kind) }
     if !idle { throw inUse }
     state.withLock { $0.known[id] = nil }
   }

@@ -2,6 +2,7 @@ import CMerino
 import FaultHandler
 import Glibc
 import Merino
+import SystemV
 
 @c @implementation
 public func merino_init() -> Int32 { merino_init_with(nil) }
@@ -45,7 +46,13 @@ private func clusterOptions(
 
 @c @implementation
 public func merino_finalize() -> Int32 {
-  result { () throws(MerinoError) in try Cluster.current().finalize() }
+  result { () throws(MerinoError) in
+    let cluster = try Cluster.current()
+    // First, as what is done before finalize: it takes a lock.
+    try cluster.checkMayFinalize()
+    SharedMemory.detachAtEnd()
+    try cluster.finalize()
+  }
 }
 
 @c @implementation

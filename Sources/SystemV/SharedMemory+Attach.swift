@@ -108,6 +108,25 @@ extension SharedMemory {
     }
   }
 
+  /// What is still attached when the process leaves is attached no more, as at the end of a process: others may wait for
+  /// that. Its pages stay mapped until it has left. What fails here fails in leaving, too.
+  package static func detachAtEnd() {
+    guard let memory = current.withLock({ $0 }) else { return }
+    let attachments = memory.state.withLock { state in
+      defer { state.attachments = [:] }
+      return state.attachments.values.map(\.identifier)
+    }
+    if attachments.isEmpty { return }
+    try? memory.table.withLock { () throws(SystemVError) in
+      for identifier in attachments {
+        guard let index = try? memory.table.find(identifier, "leave") else { continue }
+        memory.table[index].detachTime = time(nil)
+        memory.table[index].lastProcess = getpid()
+        memory.countOut(index)
+      }
+    }
+  }
+
   /// One attachment less. Under the table's lock.
   func countOut(_ index: Int) {
     let entry = table[index]

@@ -18,7 +18,7 @@ package final class SharedMemory: Sendable {
 
   let table: Table
   let state = Mutex(State())
-  private static let current = Mutex<SharedMemory?>(nil)
+  static let current = Mutex<SharedMemory?>(nil)
 
   private init(_ cluster: Cluster) throws(MerinoError) { table = try Table(cluster) }
 

@@ -184,6 +184,74 @@ static void signals(char *bytes, int set) {
 
 static void on_alarm(int number) { handled = number; }
 
+static void on_alarm_jump(int number) {
+  (void)number;
+  siglongjmp(back, 1);
+}
+
+static int ends_of_pipe[2];
+static void on_alarm_write(int number) {
+  (void)number;
+  // The usual way to tell a loop of poll(2).
+  ssize_t written = write(ends_of_pipe[1], "x", 1);
+  (void)written;
+}
+
+// A handler that leaves a wait by siglongjmp, which leaves nothing of the wait behind; one that writes to a pipe.
+static void handlers(int *cells, int set) {
+  int own;
+  struct sembuf down = {0, -1, 0};
+  struct sigaction jump = {.sa_handler = on_alarm_jump}, tell = {.sa_handler = on_alarm_write};
+  NEED(own = semget(IPC_PRIVATE, 1, 0600));
+  NEED(sigaction(SIGALRM, &jump, NULL));
+  if (sigsetjmp(back, 1) == 0) {
+    alarm(1);
+    semop(own, &down, 1);
+    CHECK(0, "a wait that nobody ends");
+  }
+  CHECK(semctl(own, 0, GETNCNT) == 0, "left by siglongjmp: nobody waits");
+  CHECK(change(own, 0, 1, 0) == 0 && semop(own, &down, 1) == 0, "and the semaphore is good");
+  NEED(semctl(own, 0, IPC_RMID));
+  NEED(pipe(ends_of_pipe));
+  NEED(sigaction(SIGALRM, &tell, NULL));
+  cells[me] = 0;
+  ualarm(1000, 1000);
+  for (int i = 0; i < 300; i++) {
+    NEED(change(set, 3, 1, 0));
+    NEED(change(set, 3, -1, 0));
+    cells[me]++;
+  }
+  ualarm(0, 0);
+  char byte;
+  usleep(2000);
+  CHECK(cells[me] == 300, "handlers that write to a pipe in the middle of everything");
+  raise(SIGALRM);
+  CHECK(read(ends_of_pipe[0], &byte, 1) == 1, "and are heard");
+  close(ends_of_pipe[0]);
+  close(ends_of_pipe[1]);
+  meet(set);
+}
+
+// A small stack for handlers, as programs have it: what serves a page fault is larger.
+static void small_stack(char *bytes, int set) {
+  static char memory[8192];
+  stack_t small = {.ss_sp = memory, .ss_size = sizeof memory}, found;
+  NEED(sigaltstack(&small, NULL));
+  NEED(sigaltstack(NULL, &found));
+  CHECK(found.ss_sp == memory && found.ss_size == sizeof memory, "sigaltstack");
+  memset(memory, 0x55, sizeof memory);
+  if (me == 0) memset(bytes, 99, BYTES);
+  meet(set);
+  CHECK(bytes[8 * 4096] == 99, "pages come with a small stack");
+  int touched_bytes = 0;
+  for (size_t i = 0; i < sizeof memory; i++) touched_bytes += memory[i] != 0x55;
+  CHECK(touched_bytes == 0 || all == 1, "without it");
+  stack_t none = {.ss_flags = SS_DISABLE};
+  NEED(sigaltstack(&none, &found));
+  CHECK(found.ss_sp == memory, "the one that was set");
+  meet(set);
+}
+
 // A handler ends the wait for a semaphore.
 static void interruptions(sem_t *semaphore, int set) {
   int own;
@@ -226,7 +294,12 @@ static void others(int set) {
 int main(int count, char **arguments) {
   (void)count;
   begin(arguments);
+  // Before anything of System V.
+  signal(SIGSEGV, on_fault);
   int set = meeting(), id;
+  struct sigaction early;
+  NEED(sigaction(SIGSEGV, NULL, &early));
+  CHECK(early.sa_handler == on_fault, "a handler that was set before is told of");
   NEED(id = shmget(first_key + 1, BYTES, IPC_CREAT | 0600));
   char *bytes = shmat(id, NULL, 0);
   NEED(bytes);
@@ -238,6 +311,8 @@ int main(int count, char **arguments) {
   file_locks((int *)bytes, set);
   signals(bytes, set);
   interruptions((sem_t *)(bytes + 20000), set);
+  handlers((int *)(bytes + 40000), set);
+  small_stack(bytes, set);
   others(set);
   NEED(shmdt(bytes));
   if (me == 0) NEED(shmctl(id, IPC_RMID, NULL));

@@ -146,6 +146,17 @@ static void waiting(int meeting_set) {
     CHECK(change(set, 0, 0, 0) == 0, "waited for zero");
   }
   meet(meeting_set);
+  // What it takes itself comes first: 5 - 4 is not zero, and 4 - 4 is.
+  if (me == 0) {
+    struct sembuf down_to_zero[2] = {{1, -4, 0}, {1, 0, 0}};
+    if (all == 1) set_value(set, 1, 4);
+    CHECK(semop(set, down_to_zero, 2) == 0 && value(set, 1) == 0, "took some and waited for zero");
+  } else if (me == 1) {
+    set_value(set, 1, 5);
+    while (semctl(set, 1, GETZCNT) < 1) usleep(1000);
+    NEED(change(set, 1, -1, 0));
+  }
+  meet(meeting_set);
   if (me == 0) {
     while (semctl(set, 1, GETNCNT) < all - 1) usleep(1000);
     CHECK(1, "GETNCNT counts those who wait for more");

@@ -12,10 +12,10 @@ stage_systemv() {
   # 256 keys of this run's own.
   systemv_key=$((0x4d000000 + ($$ & 0xffff) * 256))
   check "the library takes libc's names and no others" systemv_names
-  for name in memory semaphores undo objects habits costs edges; do
+  for name in memory semaphores undo ends objects habits costs edges; do
     check "Tests/SystemV/$name.c compiles" systemv_compile "Tests/SystemV/$name.c" "$directory/$name"
   done
-  for name in memory semaphores undo objects habits; do
+  for name in memory semaphores undo ends objects habits; do
     systemv_checks "$name, the kernel's" systemv_by_hand 4 "$directory/$name"
     systemv_checks "$name on 4 nodes" systemv_job 4 "$directory/$name"
   done
@@ -29,7 +29,7 @@ stage_systemv() {
     systemv_checks "Perl on $nodes nodes" systemv_job "$nodes" perl Tests/SystemV/ring.pl
     systemv_checks "Python on $nodes nodes" systemv_job "$nodes" /usr/bin/python3 Tests/SystemV/ring.py
   done
-  check "ipcmk and ipcrm of util-linux" systemv_tools
+  check "ipcmk of util-linux" systemv_tools
   systemv_example
   systemv_edges
   systemv_mutations
@@ -106,17 +106,18 @@ systemv_sweep() {
   true
 }
 
-# One node makes memory, the other finds it by its identifier and removes it, by programs of util-linux.
+# One node makes memory and a set by a program of util-linux, the other finds and removes them.
 systemv_tools() {
   local output
-  output=$(LD_PRELOAD=$systemv_library timeout 20 "$programs_run" run -n 1 -- ipcmk -M 70000 : -n 1 -- \
+  output=$(LD_PRELOAD=$systemv_library timeout 20 "$programs_run" run -n 1 -- ipcmk -M 70000 -S 3 : -n 1 -- \
     perl -e '
-      # The first identifier of a job; ipcmk takes a key at random.
-      my $buffer = "";
-      until (shmctl(4096, 2, $buffer)) { select(undef, undef, undef, 0.01) }
-      print "size ", unpack("x48 Q", $buffer), "\n";
-      exec("ipcrm", "-m", "4096") if $ARGV[0]') || { echo "$output"; return 1; }
-  grep -q '^Shared memory id: 4096$' <<<"$output" && grep -q '^size 70000$' <<<"$output" || { echo "$output"; return 1; }
+      # The first identifiers of a job; ipcmk takes keys at random.
+      my ($memory, $set) = ("", "");
+      until (shmctl(4096, 2, $memory) && semctl(4096, 0, 2, $set)) { select(undef, undef, undef, 0.01) }
+      print "size ", unpack("x48 Q", $memory), "\n";
+      shmctl(4096, 0, 0) && semctl(4096, 0, 0, 0) && print "removed\n";') || { echo "$output"; return 1; }
+  grep -q '^Shared memory id: 4096$' <<<"$output" && grep -q '^Semaphore id: 4096$' <<<"$output" &&
+    grep -q '^size 70000$' <<<"$output" && grep -q '^removed$' <<<"$output" || { echo "$output"; return 1; }
   ! grep -q ' 70000 ' <<<"$(ipcs -m)"
 }
 
@@ -165,6 +166,10 @@ systemv_mutations() {
   systemv_mutation "SETVAL voids nothing" SemaphoreControl.c 's/set->state->semaphores\[number\].epoch++;//' undo
   systemv_mutation "nothing is undone" Join.c 's/  sysv_semaphores_undo();//' undo
   systemv_mutation "operations are not taken back" SemaphoreOperate.c 's/for (done--; done > 0; done--)/if (0)/' semaphores
+  systemv_mutation "files stay open at the end" Join.c 's/  sysv_files_close();//' ends
+  systemv_mutation "handlers run in the middle of a wait" Interrupt.c 's/if (!held.is_held) return held;/return held;/' habits
+  systemv_mutation "who takes some and waits for zero is not woken" SemaphoreOperate.c \
+    's/(net < 0 \&\& semaphore->falling > 0)/(net < 0 \&\& semaphore->value == 0 \&\& semaphore->falling > 0)/' semaphores
   systemv_mutation "nobody is woken" SemaphoreSets.c 's/if (wakes) must/if (0) must/' semaphores
   systemv_mutation "mutexes are libc's" Mutex.c \
     's/^  if (!sysv_is_shared(mutex)) return real()->pthread_mutex_\(un\)\?lock/  return real()->pthread_mutex_\1lock/' objects

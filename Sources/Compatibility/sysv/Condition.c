@@ -4,8 +4,10 @@
 static int wait_with(pthread_cond_t *condition, pthread_mutex_t *mutex, const uint64_t *limit) {
   struct sysv_local *local = sysv_object(condition, SYSV_CONDITION, CLOCK_REALTIME);
   struct sysv_local *held = sysv_object(mutex, SYSV_MUTEX, PTHREAD_MUTEX_NORMAL);
+  sysv_inside_begin();
   int result = limit == NULL ? merino_cond_wait(local->condition, held->lock)
                              : merino_cond_wait_within(local->condition, held->lock, *limit);
+  sysv_inside_end();
   switch (result) {
     case MERINO_SUCCESS: return 0;
     case MERINO_ETIMEDOUT: return ETIMEDOUT;
@@ -53,7 +55,8 @@ SYSV_EXPORT int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_
   if (shared < 0) return EINVAL;
   if (!shared) return real()->pthread_cond_timedwait(condition, mutex, due);
   struct sysv_local *local = sysv_object(condition, SYSV_CONDITION, CLOCK_REALTIME);
-  return wait_until(condition, mutex, (clockid_t)local->type, due);
+  /* Not as this process has met it: another may have made it anew. The caller has the mutex, which orders that. */
+  return wait_until(condition, mutex, (clockid_t)local->object->type, due);
 }
 
 SYSV_EXPORT int pthread_cond_clockwait(pthread_cond_t *condition, pthread_mutex_t *mutex, clockid_t clock,
@@ -66,7 +69,10 @@ SYSV_EXPORT int pthread_cond_clockwait(pthread_cond_t *condition, pthread_mutex_
 
 static int wake(pthread_cond_t *condition, int (*how)(merino_cond_t)) {
   struct sysv_local *local = sysv_object(condition, SYSV_CONDITION, CLOCK_REALTIME);
-  if (how(local->condition) != MERINO_SUCCESS) sysv_end("signalling a condition in shared memory");
+  sysv_inside_begin();
+  int result = how(local->condition);
+  sysv_inside_end();
+  if (result != MERINO_SUCCESS) sysv_end("signalling a condition in shared memory");
   return 0;
 }
 

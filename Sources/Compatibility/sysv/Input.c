@@ -1,6 +1,8 @@
 /* What fills a range of memory from a file. */
 #include "Transfer.h"
 
+#undef fread_unlocked /* a macro where the compiler optimises */
+
 #define FILLED(type, start, bytes, call) \
   do { \
     struct transfer transfer = sysv_transfer_begin(file, CALLER, 0); \
@@ -50,9 +52,18 @@ SYSV_EXPORT size_t fread(void *start, size_t size, size_t count, FILE *stream) {
   FILLED(size_t, start, size * count, fread(start, size, count, stream));
 }
 
-/* ---- The same, as programs call them that are compiled with _FORTIFY_SOURCE */
+SYSV_EXPORT size_t fread_unlocked(void *start, size_t size, size_t count, FILE *stream) {
+  if (!sysv_has_views()) return real()->fread_unlocked(start, size, count, stream);
+  int file = fileno(stream);
+  FILLED(size_t, start, size * count, fread_unlocked(start, size, count, stream));
+}
 
-SYSV_EXPORT MERINO_NORETURN void __chk_fail(void);
+SYSV_EXPORT ssize_t preadv(int file, const struct iovec *parts, int count, off_t offset) {
+  FILLED_PARTS(parts, count, preadv(file, parts, count, offset));
+}
+SYSV_EXPORT ssize_t preadv64(int, const struct iovec *, int, off64_t) __attribute__((alias("preadv")));
+
+/* ---- The same, as programs call them that are compiled with _FORTIFY_SOURCE */
 
 SYSV_EXPORT ssize_t __read_chk(int file, void *start, size_t bytes, size_t room) {
   if (bytes > room) __chk_fail();

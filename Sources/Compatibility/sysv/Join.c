@@ -4,10 +4,12 @@
 
 #include "Real.h"
 
+enum stage { NOT_JOINED, NODE, FAILED, LEAVING };
+
 static struct {
   pthread_mutex_t lock;
-  int is_joined; /* 0: not yet; 1: a node; -1: it failed, or it is over */
-  int error;
+  int stage;
+  int is_ours;   /* this library has joined, and not the program */
   pid_t process; /* that joined */
 } state = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -31,35 +33,50 @@ int sysv_is_in_job(void) {
   return now == 1;
 }
 
-int sysv_is_node(void) {
-  return __atomic_load_n(&state.is_joined, __ATOMIC_ACQUIRE) == 1 && state.process == getpid();
-}
+static enum stage stage(void) { return (enum stage)__atomic_load_n(&state.stage, __ATOMIC_ACQUIRE); }
 
-static int join(void) {
-  if (state.is_joined == 1) return 0;
-  if (state.is_joined == -1) {
-    errno = state.error;
-    return -1;
-  }
-  if (merino_init() != MERINO_SUCCESS) {
-    state.error = ENOSYS;
-    state.is_joined = -1;
-    return sysv_failed("cannot join the job, so System V's shared memory and semaphores are not there", state.error);
-  }
-  state.process = getpid();
-  sysv_callers_find();
-  /* A page fault that finds it blocked ends the process. */
+int sysv_is_node(void) { return stage() == NODE && state.process == getpid(); }
+
+/* Nothing is attached yet that a page fault could be about. */
+static void unblock_faults(void) {
   sigset_t faults;
   sigemptyset(&faults);
   sigaddset(&faults, SIGSEGV);
   real()->pthread_sigmask(SIG_UNBLOCK, &faults, NULL);
-  __atomic_store_n(&state.is_joined, 1, __ATOMIC_RELEASE);
+}
+
+static int join(void) {
+  if (stage() == NODE) return 0;
+  if (stage() == FAILED) {
+    errno = ENOSYS;
+    return -1;
+  }
+  sysv_files_look();
+  int result = merino_init();
+  state.is_ours = result == MERINO_SUCCESS;
+  /* A program that knows Merino has joined itself. */
+  if (result != MERINO_SUCCESS && merino_node() < 0) {
+    __atomic_store_n(&state.stage, FAILED, __ATOMIC_RELEASE);
+    return sysv_failed("cannot join the job, so System V's shared memory and semaphores are not there", ENOSYS);
+  }
+  state.process = getpid();
+  sysv_files_are_merinos();
+  sysv_callers_find();
+  sysv_fault_action_take();
+  unblock_faults();
+  __atomic_store_n(&state.stage, NODE, __ATOMIC_RELEASE);
   return 0;
+}
+
+/* A thread that goes on while another one ends the process: on one machine it would be ended any moment. */
+static void wait_for_the_end(void) {
+  while (stage() == LEAVING && state.process == getpid()) pause();
 }
 
 int sysv_join(void) {
   if (sysv_is_node()) return 0;
-  if (state.is_joined == 1) {
+  wait_for_the_end();
+  if (stage() == NODE || stage() == LEAVING) {
     /* A child: Merino has the sentence. Not the lock, which another thread may have held at the fork. */
     (void)merino_fence_release();
     return sysv_failed("System V's shared memory and semaphores", EPERM);
@@ -71,13 +88,17 @@ int sysv_join(void) {
 }
 
 /* Behind the program's own handlers of exit, which may still use what is attached: handlers run in the reverse order, and
- * this one is there before main. */
+ * this one is there before main. Leaving waits for the others, who may wait for what the end of this process brings on one
+ * machine: what it wrote is in its files, these are closed and their locks gone, and SEM_UNDO is done. (merino_finalize itself
+ * detaches.) */
 static void at_exit(int code, void *unused) {
   (void)code, (void)unused;
-  if (!sysv_is_node()) return;
+  if (!sysv_is_node() || !state.is_ours) return;
   sysv_semaphores_undo();
-  __atomic_store_n(&state.is_joined, -1, __ATOMIC_RELEASE);
-  state.error = ENOSYS;
+  sysv_release();
+  fflush(NULL);
+  sysv_files_close();
+  __atomic_store_n(&state.stage, LEAVING, __ATOMIC_RELEASE);
   if (merino_finalize() != MERINO_SUCCESS) sysv_say("leaving the job: %s", merino_last_error());
 }
 

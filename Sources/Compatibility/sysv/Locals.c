@@ -76,9 +76,14 @@ static struct sysv_view view_of(const void *address) {
   return view;
 }
 
-struct sysv_local *sysv_object(const void *address, enum sysv_kind kind, uint32_t type) {
+struct sysv_local *sysv_object_known(const void *address, enum sysv_kind kind) {
   struct sysv_local *local = find((uintptr_t)address);
-  if (local != NULL && local->kind == (uint32_t)kind) return local;
+  return local != NULL && local->kind == (uint32_t)kind ? local : NULL;
+}
+
+struct sysv_local *sysv_object(const void *address, enum sysv_kind kind, uint32_t type) {
+  struct sysv_local *local = sysv_object_known(address, kind);
+  if (local != NULL) return local;
   /* As static initialisers leave it: memory of a segment is zero until somebody writes it. */
   return sysv_object_make(address, kind, type, -1);
 }

@@ -6,12 +6,14 @@ static MERINO_NORETURN void ended(const struct sysv_local *local) {
 
 struct sysv_local *sysv_enter(const void *address, enum sysv_kind kind) {
   struct sysv_local *local = sysv_object(address, kind, 0);
+  sysv_inside_begin();
   if (merino_lock_acquire(local->lock) != MERINO_SUCCESS) ended(local);
   return local;
 }
 
 void sysv_leave(const struct sysv_local *local) {
   if (merino_lock_release(local->lock) != MERINO_SUCCESS) ended(local);
+  sysv_inside_end();
 }
 
 int sysv_wait(const struct sysv_local *local, const uint64_t *limit) {

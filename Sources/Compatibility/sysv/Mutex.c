@@ -4,7 +4,10 @@
 /* What a mutex says of itself that no call has initialised: PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP and the like. */
 static uint32_t type_in_memory(const pthread_mutex_t *mutex) { return (uint32_t)mutex->__data.__kind & 3; }
 
+/* Its bytes are looked at once, when this process meets it: they come and go with their page. */
 static struct sysv_local *local_of(const void *address, int is_mutex) {
+  struct sysv_local *known = sysv_object_known(address, SYSV_MUTEX);
+  if (known != NULL) return known;
   return sysv_object(address, SYSV_MUTEX, is_mutex ? type_in_memory(address) : PTHREAD_MUTEX_NORMAL);
 }
 
@@ -18,9 +21,11 @@ static int again(struct sysv_local *local, int otherwise) {
 /* limit: NULL for ever; 0 nanoseconds: a try. */
 static int take(const void *address, int is_mutex, const uint64_t *limit) {
   struct sysv_local *local = local_of(address, is_mutex);
+  sysv_inside_begin();
   int result = limit == NULL   ? merino_lock_acquire(local->lock)
                : *limit == 0 ? merino_lock_try_acquire(local->lock)
                              : merino_lock_acquire_within(local->lock, *limit);
+  sysv_inside_end();
   switch (result) {
     case MERINO_SUCCESS: return 0;
     case MERINO_EBUSY: return EBUSY;
@@ -36,8 +41,14 @@ static int give(const void *address, int is_mutex) {
     local->depth--;
     return 0;
   }
+  sysv_inside_begin();
   int result = merino_lock_release(local->lock);
-  if (result == MERINO_EPERM) return EPERM;
+  sysv_inside_end();
+  if (result == MERINO_EPERM) {
+    /* Programs do not look, and go on as if it were free. */
+    sysv_failed("unlocking a mutex in shared memory that another thread or nobody has locked", EPERM);
+    return EPERM;
+  }
   if (result != MERINO_SUCCESS) sysv_end(is_mutex ? "unlocking a mutex in shared memory" : "a spin lock in shared memory");
   return 0;
 }

@@ -6,19 +6,20 @@
 #include <stdarg.h>
 #include <sys/file.h>
 
-#include "Real.h"
+#include "Transfer.h"
 
-void sysv_release(void) {
+static void order(int (*fence)(void), const char *what) {
   int before = errno;
-  if (sysv_is_node() && merino_fence_release() != MERINO_SUCCESS) sysv_end("making writes visible");
+  if (sysv_is_inside() || !sysv_is_node()) return;
+  sysv_inside_begin();
+  if (fence() != MERINO_SUCCESS) sysv_end(what);
+  sysv_inside_end();
   errno = before;
 }
 
-void sysv_acquire(void) {
-  int before = errno;
-  if (sysv_is_node() && merino_fence_acquire() != MERINO_SUCCESS) sysv_end("seeing what others wrote");
-  errno = before;
-}
+void sysv_release(void) { order(merino_fence_release, "making writes visible"); }
+
+void sysv_acquire(void) { order(merino_fence_acquire, "seeing what others wrote"); }
 
 static int concerns(const void *caller) { return sysv_has_views() && !sysv_is_ours(caller); }
 
@@ -43,31 +44,50 @@ SYSV_EXPORT int clock_nanosleep(clockid_t clock, int flags, const struct timespe
 
 SYSV_EXPORT int sched_yield(void) { ORDERED(int, sched_yield()); }
 
+/* The kernel fills the array, which may lie in shared memory. */
+static int poll_files(struct pollfd *files, nfds_t count, int milliseconds, const void *caller) {
+  if (!concerns(caller)) return real()->poll(files, count, milliseconds);
+  sysv_release();
+  struct transfer transfer = {.file = -1};
+  sysv_transfer_pin(&transfer, files, count * sizeof *files, 1);
+  int result = real()->poll(files, count, milliseconds);
+  sysv_transfer_end(&transfer, 0);
+  sysv_acquire();
+  return result;
+}
+
 SYSV_EXPORT int poll(struct pollfd *files, nfds_t count, int milliseconds) {
-  ORDERED(int, poll(files, count, milliseconds));
+  return poll_files(files, count, milliseconds, CALLER);
+}
+
+/* As programs call it that are compiled with _FORTIFY_SOURCE. */
+SYSV_EXPORT int __poll_chk(struct pollfd *files, nfds_t count, int milliseconds, size_t room) {
+  if (count > room / sizeof *files) __chk_fail();
+  return poll_files(files, count, milliseconds, CALLER);
+}
+
+SYSV_EXPORT int epoll_wait(int file, struct epoll_event *events, int count, int milliseconds) {
+  ORDERED(int, epoll_wait(file, events, count, milliseconds));
 }
 
 SYSV_EXPORT int select(int count, fd_set *in, fd_set *out, fd_set *other, struct timeval *limit) {
   ORDERED(int, select(count, in, out, other, limit));
 }
 
-/* ---- Locks on files */
+/* ---- Locks on files: whatever is asked for may give something back, and get something */
 
-SYSV_EXPORT int flock(int file, int operation) {
-  int is_ordered = concerns(CALLER), is_unlock = (operation & ~LOCK_NB) == LOCK_UN;
-  if (is_ordered && is_unlock) sysv_release();
-  int result = real()->flock(file, operation);
-  if (is_ordered && !is_unlock && result == 0) sysv_acquire();
-  return result;
-}
+#define ORDERED_IF(condition, call) \
+  do { \
+    int is_ordered = (condition) && concerns(CALLER); \
+    if (is_ordered) sysv_release(); \
+    int result = real()->call; \
+    if (is_ordered && result == 0) sysv_acquire(); \
+    return result; \
+  } while (0)
 
-SYSV_EXPORT int lockf(int file, int command, off_t bytes) {
-  int is_ordered = concerns(CALLER);
-  if (is_ordered && command == F_ULOCK) sysv_release();
-  int result = real()->lockf(file, command, bytes);
-  if (is_ordered && command != F_ULOCK && result == 0) sysv_acquire();
-  return result;
-}
+SYSV_EXPORT int flock(int file, int operation) { ORDERED_IF(1, flock(file, operation)); }
+
+SYSV_EXPORT int lockf(int file, int command, off_t bytes) { ORDERED_IF(1, lockf(file, command, bytes)); }
 
 static int is_record_lock(int command) {
   return command == F_SETLK || command == F_SETLKW || command == F_OFD_SETLK || command == F_OFD_SETLKW;
@@ -79,12 +99,29 @@ SYSV_EXPORT int fcntl(int file, int command, ...) {
   /* Whatever it is, and also where it is not there: it fills a register. */
   void *argument = va_arg(arguments, void *);
   va_end(arguments);
-  if (!is_record_lock(command) || !concerns(CALLER)) return real()->fcntl(file, command, argument);
-  int is_unlock = ((struct flock *)argument)->l_type == F_UNLCK;
-  if (is_unlock) sysv_release();
-  int result = real()->fcntl(file, command, argument);
-  if (!is_unlock && result == 0) sysv_acquire();
-  return result;
+  ORDERED_IF(is_record_lock(command), fcntl(file, command, argument));
+}
+
+/* ---- The end of a file: a message to whoever reads it, and the end of the locks on it */
+
+SYSV_EXPORT int close(int file) {
+  if (file > STDERR_FILENO && concerns(CALLER)) sysv_release();
+  return real()->close(file);
+}
+
+SYSV_EXPORT int shutdown(int file, int how) {
+  if (concerns(CALLER)) sysv_release();
+  return real()->shutdown(file, how);
+}
+
+SYSV_EXPORT int fclose(FILE *stream) {
+  if (concerns(CALLER)) sysv_release();
+  return real()->fclose(stream);
+}
+
+SYSV_EXPORT int fflush(FILE *stream) {
+  if (concerns(CALLER)) sysv_release();
+  return real()->fflush(stream);
 }
 
 /* What programs call that are compiled for files of any size. */

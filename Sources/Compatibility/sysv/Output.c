@@ -1,6 +1,8 @@
 /* What writes a range of memory to a file. */
 #include "Transfer.h"
 
+#undef fwrite_unlocked /* a macro where the compiler optimises */
+
 #define EMPTIED(type, start, bytes, call) \
   do { \
     struct transfer transfer = sysv_transfer_begin(file, CALLER, 1); \
@@ -52,3 +54,14 @@ SYSV_EXPORT size_t fwrite(const void *start, size_t size, size_t count, FILE *st
   int file = fileno(stream);
   EMPTIED(size_t, start, size * count, fwrite(start, size, count, stream));
 }
+
+SYSV_EXPORT size_t fwrite_unlocked(const void *start, size_t size, size_t count, FILE *stream) {
+  if (!sysv_has_views()) return real()->fwrite_unlocked(start, size, count, stream);
+  int file = fileno(stream);
+  EMPTIED(size_t, start, size * count, fwrite_unlocked(start, size, count, stream));
+}
+
+SYSV_EXPORT ssize_t pwritev(int file, const struct iovec *parts, int count, off_t offset) {
+  EMPTIED_PARTS(parts, count, pwritev(file, parts, count, offset));
+}
+SYSV_EXPORT ssize_t pwritev64(int, const struct iovec *, int, off64_t) __attribute__((alias("pwritev")));

@@ -28,19 +28,27 @@ static int is_interrupted(struct sysv_interruptions before, const struct timespe
   return due != NULL ? now.all != before.all : now.not_restarting != before.not_restarting;
 }
 
-static int take(sem_t *semaphore, clockid_t clock, const struct timespec *due, int is_try) {
-  int error = 0;
-  struct sysv_interruptions before = sysv_interruptions();
+/* One attempt, and a wait at most. 0; an errno; -1 where it is to be tried again. */
+static int attempt(sem_t *semaphore, clockid_t clock, const struct timespec *due, int is_try) {
   struct sysv_local *local = sysv_enter(semaphore, SYSV_SEMAPHORE);
-  while (local->object->value == 0 && error == 0) {
-    error = is_try ? EAGAIN : is_interrupted(before, due) ? EINTR : wait_a_while(local, clock, due);
-  }
+  int error = 0;
+  if (local->object->value == 0) error = is_try ? EAGAIN : wait_a_while(local, clock, due);
   /* One that comes at the last moment is taken. */
-  if (local->object->value > 0) {
-    local->object->value--;
-    error = 0;
-  }
+  int is_taken = local->object->value > 0;
+  if (is_taken) local->object->value--;
   sysv_leave(local);
+  return is_taken ? 0 : error != 0 ? error : -1;
+}
+
+static int take(sem_t *semaphore, clockid_t clock, const struct timespec *due, int is_try) {
+  struct sysv_interruptions before = sysv_interruptions();
+  int error;
+  do {
+    struct sysv_held held = sysv_signals_hold();
+    error = attempt(semaphore, clock, due, is_try);
+    sysv_signals_let(&held);
+    if (error == -1 && is_interrupted(before, due)) error = EINTR;
+  } while (error == -1);
   return error == 0 ? 0 : failed(error);
 }
 
@@ -79,6 +87,7 @@ SYSV_EXPORT int sem_clockwait(sem_t *semaphore, clockid_t clock, const struct ti
 
 SYSV_EXPORT int sem_post(sem_t *semaphore) {
   if (!sysv_is_shared(semaphore)) return real()->sem_post(semaphore);
+  struct sysv_held held = sysv_signals_hold();
   struct sysv_local *local = sysv_enter(semaphore, SYSV_SEMAPHORE);
   int is_full = local->object->value == SEM_VALUE_MAX;
   if (!is_full) {
@@ -86,6 +95,7 @@ SYSV_EXPORT int sem_post(sem_t *semaphore) {
     if (merino_cond_signal(local->condition) != MERINO_SUCCESS) sysv_end("a semaphore in shared memory");
   }
   sysv_leave(local);
+  sysv_signals_let(&held);
   return is_full ? failed(EOVERFLOW) : 0;
 }
 

@@ -7,6 +7,7 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/epoll.h>
 #include <sys/ipc.h>
 #include <sys/select.h>
 #include <sys/sem.h>
@@ -80,6 +81,11 @@ struct iovec;
   F(int, sched_yield, (void)) \
   F(int, poll, (struct pollfd *, nfds_t, int)) \
   F(int, select, (int, fd_set *, fd_set *, fd_set *, struct timeval *)) \
+  F(int, epoll_wait, (int, struct epoll_event *, int, int)) \
+  F(int, close, (int)) \
+  F(int, shutdown, (int, int)) \
+  F(int, fclose, (FILE *)) \
+  F(int, fflush, (FILE *)) \
   F(int, flock, (int, int)) \
   F(int, lockf, (int, int, off_t)) \
   F(int, fcntl, (int, int, ...)) \
@@ -89,6 +95,8 @@ struct iovec;
   F(ssize_t, recv, (int, void *, size_t, int)) \
   F(ssize_t, recvfrom, (int, void *, size_t, int, struct sockaddr *, socklen_t *)) \
   F(ssize_t, recvmsg, (int, struct msghdr *, int)) \
+  F(ssize_t, preadv, (int, const struct iovec *, int, off_t)) \
+  F(size_t, fread_unlocked, (void *, size_t, size_t, FILE *)) \
   F(size_t, fread, (void *, size_t, size_t, FILE *)) \
   F(ssize_t, write, (int, const void *, size_t)) \
   F(ssize_t, pwrite, (int, const void *, size_t, off_t)) \
@@ -96,9 +104,13 @@ struct iovec;
   F(ssize_t, send, (int, const void *, size_t, int)) \
   F(ssize_t, sendto, (int, const void *, size_t, int, const struct sockaddr *, socklen_t)) \
   F(ssize_t, sendmsg, (int, const struct msghdr *, int)) \
+  F(ssize_t, pwritev, (int, const struct iovec *, int, off_t)) \
+  F(size_t, fwrite_unlocked, (const void *, size_t, size_t, FILE *)) \
   F(size_t, fwrite, (const void *, size_t, size_t, FILE *)) \
   F(int, sigaction, (int, const struct sigaction *, struct sigaction *)) \
   F(sighandler_t, signal, (int, sighandler_t)) \
+  F(int, sigsuspend, (const sigset_t *)) \
+  F(int, sigaltstack, (const stack_t *, stack_t *)) \
   F(int, sigprocmask, (int, const sigset_t *, sigset_t *)) \
   F(int, pthread_sigmask, (int, const sigset_t *, sigset_t *))
 

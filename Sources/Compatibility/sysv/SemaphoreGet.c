@@ -22,9 +22,15 @@ static int make(struct set *set, key_t key, int count, int flags) {
   struct set_state *state = merino_aligned_alloc(4096, bytes);
   if (state == NULL) return sysv_failed("semget", ENOMEM);
   memset(state, 0, bytes);
-  if (set->lock == 0 && merino_lock_create(&set->lock) != MERINO_SUCCESS) return sysv_failed("semget", ENOSPC);
-  if (set->changed == 0 && merino_cond_create(&set->changed) != MERINO_SUCCESS) return sysv_failed("semget", ENOSPC);
+  if ((set->lock == 0 && merino_lock_create(&set->lock) != MERINO_SUCCESS) ||
+      (set->changed == 0 && merino_cond_create(&set->changed) != MERINO_SUCCESS)) {
+    sysv_failed("semget", ENOSPC);
+    merino_free(state);
+    errno = ENOSPC;
+    return -1;
+  }
   /* A thread that met an earlier set of this place may be looking at it. */
+  sysv_inside_begin();
   if (merino_lock_acquire(set->lock) != MERINO_SUCCESS) sysv_end("semget");
   set->state = state;
   set->sequence++;

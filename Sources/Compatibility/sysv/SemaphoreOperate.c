@@ -70,32 +70,47 @@ static int finish(struct set *set, int identifier, const struct sembuf *operatio
     struct set_semaphore *semaphore = &set->state->semaphores[operations[i].sem_num];
     int net = net_change(operations, count, operations[i].sem_num);
     semaphore->process = getpid();
-    wakes |= (net > 0 && semaphore->raising > 0) || (net < 0 && semaphore->value == 0 && semaphore->falling > 0);
+    /* Who waits for zero may first take some itself: any value below could be what it waits for. */
+    wakes |= (net > 0 && semaphore->raising > 0) || (net < 0 && semaphore->falling > 0);
     if ((operations[i].sem_flg & SEM_UNDO) && operations[i].sem_op != 0)
       sysv_undo_add(identifier, operations[i].sem_num, semaphore->epoch, -operations[i].sem_op);
   }
   return wakes;
 }
 
-static int operate(int identifier, const struct sembuf *operations, size_t count, const uint64_t *due) {
-  unsigned wanted = 0400;
-  for (size_t i = 0; i < count; i++) wanted = operations[i].sem_op != 0 ? 0200 : wanted;
+/* One attempt, and a wait at most. 0; an errno, EAGAIN with `*blocked` where it is to be tried again. */
+static int attempt(int identifier, const struct sembuf *operations, size_t count, unsigned wanted, const uint64_t *due,
+                   const struct sembuf **blocked) {
   struct set *set = sysv_set_enter(identifier, wanted);
-  if (set == NULL) return -1;
+  if (set == NULL) return errno;
   int error = 0, wakes = 0;
-  unsigned handlers = sysv_interruptions().all;
+  *blocked = NULL;
   for (size_t i = 0; i < count; i++) error = operations[i].sem_num >= set->count ? EFBIG : error;
-  while (error == 0) {
-    const struct sembuf *blocked;
-    error = try_all(set, operations, count, &blocked);
-    if (error == 0) {
-      wakes = finish(set, identifier, operations, count);
-      break;
-    }
-    if (error != EAGAIN || (blocked->sem_flg & IPC_NOWAIT)) break;
-    error = sysv_interruptions().all != handlers ? EINTR : wait_for_change(set, identifier, blocked, due);
+  if (error == 0) error = try_all(set, operations, count, blocked);
+  if (error == 0) wakes = finish(set, identifier, operations, count);
+  if (error == EAGAIN) {
+    if ((*blocked)->sem_flg & IPC_NOWAIT) *blocked = NULL;
+    else if ((error = wait_for_change(set, identifier, *blocked, due)) == 0) error = EAGAIN;
+    else *blocked = NULL;
   }
   sysv_set_leave(set, wakes);
+  return error;
+}
+
+static int operate(int identifier, const struct sembuf *operations, size_t count, const uint64_t *due) {
+  unsigned wanted = 0400, handlers = sysv_interruptions().all;
+  int error, is_waiting = 0;
+  for (size_t i = 0; i < count; i++) wanted = operations[i].sem_op != 0 ? 0200 : wanted;
+  do {
+    const struct sembuf *blocked = NULL;
+    struct sysv_held held = sysv_signals_hold();
+    error = attempt(identifier, operations, count, wanted, due, &blocked);
+    sysv_signals_let(&held);
+    /* Removed between two waits. */
+    if (is_waiting && error == EINVAL) error = EIDRM;
+    is_waiting = error == EAGAIN && blocked != NULL;
+    if (is_waiting && sysv_interruptions().all != handlers) return failed(EINTR);
+  } while (is_waiting);
   return error == 0 ? 0 : failed(error);
 }
 

@@ -37,10 +37,14 @@ struct set *sysv_sets(void) {
 
 void sysv_sets_lock(void) {
   sysv_sets();
+  sysv_inside_begin();
   must(merino_lock_acquire(table.lock));
 }
 
-void sysv_sets_unlock(void) { must(merino_lock_release(table.lock)); }
+void sysv_sets_unlock(void) {
+  must(merino_lock_release(table.lock));
+  sysv_inside_end();
+}
 
 int sysv_set_identifier(const struct set *set) {
   return (int)((set->sequence & 0x7FFFF) << 12 | (uint64_t)(set - table.sets));
@@ -65,6 +69,7 @@ struct set *sysv_set_enter(int identifier, unsigned wanted) {
   merino_lock_t lock = identifier >= 0 ? lock_of((size_t)(identifier & (SETS - 1))) : 0;
   errno = EINVAL;
   if (lock == 0) return NULL;
+  sysv_inside_begin();
   must(merino_lock_acquire(lock));
   int is_there = sysv_set_is_there(set, identifier);
   if (is_there && sysv_set_allows(set, wanted)) return set;
@@ -77,6 +82,7 @@ void sysv_set_leave(struct set *set, int wakes) {
   int before = errno;
   if (wakes) must(merino_cond_broadcast(set->changed));
   must(merino_lock_release(set->lock));
+  sysv_inside_end();
   errno = before;
 }
 

@@ -34,12 +34,33 @@ int sysv_join(void);
 /* Whether this process is a node now: false before joining, in the child of a fork, after leaving. */
 int sysv_is_node(void);
 
+/* ---- Files.c */
+
+/* Around joining: which files are there before it, and which it has opened. */
+void sysv_files_look(void);
+void sysv_files_are_merinos(void);
+/* Closes the program's. */
+void sysv_files_close(void);
+
+/* ---- Signals.c */
+
+/* Joining has put Merino's action in the place of the program's, which is kept aside. */
+void sysv_fault_action_take(void);
+
 /* ---- Callers.c */
 
 /* Finds the libraries whose calls are never taken: Merino itself and what it uses. After joining. */
 void sysv_callers_find(void);
 /* Whether a return address is in one of them. */
 int sysv_is_ours(const void *caller);
+
+/* ---- Inside.c */
+
+/* Around calls of Merino: a handler that runs in between must not call it again. */
+void sysv_inside_begin(void);
+void sysv_inside_end(void);
+/* Whether this thread is in one, which is so in such a handler only. */
+int sysv_is_inside(void);
 
 /* ---- Views.c: what is attached to this process */
 
@@ -102,6 +123,8 @@ int sysv_is_shared(const void *address);
 /* The object at an address of shared memory: made if nobody has, with `type`, as static initialisers do. Ends the job
  * where that is impossible. */
 struct sysv_local *sysv_object(const void *address, enum sysv_kind kind, uint32_t type);
+/* The same where this process has met it; else NULL. */
+struct sysv_local *sysv_object_known(const void *address, enum sysv_kind kind);
 /* Makes it anew, whatever was there. */
 struct sysv_local *sysv_object_make(const void *address, enum sysv_kind kind, uint32_t type, int64_t value);
 /* Removes it. 0; EBUSY. */

@@ -12,7 +12,7 @@ static int carries_messages(int file) {
 
 struct transfer sysv_transfer_begin(int file, const void *caller, int is_output) {
   struct transfer transfer = {.file = -1};
-  if (!sysv_has_views() || sysv_is_ours(caller) || !sysv_is_node()) return transfer;
+  if (!sysv_has_views() || sysv_is_ours(caller) || sysv_is_inside() || !sysv_is_node()) return transfer;
   transfer.file = file;
   transfer.is_ordered = carries_messages(file);
   if (transfer.is_ordered && is_output) sysv_release();
@@ -26,11 +26,13 @@ void sysv_transfer_pin(struct transfer *transfer, const void *start, size_t byte
   while (at < end && transfer->count < TRANSFER_PINS && sysv_view_find((void *)at, end - at, &view)) {
     uintptr_t first = at > view.start ? at : view.start, last = end < view.end ? end : view.end;
     int before = errno;
+    sysv_inside_begin();
     /* Where it cannot be pinned (a read-only view), the call says EFAULT as it would anyway. */
     if (merino_pin((void *)first, last - first, is_written ? PROT_READ | PROT_WRITE : PROT_READ) == MERINO_SUCCESS) {
       transfer->pins[transfer->count].start = (void *)first;
       transfer->pins[transfer->count++].bytes = last - first;
     }
+    sysv_inside_end();
     errno = before;
     at = last;
   }
@@ -38,7 +40,9 @@ void sysv_transfer_pin(struct transfer *transfer, const void *start, size_t byte
 
 void sysv_transfer_end(struct transfer *transfer, int is_input) {
   int before = errno;
+  sysv_inside_begin();
   for (int i = 0; i < transfer->count; i++) merino_unpin(transfer->pins[i].start, transfer->pins[i].bytes);
+  sysv_inside_end();
   if (transfer->is_ordered && is_input) sysv_acquire();
   errno = before;
 }

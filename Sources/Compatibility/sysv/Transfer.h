@@ -18,6 +18,9 @@ struct transfer {
   } pins[TRANSFER_PINS];
 };
 
+/* libc's, for calls with _FORTIFY_SOURCE. */
+MERINO_NORETURN void __chk_fail(void);
+
 /* Before a call of `caller` on a file; -1 for no file that could be a pipe or a socket. */
 struct transfer sysv_transfer_begin(int file, const void *caller, int is_output);
 /* Pins what of a range is shared, for reading or writing by the kernel. */
