@@ -55,7 +55,7 @@ static int join(void) {
   int result = merino_init();
   state.is_ours = result == MERINO_SUCCESS;
   /* A program that knows Merino has joined itself. */
-  if (result != MERINO_SUCCESS && merino_node() < 0) {
+  if (result != MERINO_SUCCESS && !(result == MERINO_EALREADY && merino_node() >= 0)) {
     __atomic_store_n(&state.stage, FAILED, __ATOMIC_RELEASE);
     return sysv_failed("cannot join the job, so System V's shared memory and semaphores are not there", ENOSYS);
   }

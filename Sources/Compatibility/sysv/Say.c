@@ -5,10 +5,12 @@
 #include "Real.h"
 
 static void say(const char *format, va_list arguments) {
-  char line[2560];
+  char line[2560], sentence[2400];
+  /* First: asking for the node can replace merino_last_error, which may be one of the arguments. */
+  vsnprintf(sentence, sizeof sentence, format, arguments);
   int node = merino_node(), length = node >= 0 ? snprintf(line, 64, "merino: node %d: ", node)
                                                : snprintf(line, 64, "merino: ");
-  length += vsnprintf(line + length, sizeof line - 128, format, arguments);
+  length += snprintf(line + length, sizeof line - 66, "%s", sentence);
   if (length > (int)sizeof line - 2) length = sizeof line - 2;
   line[length++] = '\n';
   ssize_t written = real()->write(STDERR_FILENO, line, (size_t)length);
