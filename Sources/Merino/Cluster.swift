@@ -57,9 +57,7 @@ public final class Cluster: Sendable {
   public func finalize() throws(MerinoError) { try runtime.finalize() }
 
   /// Throws what `finalize` would throw at this moment because of locks held or threads that wait.
-  package func checkMayFinalize() throws(MerinoError) {
-    if let reason = try runtime.reasonToStay() { throw reason }
-  }
+  package func checkMayFinalize() throws(MerinoError) { try runtime.checkMayFinalize() }
 
   /// Ends the whole job: this process exits with `code` at once, and the launcher ends the other nodes. A process that has
   /// left, or is a child made by fork(), ends alone.

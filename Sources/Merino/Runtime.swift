@@ -34,7 +34,7 @@ final class Runtime: Sendable {
   private let views = Mutex<[UInt: AttachedView]>([:])
 
   /// Where this process is in its life as a node.
-  private enum Stage {
+  enum Stage {
     case notJoined
     case joined(Runtime)
     case left
@@ -254,14 +254,19 @@ final class Runtime: Sendable {
 
   // MARK: Leaving
 
-  func finalize() throws(MerinoError) {
+  /// Throws where this node cannot leave now. `then` goes with it: a thread that comes later finds what it did.
+  func checkMayFinalize(_ then: (inout Stage) -> Void = { _ in }) throws(MerinoError) {
     try Self.stage.withLock { stage throws(MerinoError) in
       guard case .joined = stage else {
         throw MerinoError(.notJoined, "could not finalize: this process has left its job before.")
       }
       if let reason = reasonToStay() { throw reason }
-      stage = .left
+      then(&stage)
     }
+  }
+
+  func finalize() throws(MerinoError) {
+    try checkMayFinalize { $0 = .left }
     var failure: MerinoError?
     do throws(MerinoError) {
       // Everybody is done with everybody's pages.
