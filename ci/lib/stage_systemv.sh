@@ -132,6 +132,16 @@ systemv_example() {
   check "the example, 1 server and 3 workers" ends_with 0 '^25997 primes below 300000$' \
     env LD_PRELOAD="$systemv_library" "$programs_run" run -n 1 -- "$directory/primes-server" "$directory" 300000 3 : \
     -n 3 -- "$directory/primes-worker" "$directory"
+  check "the example by mpirun" systemv_primes_by mpirun.openmpi --oversubscribe
+  check "the example by mpiexec" systemv_primes_by mpiexec.hydra
+}
+
+# systemv_primes_by LAUNCHER...: one server and two workers.
+systemv_primes_by() {
+  local as_node=(env LD_PRELOAD="$systemv_library") board=$directory
+  OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 ends_with 0 '^25997 primes below 300000$' \
+    "$@" -n 1 "${as_node[@]}" "$directory/primes-server" "$board" 300000 2 : \
+    -n 2 "${as_node[@]}" "$directory/primes-worker" "$board"
 }
 
 systemv_primes_by_hand() {
