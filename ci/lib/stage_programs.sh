@@ -54,10 +54,15 @@ build_program() {
 # program_checks NODES PROGRAM ARGS...: its PASS and FAIL lines go into the tally; an exit code that no FAIL
 # explains is a failure, too.
 program_checks() {
-  local nodes=$1 program=$2 output status=0 passed failed what
+  local nodes=$1 program=$2 output status=0
   shift 2
-  what="$program${1:+ $1} on $nodes nodes"
   output=$(timeout --kill-after=5 120 "$programs_run" run -n "$nodes" -- "$directory/$program" "$@" 2>&1) || status=$?
+  tally_output "$program${1:+ $1} on $nodes nodes" "$status" "$output"
+}
+
+# tally_output WHAT STATUS OUTPUT: what a program of many checks has said, and how it ended.
+tally_output() {
+  local what=$1 status=$2 output=$3 passed failed
   passed=$(grep -c '^PASS ' <<<"$output" || true)
   failed=$(grep -c '^FAIL ' <<<"$output" || true)
   if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ] || [ "$passed" -eq 0 ]; then failed=$((failed + 1)); fi

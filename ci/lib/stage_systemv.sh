@@ -12,10 +12,10 @@ stage_systemv() {
   # 256 keys of this run's own.
   systemv_key=$((0x4d000000 + ($$ & 0xffff) * 256))
   check "the library takes libc's names and no others" systemv_names
-  for name in memory semaphores undo ends objects habits costs edges; do
+  for name in memory semaphores undo ends objects habits signals costs edges; do
     check "Tests/SystemV/$name.c compiles" systemv_compile "Tests/SystemV/$name.c" "$directory/$name"
   done
-  for name in memory semaphores undo ends objects habits; do
+  for name in memory semaphores undo ends objects habits signals; do
     systemv_checks "$name, the kernel's" systemv_by_hand 4 "$directory/$name"
     systemv_checks "$name on 4 nodes" systemv_job 4 "$directory/$name"
   done
@@ -69,20 +69,10 @@ systemv_job() {
 
 # systemv_checks WHAT COMMAND...: its PASS and FAIL lines go into the tally, as of program_checks.
 systemv_checks() {
-  local what=$1 output status=0 passed failed
+  local what=$1 output status=0
   shift
   output=$(systemv_limited 60 "$@" 2>&1) || status=$?
-  passed=$(grep -c '^PASS ' <<<"$output" || true)
-  failed=$(grep -c '^FAIL ' <<<"$output" || true)
-  if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ] || [ "$passed" -eq 0 ]; then failed=$((failed + 1)); fi
-  tally passed "$passed" "$what"
-  if [ "$failed" -eq 0 ]; then
-    echo "  passed: $what: $passed checks"
-  else
-    awk '!/^PASS / && count++ < 60' <<<"$output"
-    echo "  FAILED: $what: $failed checks, exit code $status"
-    tally failed "$failed" "$what"
-  fi
+  tally_output "$what" "$status" "$output"
 }
 
 # systemv_limited SECONDS FUNCTION ARGS...: timeout(1) for a function of this file.
@@ -172,12 +162,12 @@ systemv_edges() {
 systemv_mutations() {
   systemv_mutation "sleeping orders nothing" Order.c 's/if (is_ordered) sysv_acquire();/(void)0;/' habits
   systemv_mutation "nothing is pinned" Transfer.c 's/if (merino_pin(.*{$/if (0) {/' habits
-  systemv_mutation "page faults can be blocked" Signals.c 's/sigdelset(copy, SIGSEGV);//' habits
+  systemv_mutation "page faults can be blocked" Signals.c 's/sigdelset(copy, SIGSEGV);//' signals
   systemv_mutation "SETVAL voids nothing" SemaphoreControl.c 's/set->state->semaphores\[number\].epoch++;//' undo
   systemv_mutation "nothing is undone" Join.c 's/  sysv_semaphores_undo();//' undo
   systemv_mutation "operations are not taken back" SemaphoreOperate.c 's/for (done--; done > 0; done--)/if (0)/' semaphores
   systemv_mutation "files stay open at the end" Join.c 's/  sysv_files_close();//' ends
-  systemv_mutation "handlers run in the middle of a wait" Interrupt.c 's/if (!held.is_held) return held;/return held;/' habits
+  systemv_mutation "handlers run in the middle of a wait" Interrupt.c 's/if (!held.is_held) return held;/return held;/' signals
   systemv_mutation "who takes some and waits for zero is not woken" SemaphoreOperate.c \
     's/(net < 0 \&\& semaphore->falling > 0)/(net < 0 \&\& semaphore->value == 0 \&\& semaphore->falling > 0)/' semaphores
   systemv_mutation "nobody is woken" SemaphoreSets.c 's/if (wakes) must/if (0) must/' semaphores

@@ -26,7 +26,7 @@ verbs_products() {
 verbs_systemv() {
   local name
   [ -e out/lib/libmerino-sysv.so ] || check "make sysv" make sysv
-  for name in memory semaphores undo objects habits; do
+  for name in memory semaphores undo ends objects habits signals; do
     check "Tests/SystemV/$name.c compiles for the guests" systemv_compile "Tests/SystemV/$name.c" "out/verbs/systemv-$name"
   done
   for name in server worker; do

@@ -169,7 +169,7 @@ compatibility() {
 system_v() {
   local name
   nodes 3
-  for name in memory semaphores undo objects habits; do
+  for name in memory semaphores undo ends objects habits signals; do
     SYSTEMV_PERCENT=15 program "System V: $name on 3 nodes" 200 as-node "$PWD/out/lib/libmerino-sysv.so" 0x4d0000 "$programs/systemv-$name"
   done
 }
