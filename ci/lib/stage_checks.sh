@@ -97,7 +97,7 @@ XML
   # In a shell of its own: inside `check` no command that fails ends the function.
   check "a program that says much and fails is counted, and the stage goes on" env \
     tally_file="$1/tally" directory=. programs_run="$1/wordy" \
-    bash -euo pipefail -c "$(declare -f program_checks tally); program_checks 1 it; grep -q '^failed 1 it' \"\$tally_file\""
+    bash -euo pipefail -c "$(declare -f program_checks tally_output tally); program_checks 1 it; grep -q '^failed 1 it' \"\$tally_file\""
   echo "$PWD/Sources/A/B.swift:1:2: warning: variable was never used" >"$1/log"
   check_fails "check-warnings finds a warning" 'never used' ci/check-warnings "$1/log"
 }
