@@ -104,7 +104,7 @@ stress() {
   passes "random programs on 4 nodes" 300 random "$stress" random --first 100 --count 2
   nodes 2
   MERINO_LOG_ENTRIES=16 passes "random programs on 2 nodes, short logs" 300 random \
-    "$stress" random --first 1001 --count 10 --expect-overflows
+    "$stress" random --first 1001 --count 80 --seconds 20 --expect-overflows
   nodes 3
   passes "segments freed in the middle of barriers" 300 retire "$stress" retire --rounds 8
   death
