@@ -51,11 +51,21 @@ static long exchange(merino_lock_t lock, long *mine, int round) {
   return wrong;
 }
 
+/* Everybody tells everybody which node it is: MPI's ranks and Merino's numbers are the same. (It also sets up all of MPI's
+ * connections. MPICH over UCX can wait for ever in MPI_Finalize for one that was begun by the last messages.) */
+static int ranks_are_nodes(int size) {
+  int here = merino_node(), mine[1024], theirs[1024], wrong = 0;
+  for (int i = 0; i < size; i++) mine[i] = here;
+  MPI_Alltoall(mine, 1, MPI_INT, theirs, 1, MPI_INT, MPI_COMM_WORLD);
+  for (int i = 0; i < size; i++) wrong += theirs[i] != i;
+  return wrong == 0;
+}
+
 static int work(void) {
   int rank, size;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   MPI_Comm_size(MPI_COMM_WORLD, &size);
-  if (rank != merino_node() || size != merino_nodes()) {
+  if (rank != merino_node() || size != merino_nodes() || !ranks_are_nodes(size)) {
     fprintf(stderr, "MPI's process %d of %d is Merino's node %d of %d\n", rank, size, merino_node(), merino_nodes());
     merino_abort(2);
   }
