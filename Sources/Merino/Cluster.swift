@@ -16,7 +16,8 @@ public final class Cluster: Sendable {
   /// Joins the job that this process was started in, by `merino run` or by a launcher that speaks PMIx or PMI
   /// (`mpirun`, `mpiexec`, `srun`); without a launcher a job of one node. Collective: returns when all nodes have joined.
   ///
-  /// - Throws: `.alreadyJoined` also where another copy of the library has joined in this process; `.timedOut` (names who is missing), `.mismatch`, `.addressInUse`,
+  /// - Throws: `.alreadyJoined` also where another copy of the library has joined in this process; `.timedOut`
+  ///   (names who is missing), `.mismatch`, `.addressInUse`,
   ///   `.outOfMemory`, `.notSupported`, `.system`, `.peerLost`, `.invalidArgument` for a setting.
   public static func join(_ options: ClusterOptions = ClusterOptions()) throws(MerinoError) -> Cluster {
     Cluster(try Runtime.join(options))

@@ -238,6 +238,41 @@ static void fences(void) {
   CHECK(wrong == 0, "fences: what came before the release is seen after the acquire");
 }
 
+enum { crowd = 12 };
+
+static void *wait_in_barrier(void *barrier) {
+  NEED(merino_barrier_wait(*(merino_barrier_t *)barrier));
+  return NULL;
+}
+
+static void *wait_and_destroy(void *barrier) {
+  NEED(merino_barrier_wait(*(merino_barrier_t *)barrier));
+  return (void *)(intptr_t)merino_barrier_destroy(*(merino_barrier_t *)barrier);
+}
+
+// Whoever has passed a barrier may destroy it at once. It came first, so it is let go first: the last to come still has the
+// rest of the crowd to let go, and holds what guards the barrier meanwhile.
+static void barriers_of_one_round(void) {
+  int refused = 0;
+  for (int round = 0; round < 60; round++) {
+    pthread_t first = 0, others[crowd];
+    void *code = NULL;
+    if (check_node == 0) {
+      NEED(merino_barrier_create((uint32_t)nodes * crowd + 1, &shared->together));
+      first = start(wait_and_destroy, &shared->together);
+      sleep_ms(1); // To be first; in some rounds is enough.
+    }
+    NEED(merino_barrier());
+    merino_barrier_t barrier = shared->together;
+    for (int i = 0; i < crowd; i++) others[i] = start(wait_in_barrier, &barrier);
+    if (check_node == 0) pthread_join(first, &code);
+    refused += code != NULL;
+    for (int i = 0; i < crowd; i++) pthread_join(others[i], NULL);
+    NEED(merino_barrier());
+  }
+  CHECK(refused == 0, "barrier: destroyed by whoever has passed it");
+}
+
 int main(void) {
   nodes = join_job();
   shared = merino_collective_malloc(sizeof *shared, 0);
@@ -263,5 +298,7 @@ int main(void) {
     CHECK_CODE(merino_barrier_destroy(shared->together), MERINO_SUCCESS, "barrier: destroy after use");
     CHECK_CODE(merino_event_destroy(shared->event), MERINO_SUCCESS, "event: destroy after use");
   }
+  NEED(merino_barrier());
+  barriers_of_one_round();
   return leave_job();
 }
