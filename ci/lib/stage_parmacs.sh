@@ -151,14 +151,7 @@ parmacs_mutations() {
 # parmacs_mutation WHAT FILE SCRIPT: globals with the run-time changed by the sed script.
 parmacs_mutation() {
   local mutant=$directory/mutant
-  rm -rf "$mutant"
-  cp -r Sources/Compatibility/parmacs "$mutant"
-  sed -i "$3" "$mutant/$2"
-  if cmp -s "$mutant/$2" "Sources/Compatibility/parmacs/$2"; then
-    echo "the script changes nothing: $3"
-    tally failed 1 "mutation: $1"
-    return
-  fi
+  mutated_copy "$1" Sources/Compatibility/parmacs "$2" "$3" "$mutant" || return 0
   (cd "$mutant" && ${CC:-cc} -std=gnu11 -O1 -fPIC -w -I"$OLDPWD/out/include" -I. -c ./*.c &&
     ar rcs libmerino_parmacs.a ./*.o)
   PARMACS_LIBRARY=$mutant parmacs_build Tests/Parmacs/globals.c.in "$mutant/globals" -pie -Wl,-z,lazy -Wl,-z,norelro

@@ -77,6 +77,19 @@ tally_output() {
   fi
 }
 
+# mutated_copy WHAT FOLDER FILE SCRIPT TARGET: a copy of the folder with the file changed by the sed script. A script that
+# changes nothing is a failed test.
+mutated_copy() {
+  rm -rf "$5"
+  cp -r "$2" "$5"
+  sed -i "$4" "$5/$3"
+  if cmp -s "$5/$3" "$2/$3"; then
+    echo "the script changes nothing: $4"
+    tally failed 1 "mutation: $1"
+    return 1
+  fi
+}
+
 # ends_with CODE PATTERN COMMAND ARGS...: it ends with this exit code within 20 s, in words that match.
 ends_with() {
   local code=$1 pattern=$2 output status=0

@@ -178,14 +178,7 @@ systemv_mutations() {
 # systemv_mutation WHAT FILE SCRIPT PROGRAM: the library changed by the sed script.
 systemv_mutation() {
   local mutant=$directory/mutant
-  rm -rf "$mutant"
-  cp -r Sources/Compatibility/sysv "$mutant"
-  sed -i "$3" "$mutant/$2"
-  if cmp -s "$mutant/$2" "Sources/Compatibility/sysv/$2"; then
-    echo "the script changes nothing: $3"
-    tally failed 1 "mutation: $1"
-    return
-  fi
+  mutated_copy "$1" Sources/Compatibility/sysv "$2" "$3" "$mutant" || return 0
   "${CC:-cc}" -shared -std=gnu11 -D_GNU_SOURCE -O1 -fPIC -fvisibility=hidden -w -Iout/include -I"$mutant" "$mutant"/*.c \
     -o "$mutant/libmerino-sysv.so" -Lout/lib -lmerino -Wl,-rpath,"$PWD/out/lib"
   check_fails "mutation: $1" '^FAIL|SIG' systemv_run_mutant "$mutant/libmerino-sysv.so" "$directory/$4"
