@@ -25,6 +25,11 @@ import Testing
     #expect(failure == nil, "seed \(failure?.seed ?? 0): \(failure?.text ?? "")")
   }
 
+  /// Seeds that failed once. 135630: the simulator took a thread for dead that waited for one time limit after another.
+  @Test(.timeLimit(.minutes(2)), arguments: [UInt64(135_630)]) func aSeedThatFailed(_ seed: UInt64) {
+    #expect(firstFailure(seed..<seed + 1, nil) == nil)
+  }
+
   /// Those that few seeds are enough for; the others take the release build.
   @Test(
     .timeLimit(.minutes(2)),

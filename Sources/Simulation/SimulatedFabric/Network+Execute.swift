@@ -43,6 +43,7 @@ extension Network {
       ends[connections[index].source].completions.append(flight)
     }
     scheduler.idlePauses = 0
+    scheduler.idlePausesOfAll = 0
     scheduler.log("    network completes \(name(index)) #\(number)")
   }
 

@@ -51,6 +51,7 @@ extension Scheduler {
     if !isWaiting {
       threads[current].pauses = 0
       idlePauses = 0
+      idlePausesOfAll = 0
       if bias.stallEvery > 0, random.below(bias.stallEvery) == 0 { return stall() }
     }
     bias.stay -= 1
@@ -113,7 +114,10 @@ extension Scheduler {
     }
     idlePauses += 1
     if idlePauses > 4 * unfinishedCount { nowNanoseconds += 100_000 }
-    if idlePauses > 400 * unfinishedCount { fail("Deadlock: nothing is in flight and every thread waits.") }
+    idlePausesOfAll += 1
+    if idlePausesOfAll > 400 * unfinishedCount {
+      fail("Deadlock: nothing is in flight and every thread waits.")
+    }
   }
 
   func beginPhase() {

@@ -56,6 +56,8 @@ public final class Scheduler {
   var bias = Bias()
   unowned(unsafe) var network: Network?
   var idlePauses = 0
+  /// The same since a thread began with something else: one that waits for a time limit again and again gets on, too.
+  var idlePausesOfAll = 0
 
   static var threadLimit: Int { 256 }
 
@@ -124,6 +126,7 @@ public final class Scheduler {
   @inline(__always)
   public func note(_ what: StaticString, _ a: Int = -1, _ b: Int = -1) {
     if current >= 0 { threads[current].activity = Activity(what: what, a: a, b: b) }
+    idlePausesOfAll = 0
     log("\(what)\(a >= 0 ? " \(a)" : "")\(b >= 0 ? " \(b)" : "")")
   }
 
