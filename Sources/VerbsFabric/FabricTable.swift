@@ -118,4 +118,5 @@ struct FabricParts {
   var table: FabricTable
   var queue: RawCompletionQueue
   var controlKey: UInt32
+  var atomicsAwaitWrites: Bool
 }

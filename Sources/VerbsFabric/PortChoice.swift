@@ -20,6 +20,10 @@ public struct PortChoice: Sendable {
     [0, 0xFF_FFFF, 0x62_6D74].contains(selection.attributes.vendorID)
   }
 
+  /// Whether an atomic can end without its value: rxe takes the acknowledgement of a WRITE that it sent again for the
+  /// answer of the atomic behind it, when that got lost (docs/testbed.md, "Lost values").
+  public var confusesAnswers: Bool { isSoftware }
+
   /// "rxe0:1"
   public var name: String { "\(selection.context.deviceName):\(selection.port)" }
 

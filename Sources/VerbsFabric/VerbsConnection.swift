@@ -8,6 +8,7 @@ import Verbs
 /// ```
 /// byte 0    posting lock; holders have their signals blocked
 /// byte 8    requests posted so far; changed under the lock
+/// byte 16   the place in the send queue behind the last WRITE; changed under the lock
 /// byte 64   requests that have ended, as far as polled; changed by the poller
 /// byte 72   first failure: status | 1 << 32, 0 for none
 /// byte 128  the queue pair's address
@@ -29,6 +30,7 @@ public struct VerbsConnection: BitwiseCopyable, @unchecked Sendable {
 
   @inlinable var lock: AtomicWord { AtomicWord(base) }
   @inlinable var posted: AtomicWord { AtomicWord(base + 8) }
+  @inlinable var writesEnd: AtomicWord { AtomicWord(base + 16) }
   @inlinable var ended: AtomicWord { AtomicWord(base + 64) }
   @inlinable var failure: AtomicWord { AtomicWord(base + 72) }
 
@@ -55,6 +57,20 @@ public struct VerbsConnection: BitwiseCopyable, @unchecked Sendable {
   @inlinable
   func copy(_ slot: Int, _ limit: Int) -> UnsafeMutableRawPointer {
     base.load(fromByteOffset: 152, as: UnsafeMutableRawPointer.self) + slot &* limit
+  }
+
+  /// The last of `count` requests that are gathered is a WRITE. The caller holds the lock.
+  @inlinable
+  func noteWrite(behind count: Int) {
+    writesEnd.storeRelaxed(posted.loadRelaxed() &+ UInt64(truncatingIfNeeded: count))
+  }
+
+  /// Whether all requests up to the `end`-th have ended, as far as polled.
+  @inlinable
+  func hasEnded(_ end: UInt64) -> Bool {
+    // Acquire: pairs with the poller's store. The places wrap around, and the two are at most a queue's length apart
+    // while the end is ahead.
+    Int64(bitPattern: end &- ended.load()) <= 0
   }
 
   /// Notes why the connection failed; returns the first reason there was.

@@ -18,6 +18,7 @@ public final class VerbsEndpoint: @unchecked Sendable {
   let context: Context
   let domain: ProtectionDomain
   let queue: CompletionQueue
+  private let confusesAnswers: Bool
   /// What each queue pair holds.
   let capacity: QueuePairCapacity
   // Changed while joining and in `close` only, by one thread.
@@ -44,6 +45,7 @@ public final class VerbsEndpoint: @unchecked Sendable {
       byAddress
       ? try ConnectionManagerWiring(choice, settings, node: node, nodeCount: nodeCount, secret: secret) : nil
     context = manager?.context ?? choice.selection.context
+    confusesAnswers = choice.confusesAnswers
     let attributes = choice.selection.attributes
     let length = try QueueLength.fitting(attributes, settings, nodeCount: nodeCount)
     let context = context
@@ -129,7 +131,7 @@ public final class VerbsEndpoint: @unchecked Sendable {
       FabricParts(
         node: node, nodeCount: nodeCount, laneCount: settings.laneCount,
         inlineLimit: capacity.inlineByteCount, table: table, queue: queue.raw,
-        controlKey: controlKeys.local),
+        controlKey: controlKeys.local, atomicsAwaitWrites: confusesAnswers),
       memory: memory, owner: self)
   }
 

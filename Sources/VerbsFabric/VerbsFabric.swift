@@ -27,6 +27,8 @@ public struct VerbsFabric: Fabric, @unchecked Sendable {
   @usableFromInline let queue: RawCompletionQueue
   @usableFromInline let controlKey: UInt32
   @usableFromInline let chunkShift: UInt64
+  /// `PortChoice.confusesAnswers`: atomics are posted when the WRITEs before them have ended.
+  @usableFromInline let atomicsAwaitWrites: Bool
   /// Who holds the device's objects; lives until nobody uses the fabric any more.
   let owner: Unmanaged<VerbsEndpoint>
 
@@ -41,6 +43,7 @@ public struct VerbsFabric: Fabric, @unchecked Sendable {
     queue = parts.queue
     controlKey = parts.controlKey
     chunkShift = UInt64(memory.chunkByteCount.trailingZeroBitCount)
+    atomicsAwaitWrites = parts.atomicsAwaitWrites
   }
 
   @inlinable
@@ -94,27 +97,7 @@ public struct VerbsFabric: Fabric, @unchecked Sendable {
       id: batch.nextID,
       from: LocalBuffer(source, byteCount: byteCount, key: isInline ? 0 : localKey(from)),
       to: RemoteBuffer(address: to.address, key: to.key), flags: isInline ? .inline : .none)
-  }
-
-  @inlinable
-  public func compareAndSwap(
-    _ batch: inout VerbsBatch, at: RemoteAddress, expected: UInt64, desired: UInt64,
-    old: UnsafeMutableRawPointer
-  ) {
-    guard prepare(&batch, at, old, 8) else { return }
-    batch.chain.compareAndSwap(
-      id: batch.nextID, at: RemoteBuffer(address: at.address, key: at.key), expected: expected,
-      desired: desired, old: LocalBuffer(old, byteCount: 8, key: localKey(old)))
-  }
-
-  @inlinable
-  public func fetchAdd(
-    _ batch: inout VerbsBatch, at: RemoteAddress, addend: UInt64, old: UnsafeMutableRawPointer
-  ) {
-    guard prepare(&batch, at, old, 8) else { return }
-    batch.chain.fetchAdd(
-      id: batch.nextID, at: RemoteBuffer(address: at.address, key: at.key), addend: addend,
-      old: LocalBuffer(old, byteCount: 8, key: localKey(old)))
+    batch.connection.noteWrite(behind: batch.chain.count)
   }
 
   /// 0: registering pins memory and allocates, which a signal handler cannot.

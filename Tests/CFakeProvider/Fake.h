@@ -51,6 +51,7 @@ struct fake_qp {
   unsigned head, tail;
   unsigned used;        // send slots posted whose end nobody has polled
   unsigned unreported;  // those of them that no report covers yet
+  uint64_t posted, writes_end;  // requests so far; the place behind the last WRITE or SEND
 };
 
 struct fake_mr {

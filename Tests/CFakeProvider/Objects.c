@@ -89,12 +89,16 @@ int ibv_close_device(struct ibv_context *context) {
   return 0;
 }
 
+static uint32_t vendor;
+void cfake_set_vendor(uint32_t number) { vendor = number; }
+
 int ibv_query_device(struct ibv_context *context, struct ibv_device_attr *attr) {
   if (!fake_is(context)) return REAL(ibv_query_device)(context, attr);
   int code = fake_failure("ibv_query_device");
   if (code) return code;
   memset(attr, 0, sizeof *attr);
   snprintf(attr->fw_ver, sizeof attr->fw_ver, "1.2.3");
+  attr->vendor_id = vendor;
   attr->phys_port_cnt = 1;
   attr->max_qp_rd_atom = attr->max_qp_init_rd_atom = 16;
   attr->max_qp_wr = LONGEST_QUEUE;

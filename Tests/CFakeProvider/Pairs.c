@@ -3,12 +3,14 @@
 
 static uint32_t next_number = 0x100;
 static int doorbells, reports, overruns, most_used, held, refuse_at = -1, forced_status;
+static int confuses;
 static unsigned inline_limit = 4096;
 
 int cfake_doorbells(void) { return doorbells; }
 int cfake_reports(void) { return reports; }
 int cfake_overruns(void) { return overruns; }
 void cfake_hold_reports(int on) { held = on; }
+void cfake_confuse_answers(int on) { confuses = on; }
 void cfake_limit_inline(int bytes) { inline_limit = (unsigned)bytes; }
 
 int cfake_most_used(void) {
@@ -238,7 +240,8 @@ static enum ibv_wc_status execute(struct fake_qp *pair, const struct ibv_send_wr
     if (request->opcode == IBV_WR_ATOMIC_CMP_AND_SWP)
       after = before == request->wr.atomic.compare_add ? request->wr.atomic.swap : before;
     memcpy(there, &after, 8);
-    memcpy(here, &before, 8);
+    // Requests whose end was not polled are the last `used`, this one among them.
+    if (!confuses || pair->writes_end <= pair->posted - pair->used) memcpy(here, &before, 8);
   } else {
     memcpy(fetches ? here : there, fetches ? there : here, local.length);
   }
@@ -263,10 +266,12 @@ int fake_post_send(struct ibv_qp *qp, struct ibv_send_wr *request, struct ibv_se
       return EINVAL;
     pair->used++;
     pair->unreported++;
+    pair->posted++;
     if ((int)pair->used > most_used) most_used = (int)pair->used;
     struct ibv_wc done = {.wr_id = request->wr_id, .qp_num = qp->qp_num, .status = IBV_WC_WR_FLUSH_ERR};
     if (qp->state == IBV_QPS_RTS) done.status = execute(pair, request, &done.opcode);
     if (request->num_sge) done.byte_len = request->sg_list[0].length;
+    if (done.opcode == IBV_WC_RDMA_WRITE || done.opcode == IBV_WC_SEND) pair->writes_end = pair->posted;
     if (done.status != IBV_WC_SUCCESS) {
       done.vendor_err = 77;
       report(qp->send_cq, done, pair->unreported);

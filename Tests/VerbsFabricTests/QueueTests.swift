@@ -84,6 +84,7 @@ extension FakeFabric {
         let connection = near.fabric.table.connection(1)
         connection.posted.store(start)
         connection.ended.store(start)
+        connection.writesEnd.store(start)
         for round in 1...20 {
           #expect(count(near, far, 40) == nil)
           #expect(far.word(0) == UInt64(round * 40))

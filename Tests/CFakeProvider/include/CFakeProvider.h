@@ -31,6 +31,11 @@ int cfake_overruns(void);
 void cfake_hold_reports(int on);
 /// The longest inline data that queue pairs are granted; at first 4,096.
 void cfake_limit_inline(int bytes);
+/// The devices' vendor; at first 0, as older kernels say of Soft-RoCE.
+void cfake_set_vendor(uint32_t vendor);
+/// While on, an atomic is executed and ends well but its value never comes, if the end of a WRITE before it was not polled
+/// when it was posted: what Soft-RoCE does when it sends the WRITE again and the atomic's answer got lost.
+void cfake_confuse_answers(int on);
 /// Port 1 of every fake device: a link layer (`IBV_LINK_LAYER_*`) and which of its GIDs there are, as bits: 0 is
 /// link-local, 1 is 192.0.2.1, 2 is 2001:db8::1. At first Ethernet with the first two.
 void cfake_set_port(int link_layer, unsigned gids);
