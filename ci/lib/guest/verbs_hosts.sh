@@ -95,11 +95,27 @@ more_jobs() {
 }
 
 # What the device makes of an atomic or a READ behind a WRITE when both answers are lost (docs/testbed.md, "Lost values").
-# That atomics lose their values behind a WRITE is rxe's fault and shown only; the rest is what Merino relies on.
+# That atomics lose their values behind a WRITE is rxe's fault and shown only; the rest is what Merino relies on. Two
+# packets of a pair have to be lost, so the link loses more of them meanwhile.
 lost_values() {
+  local before after
+  before=$(tc qdisc show dev eth0 | sed -n 's/.* \(loss [0-9.]*%\).*/\1/p')
+  link_gets 'loss 8% delay 1ms'
   lost_values_of together ""
   lost_values_of apart "no value of an atomic is lost when the WRITE before it has ended"
   lost_values_of reads "no value of a READ is lost behind a WRITE"
+  link_gets "$before delay 1ms"
+  after=$(tc qdisc show dev eth0 | sed -n 's/.* \(loss [0-9.]*%\).*/\1/p')
+  [ -n "$before" ] && [ "$before" = "$after" ] || fail "the link is as before" "it has '$after' and had '$before'"
+}
+
+# link_gets WORDS: of netem, at both ends.
+link_gets() {
+  local end
+  for end in guest1 guest2; do
+    timeout 60 "$agent" "$end" "tc qdisc change dev eth0 root netem $1" </dev/null ||
+      fail "the link gets '$1'" "tc on $end refused it"
+  done
 }
 
 # lost_values_of HOW WHAT
