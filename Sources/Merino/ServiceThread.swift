@@ -90,6 +90,8 @@ final class ServiceThread: Sendable {
   /// The descriptor to poll from now on.
   private func handleJobEvents(_ descriptor: Int32) -> Int32 {
     while let happened = job.handleEvent() {
+      // Behind the word that says who is lost: whoever finds its connection given up finds that, too.
+      if job.lostPeerWord.load() != 0 { endpoint?.giveUpConnections() }
       switch happened {
       case .peerLost(let node, let how): log(.error, "node \(node) is gone: \(how)")
       case .launcherGone:

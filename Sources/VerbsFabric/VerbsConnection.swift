@@ -121,6 +121,8 @@ enum Refusal {
   @inlinable static var localProtection: Int32 { 4 }
   /// The peer has announced no key for that memory.
   @inlinable static var remoteAccess: Int32 { 10 }
+  /// The transport's retry counter exceeded: the node, or another one without which the job is over, has left.
+  @inlinable static var noAnswer: Int32 { 12 }
   /// EIO: the device or its completion queue failed.
   @inlinable static var deviceFailed: Int32 { -5 }
 }

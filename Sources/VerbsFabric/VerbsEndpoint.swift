@@ -158,6 +158,15 @@ public final class VerbsEndpoint: @unchecked Sendable {
     return sentences
   }
 
+  /// The job is over: nothing waits inside the fabric's calls any more for another node's device, which may be gone and
+  /// which this one may ask for ever (rxe does with a retry count of 7). Posts to other nodes are refused from now on. By
+  /// the thread that takes the events, after it is known who was lost.
+  public func giveUpConnections() {
+    for number in 0..<nodeCount * settings.laneCount where number / settings.laneCount != node {
+      _ = table?.connection(number).fail(Refusal.noAnswer)
+    }
+  }
+
   /// Ends the connections and the registrations. Nobody uses the fabric now or later.
   public func close() {
     wiring.close()

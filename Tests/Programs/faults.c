@@ -1,6 +1,6 @@
 // Faults that are not Merino's, in a process that has joined: they go where they would go without it. And the
 // ways to end a job. The first argument says which; a second one, which node ends it (the last one); a third one, what the
-// others wait for meanwhile: barrier, lock, event or condition.
+// others wait for meanwhile: barrier, lock, event or condition; or releases, which they do of a lock homed there.
 #define _GNU_SOURCE
 #include "check.h"
 
@@ -94,28 +94,37 @@ static int handlers(const char *which) {
   return leave_job();
 }
 
-static merino_lock_t lock;
+static merino_lock_t lock, homed_there;
 static merino_event_t event;
 static merino_cond_t condition;
 
 /// Makes what the others wait for: what node `ending` alone has, or alone would bring.
 static void prepare(int ending) {
-  uint64_t *handles = merino_collective_malloc(2 * sizeof *handles, 0);
+  uint64_t *handles = merino_collective_malloc(3 * sizeof *handles, 0);
   if (handles == NULL) merino_abort(3);
   NEED(merino_lock_create_named("of the one that ends", &lock));
   if (check_node == ending) {
     NEED(merino_event_create(&handles[0]));
     NEED(merino_cond_create(&handles[1]));
+    NEED(merino_lock_create(&handles[2]));
     NEED(merino_lock_acquire(lock));
   }
   NEED(merino_barrier());
-  event = handles[0], condition = handles[1];
+  event = handles[0], condition = handles[1], homed_there = handles[2];
 }
 
 /// Waits for what never comes; the code that says so.
 static int wait_for(const char *what) {
   merino_lock_t own;
   if (strcmp(what, "lock") == 0) return merino_lock_acquire(lock);
+  if (strcmp(what, "releases") == 0) {
+    int code = 0;
+    while (code == 0) {
+      code = merino_lock_acquire(homed_there);
+      if (code == 0) code = merino_lock_release(homed_there);
+    }
+    return code;
+  }
   if (strcmp(what, "event") == 0) return merino_event_wait(event);
   if (strcmp(what, "condition") == 0) {
     NEED(merino_lock_create(&own));
@@ -193,6 +202,8 @@ int main(int count, char **arguments) {
       sleep_ms(1);
       NEED(merino_atomic_load_u64(ready, &others));
     }
+    // In the middle of it.
+    if (count > 3 && strcmp(arguments[3], "releases") == 0) sleep_ms(300);
     if (strstr(which, "beside-child") != NULL) leave_child();
     if (strncmp(which, "kill", 4) == 0) kill(getpid(), SIGKILL);
     if (strcmp(which, "null") == 0) *(volatile int *)0 = 1;

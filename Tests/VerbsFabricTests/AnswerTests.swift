@@ -137,5 +137,53 @@ extension FakeFabric {
         #expect(writeAndAdd(near, far) == failure(1, 10))
       }
     }
+
+    /// A peer that is gone answers nothing, and a device may ask it for ever: who waits is let go with the job's end.
+    @Test func anAtomicThatWaitsIsLetGo() throws {
+      try onConfusingFake {
+        let job = try TestJob(2)
+        let (near, far) = (job.nodes[0], job.nodes[1])
+        cfake_hold_reports(1)
+        let before = cfake_doorbells()
+        let outcomes = onThreads(2) { thread -> FabricFailure? in
+          if thread == 0 { return writeAndAdd(near, far) }
+          let deadline = ContinuousClock.now + .seconds(10)
+          while cfake_doorbells() == before, ContinuousClock.now < deadline { Backoff.pauseOnce() }
+          near.endpoint.giveUpConnections()
+          return nil
+        }
+        #expect(try outcomes[0].get() == failure(1, 12))
+        #expect(far.word(0) == 0 && far.word(8) == 0)
+        cfake_hold_reports(0)
+        #expect(read(near, far) == failure(1, 12))
+        // To itself a node has a connection as before.
+        #expect(writeAndAdd(near, near) == nil)
+      }
+    }
+
+    /// The same in a queue that is full.
+    @Test func aFullQueueIsLetGo() throws {
+      try onFake {
+        let job = try TestJob(2, settings { $0.queueLength = 16 })
+        let (near, far) = (job.nodes[0], job.nodes[1])
+        cfake_hold_reports(1)
+        let before = cfake_doorbells()
+        let outcomes = onThreads(2) { thread -> FabricFailure? in
+          if thread == 0 {
+            return near.run(to: far) { batch in
+              for _ in 0..<40 {
+                near.fabric.read(&batch, from: far.remote(0, as: near), into: near.local(0), byteCount: 8)
+              }
+            }
+          }
+          let deadline = ContinuousClock.now + .seconds(10)
+          while cfake_doorbells() == before, ContinuousClock.now < deadline { Backoff.pauseOnce() }
+          near.endpoint.giveUpConnections()
+          return nil
+        }
+        #expect(try outcomes[0].get() == failure(1, 12))
+        cfake_hold_reports(0)
+      }
+    }
   }
 }

@@ -54,6 +54,8 @@ bad_input_ends() {
   done
   check "killed with a lock that others wait for" ends_with 137 '^SAID -17 .*node 2 left' \
     "$programs_run" run -n 3 -- "$directory/faults" kill 2 lock
+  check "killed while others take and release a lock of its" ends_with 137 '^SAID -17 .*node 2 left' \
+    "$programs_run" run -n 3 -- "$directory/faults" kill 2 releases
 }
 
 # bad_input_leaves_beside WHAT: both others leave, and so do their threads.

@@ -94,6 +94,11 @@ programs_of_others() {
     "$merino" run -n 3 -- "$programs/faults" null
   ends "merino_abort: the others are told who" 120 37 '^SAID -17 .*node 2 left' \
     "$merino" run -n 3 -- "$programs/faults" abort
+  local round
+  for round in 1 2 3 4; do
+    ends "a node is killed while the other takes and releases a lock of its, $round" 120 137 '^SAID -17 .*node 1 left' \
+      "$merino" run -n 2 -- "$programs/faults" kill 1 releases
+  done
 }
 
 stress() {

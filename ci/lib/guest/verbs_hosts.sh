@@ -92,6 +92,8 @@ more_jobs() {
   MERINO_CONNECT=exchange passes "jacobi across hosts, connected by exchange" 240 jacobi "$examples/jacobi" 60 5
   ends "a node dies: the nodes on the other host end, too" 240 37 '^SAID -17 .*node 3 left' \
     "$merino" run "${placement[@]}" -- "$programs/faults" abort
+  ends "a node is killed while those on the other host take and release a lock of its" 240 137 '^SAID -17 .*node 3 left' \
+    "$merino" run "${placement[@]}" -- "$programs/faults" kill 3 releases
 }
 
 # What the device makes of an atomic or a READ behind a WRITE when both answers are lost (docs/testbed.md, "Lost values").
