@@ -32,6 +32,7 @@ extension Engine {
     defer { giveBack(w) }
     add(.atomics)
     let unit = pages.unit(containing: address >> configuration.pageShift)
+    touch(unit.page)
     let home = try prepareAtomic(unit, w)
     defer { unlock(unit) }
     let frame = try homeFrame(unit.page, home: home, w)
@@ -40,7 +41,7 @@ extension Engine {
     keepInPinnedCopy(unit, address, after)
     let value = (before & mask) >> UInt64(mask.trailingZeroBitCount)
     if case .load = operation { return value }
-    pages.word(unit.page).fetchOr(PageWord.atomicsBit)
+    pages.cell(unit.page).addAtomics()
     pages.dirty.insert(unit.page)
     return value
   }
@@ -61,10 +62,10 @@ extension Engine {
   /// Takes the unit's lock bit with no copy left here that could hide the word; returns its home.
   @inlinable
   func prepareAtomic(_ unit: Unit, _ w: Workspace) throws(EngineError) -> NodeID {
-    let address = pages.word(unit.page)
+    let cell = pages.cell(unit.page)
     var backoff = Backoff()
     while true {
-      let old = PageWord(address.load())
+      let old = cell.load()
       if old.isLocked || old.state == .fetching {
         try checkPeers()
         execution.pause(&backoff)
@@ -74,16 +75,17 @@ extension Engine {
         try flushForAtomic(unit, w)
         continue
       }
-      var word = old
-      word.isLocked = true
-      guard address.compareExchange(old.raw, word.raw) else { continue }
+      var locked = old
+      locked.isLocked = true
+      guard cell.exchange(old, for: locked) else { continue }
+      var word = locked
       do throws(EngineError) {
         try dropCopy(unit, &word, w)
       } catch {
         unlock(unit)
         throw error
       }
-      address.store(word.raw)
+      cell.replace(locked, by: word)
       return word.home
     }
   }

@@ -14,6 +14,7 @@ extension Engine {
   @inlinable
   func ensureRegistered(_ chunk: Int) throws(EngineError) {
     if ownKey(chunk).load() != 0 { return }
+    local.touchedChunk(chunk).store(1)
     let key = fabric.registerChunkInPlace(chunk)
     if key != 0 {
       // Release: pairs with the peers' READ; what the key admits to is ready before it.
@@ -22,18 +23,18 @@ extension Engine {
     }
     let request = AtomicWord(local.chunkRequests + chunk &* 8)
     execution.interleave(#line)
-    if request.compareExchange(0, 1) {
+    if request.compareExchange(ChunkRequest.none, ChunkRequest.asked) {
       local.chunkRequestCount.fetchAdd(1)
       execution.wakeService()
     }
     var backoff = Backoff()
     while ownKey(chunk).load() == 0 {
       let state = request.load()
-      if state > 1 {
+      if state >= ChunkRequest.failed {
         throw .fabric(
           FabricFailure(
             reason: .registrationFailed, peer: Int32(truncatingIfNeeded: node),
-            status: Int32(truncatingIfNeeded: state &- 2)))
+            status: Int32(truncatingIfNeeded: state &- ChunkRequest.failed)))
       }
       try checkPeers()
       execution.pause(&backoff)
@@ -46,7 +47,7 @@ extension Engine {
     guard local.chunkRequestCount.load() != 0 else { return false }
     for chunk in 0..<configuration.chunkCount {
       let request = AtomicWord(local.chunkRequests + chunk * 8)
-      guard request.load() == 1 else { continue }
+      guard request.compareExchange(ChunkRequest.asked, ChunkRequest.served) else { continue }
       register(chunk, request)
       local.chunkRequestCount.fetchAdd(~0)
     }
@@ -57,16 +58,38 @@ extension Engine {
   func register(_ chunk: Int, _ request: AtomicWord) {
     // Asked for again by a thread that had looked at the key just before it was announced.
     if ownKey(chunk).load() != 0 && !isOn(.chunkRegisteredTwice) {
-      request.store(0)
+      request.store(ChunkRequest.none)
       return
     }
     do throws(FabricFailure) {
       let key = try fabric.registerChunk(chunk)
       ownKey(chunk).store(UInt64(key))
       execution.interleave(#line)
-      request.store(0)
+      request.store(ChunkRequest.none)
     } catch {
-      request.store(UInt64(UInt32(bitPattern: error.status)) + 2)
+      request.store(UInt64(UInt32(bitPattern: error.status)) + ChunkRequest.failed)
+    }
+  }
+
+  /// The chunk of freed pages: no key, and nobody registers it any more. Threads of this node have no business with these
+  /// pages, but the service thread may have a request of theirs yet, made just before the key was announced.
+  @inlinable
+  func withdrawChunk(_ chunk: Int) throws(EngineError) {
+    let request = AtomicWord(local.chunkRequests + chunk &* 8)
+    var backoff = Backoff()
+    while true {
+      let state = request.load()
+      if state == ChunkRequest.none { break }
+      if state != ChunkRequest.served, request.compareExchange(state, ChunkRequest.none) {
+        if state == ChunkRequest.asked { local.chunkRequestCount.fetchAdd(~0) }
+        break
+      }
+      try checkPeers()
+      execution.pause(&backoff)
+    }
+    if ownKey(chunk).load() != 0 {
+      ownKey(chunk).store(0)
+      fabric.deregisterChunk(chunk)
     }
   }
 
@@ -116,4 +139,16 @@ extension Engine {
     return RemoteAddress(
       address: fabric.framesAddress(of: home) + UInt64(page << configuration.pageShift), key: key)
   }
+}
+
+/// What stands in `LocalState.chunkRequests` for a chunk.
+@usableFromInline
+enum ChunkRequest {
+  @inlinable static var none: UInt64 { 0 }
+  /// By a thread that waits for the key.
+  @inlinable static var asked: UInt64 { 1 }
+  /// The service thread is about it; only it leaves this state.
+  @inlinable static var served: UInt64 { 2 }
+  /// This, plus the device's error code.
+  @inlinable static var failed: UInt64 { 3 }
 }

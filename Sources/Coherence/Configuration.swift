@@ -49,6 +49,8 @@ public struct Configuration: BitwiseCopyable, Sendable, Equatable {
   @inlinable public var capacityByteCount: Int { pageCount << pageShift }
   @inlinable public var chunkPageCount: Int { 1 << chunkShift }
   @inlinable public var chunkCount: Int { pageCount >> chunkShift }
+  /// log2 of the pages of what lies in one chunk and in one block of the directory.
+  @inlinable public var claimShift: Int { min(chunkShift, ControlLayout.blockShift) }
   @inlinable public var clockByteCount: Int { nodeCount * 8 }
   /// Rounds of a dissemination over all nodes: ceil(log2 nodeCount).
   @inlinable

@@ -5,11 +5,13 @@ public struct ControlLayout: BitwiseCopyable, Sendable {
   /// Position up to which the interval log is written; the next word is its floor.
   public let logHead: Int
   public let logFloor: Int
-  /// Node 0's count of freed ranges; the ring follows at `retireRing`.
+  /// Node 0's count of freed ranges; the ring follows at `retireRing`, an entry of two words each.
   public let retireHead: Int
   public let retireRing: Int
   public let logRing: Int
   public let directory: Int
+  /// A byte a chunk: not zero where a directory word of this shard may be.
+  public let claimMarks: Int
   public let marks: Int
   public let blockMarks: Int
   public let chunkKeys: Int
@@ -41,6 +43,8 @@ public struct ControlLayout: BitwiseCopyable, Sendable {
   @inlinable public static var groupBlockCount: Int { 64 }
   static func groupCount(_ blocks: Int) -> Int { (blocks + groupBlockCount - 1) / groupBlockCount }
   @inlinable public static var retireEntryCount: Int { 256 }
+  /// First page and number of pages.
+  @inlinable public static var retireEntryByteCount: Int { 16 }
   @inlinable public static var workspaceResultCount: Int { 80 }
 
   public init(_ c: Configuration, upperByteCount: Int = 0) {
@@ -56,9 +60,10 @@ public struct ControlLayout: BitwiseCopyable, Sendable {
     logHead = take(64)
     logFloor = logHead + 8
     retireHead = take(64)
-    retireRing = take(Self.retireEntryCount * 8)
+    retireRing = take(Self.retireEntryCount * Self.retireEntryByteCount)
     logRing = take(c.logEntryCount * 8)
     directory = take(shardBlocks << (Self.blockShift + 3))
+    claimMarks = take(c.chunkCount)
     marks = take(blocks << Self.blockShift)
     // Read a group at a time.
     blockMarks = take(Self.groupCount(blocks) * Self.groupBlockCount)

@@ -40,12 +40,22 @@ extension Engine {
       return word == 0 ? .unclaimed : .home(Int(word) - 1)
     }
     let claimant = try claimant(for: unit, w)
+    let piece = unit.page >> configuration.claimShift
+    let isAnnounced = local.announcedClaim(piece).load() != 0
     var batch = fabric.open(shard.node, lane: lane(unit.page))
+    if !isAnnounced, !isOn(.claimNotAnnounced) {
+      // Before the compare-and-swap, on the same connection: once that has ended, the mark is placed. Whoever
+      // forgets the pages, barriers later, finds the words that are not zero by it.
+      fabric.write(
+        &batch, from: w.one, byteCount: 1,
+        to: remote(shard.node, layout.claimMarks + unit.page >> configuration.chunkShift))
+    }
     fabric.compareAndSwap(
       &batch, at: remote(shard.node, shard.offset), expected: 0, desired: UInt64(claimant + 1),
       old: w.result(0))
     fabric.submit(batch, w.flight)
     try wait(w.flight)
+    if !isAnnounced { local.announcedClaim(piece).store(1) }
     let before = w.resultValue(0)
     if before != 0 { return .home(Int(before) - 1) }
     add(.firstTouches)

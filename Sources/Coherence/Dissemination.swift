@@ -24,7 +24,10 @@ struct BarrierMessage {
 
   /// The message as the content of one word.
   @inlinable
-  var word: UInt64 { retired << 2 | (movesCancelled ? 2 : 0) | (epochOverflowed ? 1 : 0) }
+  var word: UInt64 {
+    precondition(retired >> 46 == 0, "the count of freed ranges does not fit into 46 bits")
+    return retired << 2 | (movesCancelled ? 2 : 0) | (epochOverflowed ? 1 : 0)
+  }
 }
 
 /// A word of a message, which vouches for itself: the number of its dissemination in the highest 16 bits, 48 bits of
@@ -38,7 +41,8 @@ struct TaggedWord: BitwiseCopyable {
 
   @inlinable init(raw: UInt64) { self.raw = raw }
   @inlinable init(_ content: UInt64, of dissemination: UInt64) {
-    raw = dissemination << 48 | content & Self.mask
+    precondition(content & ~Self.mask == 0, "the content of a barrier's word does not fit into 48 bits")
+    raw = dissemination << 48 | content
   }
 
   @inlinable static var mask: UInt64 { 1 << 48 - 1 }

@@ -90,6 +90,16 @@ public enum Mutation: Int, CaseIterable, Sendable {
   case exclusivePlaceForgotten
   /// The service registers a chunk whenever it is asked to.
   case chunkRegisteredTwice
+  /// Page words are zeroed while other threads of the node are in the middle of rounds.
+  case forgettingWithoutGate
+  /// A page that the last barrier forgot moves at this one.
+  case forgottenPagesMove
+  /// A chunk that a node knows only from a move is not looked at when it is freed.
+  case moveLeavesUntouched
+  /// Whoever holds a shard of the directory is not told where words of it are claimed.
+  case claimNotAnnounced
+  /// The stamp that says in which epoch a page was noted has 32 bits.
+  case epochStampOf32Bits
 }
 
 public protocol MutationSet: Sendable {

@@ -22,8 +22,9 @@ extension Engine {
   func noteInEpoch(_ unit: Unit, atHome: Bool) {
     let epoch = local.epoch.loadRelaxed()
     let stamp = pages.epochStamp(unit.page)
-    if stamp.pointee == UInt32(truncatingIfNeeded: epoch) + 1 { return }
-    stamp.pointee = UInt32(truncatingIfNeeded: epoch) + 1
+    let current = isOn(.epochStampOf32Bits) ? (epoch + 1) & 0xFFFF_FFFF : epoch + 1
+    if stamp.pointee == current { return }
+    stamp.pointee = current
     let buffer = control + epochBufferOffset(epoch)
     let count = Int(buffer.load(as: UInt64.self))
     let notice = WriteNotice(page: unit.page, count: unit.count, unitPages: unit.count, atHome: atHome)

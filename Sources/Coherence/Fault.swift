@@ -23,10 +23,10 @@ extension Engine {
 
   @inlinable
   func serve(_ unit: Unit, _ access: Access, _ view: ViewID, _ w: Workspace) throws(EngineError) {
-    let address = pages.word(unit.page)
+    let cell = pages.cell(unit.page)
     var backoff = Backoff()
     while true {
-      var word = PageWord(address.load())
+      var word = cell.load()
       if word.isLocked || word.state == .fetching {
         try checkPeers()
         execution.pause(&backoff)
@@ -35,10 +35,11 @@ extension Engine {
       if word.state == .invalid {
         var fetching = word
         fetching.state = .fetching
-        guard address.compareExchange(word.raw, fetching.raw) else { continue }
+        guard cell.exchange(word, for: fetching) else { continue }
         execution.interleave(#line)
         // After the state, so that "invalidate all" sees one of the two (PageSet.insertIfAbsent).
         pages.cached.insertIfAbsent(unit.page)
+        touch(unit.page)
         let ahead =
           access == .read && !word.wasWritten
           ? readAhead(unit) : unit.pages.upperBound..<unit.pages.upperBound
@@ -47,7 +48,7 @@ extension Engine {
       }
       var locked = word
       locked.isLocked = true
-      guard address.compareExchange(word.raw, locked.raw) else { continue }
+      guard cell.exchange(word, for: locked) else { continue }
       execution.interleave(#line)
       word = locked
       do throws(EngineError) {
@@ -56,9 +57,7 @@ extension Engine {
         unlock(unit)
         throw error
       }
-      word.isLocked = false
-      // Release: pairs with the acquire of whoever takes the lock bit next.
-      address.store(word.raw)
+      releaseLockBit(unit, word)
       return
     }
   }

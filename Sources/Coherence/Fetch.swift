@@ -36,18 +36,17 @@ extension Engine {
   /// This node turned out to be home: by its own claim, or by others on its behalf.
   @inlinable
   func settleAtHome(_ unit: Unit, _ access: Access, _ view: ViewID) {
-    let address = pages.word(unit.page)
+    let cell = pages.cell(unit.page)
     while true {
       // A poison does not matter: a home's frame has all diffs that were placed.
-      let old = PageWord(address.load())
+      let old = cell.load()
       var word = old
       becomeHome(unit, &word)
       word.isLocked = true
-      guard address.compareExchange(old.raw, word.raw) else { continue }
+      guard cell.exchange(old, for: word) else { continue }
       if access == .readWrite { writeAtHome(unit, &word) }
       protection.raise(unit.pages, to: access, in: view)
-      word.isLocked = false
-      address.store(word.raw)
+      releaseLockBit(unit, word)
       return
     }
   }
@@ -104,51 +103,60 @@ extension Engine {
 
   @inlinable
   func storeHint(_ unit: Unit, _ home: NodeID) {
-    let address = pages.word(unit.page)
+    let cell = pages.cell(unit.page)
     while true {
-      let old = PageWord(address.load())
+      let old = cell.load()
       if old.home == home { return }
       var word = old
       word.home = home
-      if address.compareExchange(old.raw, word.raw) { return }
+      if cell.exchange(old, for: word) { return }
     }
   }
 
   /// From here on a notice poisons the READ that follows.
   @inlinable
   func clearPoison(_ unit: Unit) {
-    if pages.load(unit.page).isPoisoned { pages.word(unit.page).fetchAnd(~PageWord.poisonBit) }
+    if pages.load(unit.page).isPoisoned { pages.cell(unit.page).clearPoison() }
   }
 
   /// `fetching` → `state` with the lock bit held; false where the fetch was poisoned meanwhile.
   @inlinable
   func finishFetch(_ unit: Unit, as state: PageState) -> Bool {
-    let address = pages.word(unit.page)
+    let cell = pages.cell(unit.page)
     while true {
-      let old = PageWord(address.load())
+      let old = cell.load()
       if old.isPoisoned && !isOn(.noPoison) { return false }
       var word = old
       word.isPoisoned = false
       word.state = state
       word.wasWritten = state == .dirty
       word.isLocked = true
-      if address.compareExchange(old.raw, word.raw) { return true }
+      if cell.exchange(old, for: word) { return true }
     }
   }
 
   /// `fetching` → `invalid`: the access faults again.
   @inlinable
   func abandonFetch(_ unit: Unit) {
-    let address = pages.word(unit.page)
+    let cell = pages.cell(unit.page)
     while true {
-      let old = PageWord(address.load())
+      let old = cell.load()
       var word = old
       word.state = .invalid
       word.isPoisoned = false
-      if address.compareExchange(old.raw, word.raw) { return }
+      if cell.exchange(old, for: word) { return }
     }
   }
 
+  /// Stores `word`, into which this thread has changed what it took with the lock bit, and gives the bit back.
   @inlinable
-  func unlock(_ unit: Unit) { pages.word(unit.page).fetchAnd(~PageWord.lockBit) }
+  func releaseLockBit(_ unit: Unit, _ word: PageWord) {
+    var open = word
+    open.isLocked = false
+    let cell = pages.cell(unit.page)
+    cell.replace(cell.load(), by: open)
+  }
+
+  @inlinable
+  func unlock(_ unit: Unit) { pages.cell(unit.page).unlock() }
 }

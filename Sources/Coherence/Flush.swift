@@ -121,8 +121,9 @@ extension Engine {
   func flushLocked(
     _ unit: Unit, _ log: inout LogWriter, _ sender: inout DiffSender<E.F>, _ w: Workspace
   ) throws(EngineError) {
-    let address = pages.word(unit.page)
-    var word = PageWord(address.load())
+    let cell = pages.cell(unit.page)
+    let locked = cell.load()
+    var word = locked
     var changed = word.hasAtomics
     if word.state == .dirty {
       let sent = try sendDiff(
@@ -141,7 +142,7 @@ extension Engine {
       word.state = .homeTracked
     }
     word.hasAtomics = false
-    address.store(word.raw)
+    cell.replace(locked, by: word)
     if changed { note(unit, atHome: word.isHome, &log) }
   }
 }

@@ -9,6 +9,10 @@ public struct WriteNotice: BitwiseCopyable, Sendable, Equatable {
 
   @inlinable
   public init(page: Int, count: Int, unitPages: Int, atHome: Bool) {
+    precondition(page >= 0 && page >> 36 == 0, "a page's number does not fit into 36 bits")
+    precondition(count > 0 && count <= Self.longestCount, "a notice's pages do not fit into 20 bits")
+    precondition(
+      unitPages > 0 && unitPages >> 16 == 0, "the logarithm of a unit's pages does not fit into 4 bits")
     raw =
       UInt64(page) << 28 | UInt64(count) << 8 | UInt64(unitPages.trailingZeroBitCount) << 4
       | (atHome ? 1 : 0)

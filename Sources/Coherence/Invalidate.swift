@@ -39,10 +39,11 @@ extension Engine {
     protection.lower(range, to: .none)
     execution.interleave(#line)
     for page in stride(from: range.lowerBound, to: range.upperBound, by: unitPages) {
-      var word = pages.load(page)
+      let locked = pages.load(page)
+      var word = locked
       word.state = .invalid
       word.isLocked = false
-      pages.word(page).store(word.raw)
+      pages.cell(page).replace(locked, by: word)
     }
     add(.invalidations, range.count / unitPages)
   }
@@ -51,19 +52,19 @@ extension Engine {
   /// instead: its fetcher starts over.
   @inlinable
   func lockForInvalidation(_ unit: Unit) throws(EngineError) -> Bool {
-    let address = pages.word(unit.page)
+    let cell = pages.cell(unit.page)
     var backoff = Backoff()
     while true {
-      let word = PageWord(address.load())
+      let word = cell.load()
       if !word.isLocked {
         if word.state == .invalid || word.isHome { return false }
         var changed = word
         if word.state == .fetching {
           changed.isPoisoned = true
-          if address.compareExchange(word.raw, changed.raw) { return false }
+          if cell.exchange(word, for: changed) { return false }
         } else {
           changed.isLocked = true
-          if address.compareExchange(word.raw, changed.raw) {
+          if cell.exchange(word, for: changed) {
             execution.interleave(#line)
             return true
           }
@@ -95,10 +96,11 @@ extension Engine {
     var sender = DiffSender<E.F>()
     try flushLocked(unit, &log, &sender, w)
     try closeHomes(&sender, w)
-    var word = pages.load(unit.page)
+    let locked = pages.load(unit.page)
+    var word = locked
     word.state = .invalid
     word.isLocked = false
-    pages.word(unit.page).store(word.raw)
+    pages.cell(unit.page).replace(locked, by: word)
     add(.invalidations)
   }
 

@@ -11,7 +11,7 @@ public struct LocalState: BitwiseCopyable, @unchecked Sendable {
   @usableFromInline let mergedClock: UnsafeMutableRawPointer
   /// The peers' chunk keys, cached; 4 bytes a chunk and peer, 0 = not known yet.
   @usableFromInline let peerKeys: UnsafeMutableRawPointer
-  /// Chunks that the service thread is asked to register: 1, and 2 where that failed.
+  /// What the service thread is asked to register (`ChunkRequest`), a word a chunk.
   @usableFromInline let chunkRequests: UnsafeMutableRawPointer
   @usableFromInline let localLocks: UnsafeMutableRawPointer
   @usableFromInline let slotUse: UnsafeMutableRawPointer
@@ -21,6 +21,12 @@ public struct LocalState: BitwiseCopyable, @unchecked Sendable {
   /// A bit for each group of blocks in which this node may have exclusive pages. Bits are never cleared.
   @usableFromInline let exclusiveGroups: UnsafeMutableRawPointer
   @usableFromInline let exclusiveWordCount: Int
+  /// A byte a chunk: not zero where a page of it is, or has been, anything but untouched on this node (`touch`).
+  @usableFromInline let touchedChunks: UnsafeMutableRawPointer
+  /// A byte for each piece of the directory (`claimShift`) in which this node's claims are announced already.
+  @usableFromInline let announcedClaims: UnsafeMutableRawPointer
+  /// The ranges that the last barrier forgot: first page and pages of each, `forgottenCount` of them.
+  @usableFromInline let forgotten: UnsafeMutableRawPointer
   public let counters: UnsafeMutableRawPointer
   @usableFromInline let words: UnsafeMutableRawPointer
   @usableFromInline let chunkCount: Int
@@ -41,6 +47,9 @@ public struct LocalState: BitwiseCopyable, @unchecked Sendable {
     let blocks = (c.pageCount + (1 << ControlLayout.blockShift) - 1) >> ControlLayout.blockShift
     exclusiveWordCount = (ControlLayout.groupCount(blocks) + 63) / 64
     exclusiveGroups = carving.take(exclusiveWordCount * 8)
+    touchedChunks = carving.take((c.chunkCount + 7) & ~7)
+    announcedClaims = carving.take(c.pageCount >> c.claimShift)
+    forgotten = carving.take(ControlLayout.retireEntryCount * 16)
     counters = carving.take(Counter.allCases.count * 64)
     words = carving.take(64 * 24)
     chunkCount = c.chunkCount
@@ -68,7 +77,11 @@ public struct LocalState: BitwiseCopyable, @unchecked Sendable {
   @inlinable var barrierBusy: AtomicWord { word(15) }
   /// Threads of this node that wait for a lock or for a grant.
   @inlinable var waiting: AtomicWord { word(16) }
+  /// Entries of `forgotten`. Used by the barrier's thread only.
+  @inlinable var forgottenCount: AtomicWord { word(17) }
 
+  @inlinable func touchedChunk(_ chunk: Int) -> AtomicByte { AtomicByte(touchedChunks + chunk) }
+  @inlinable func announcedClaim(_ piece: Int) -> AtomicByte { AtomicByte(announcedClaims + piece) }
   @inlinable func exclusiveGroupWord(_ index: Int) -> AtomicWord { AtomicWord(exclusiveGroups + index &* 8) }
   @inlinable func applied(_ node: Int) -> AtomicWord { AtomicWord(applied + node &* 8) }
 

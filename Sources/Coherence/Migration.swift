@@ -18,16 +18,15 @@ extension Engine {
   @inlinable
   func tally(_ page: Int, unitPages: Int, of peer: NodeID, atHome: Bool) {
     let slot = pages.noticer(page)
-    let epoch = local.epoch.loadRelaxed() & 0xFFFF_FFFF
-    let seen = slot.pointee
-    if seen >> 32 == epoch {
-      slot.pointee = epoch << 32 | 0xFFFF
+    let epoch = local.epoch.loadRelaxed()
+    if Noticer(raw: slot.pointee).epoch == epoch {
+      slot.pointee = Noticer(epoch: epoch, node: Noticer.several).raw
       return
     }
-    slot.pointee = epoch << 32 | UInt64(peer + 1)
+    slot.pointee = Noticer(epoch: epoch, node: peer).raw
     let count = Int(local.moveCount.loadRelaxed())
     guard !atHome, count < configuration.moveCount else { return }
-    move(count).storeBytes(of: UInt64(page) << 28 | UInt64(unitPages), as: UInt64.self)
+    move(count).storeBytes(of: PlannedMove(page: page, unitPages: unitPages).raw, as: UInt64.self)
     move(count).storeBytes(of: UInt64(peer), toByteOffset: 8, as: UInt64.self)
     local.moveCount.storeRelaxed(UInt64(count + 1))
   }
@@ -37,20 +36,22 @@ extension Engine {
 
   @inlinable
   func moveAt(_ index: Int) -> (unit: Unit, home: NodeID) {
-    let packed = move(index).load(as: UInt64.self)
+    let packed = PlannedMove(raw: move(index).load(as: UInt64.self))
     return (
-      Unit(page: Int(packed >> 28), count: Int(packed & 0xFFF_FFFF)),
+      Unit(page: packed.page, count: packed.unitPages),
       Int(move(index).load(fromByteOffset: 8, as: UInt64.self))
     )
   }
 
-  /// Drops the candidates that a second node noticed.
+  /// Drops the candidates that a second node noticed, and those that the last barrier forgot: a node whose thread
+  /// detached behind its seal noted those pages in the epoch after, and nobody knows a home for them any more.
   @inlinable
   func keepSoleWriters() {
     var kept = 0
     for index in 0..<Int(local.moveCount.loadRelaxed()) {
       let candidate = moveAt(index)
-      if pages.noticer(candidate.unit.page).pointee & 0xFFFF != UInt64(candidate.home + 1) { continue }
+      if Noticer(raw: pages.noticer(candidate.unit.page).pointee).node != candidate.home { continue }
+      if wasForgotten(candidate.unit.page), !isOn(.forgottenPagesMove) { continue }
       move(kept).copyMemory(from: move(index), byteCount: 16)
       kept += 1
     }
@@ -91,8 +92,8 @@ extension Engine {
     _ move: (unit: Unit, home: NodeID), _ log: inout LogWriter, _ w: Workspace
   ) throws(EngineError) -> Bool {
     let unit = move.unit
-    let address = pages.word(unit.page)
-    var word = try lockForMove(unit)
+    var locked = try lockForMove(unit)
+    var word = locked
     if word.isHome && move.home != node && word.isPinned && word.state == .homeDirty
       && !isOn(.pinnedHomeMoves)
     {
@@ -114,31 +115,33 @@ extension Engine {
       var sender = DiffSender<E.F>()
       try flushLocked(unit, &log, &sender, w)
       try closeHomes(&sender, w)
-      word = pages.load(unit.page)
+      locked = pages.load(unit.page)
+      word = locked
     }
     word.isLocked = false
-    address.store(word.raw)
+    pages.cell(unit.page).replace(locked, by: word)
     return true
   }
 
   /// Instead of step 3: the old home, to which all diffs went, is home as before.
   @inlinable
   func takeBack(_ move: (unit: Unit, home: NodeID)) throws(EngineError) {
-    var word = try lockForMove(move.unit)
+    let locked = try lockForMove(move.unit)
+    var word = locked
     if word.home == node && word.state == .clean { word.state = .homeTracked }
     word.isLocked = false
-    pages.word(move.unit.page).store(word.raw)
+    pages.cell(move.unit.page).replace(locked, by: word)
   }
 
   @inlinable
   func lockForMove(_ unit: Unit) throws(EngineError) -> PageWord {
-    let address = pages.word(unit.page)
+    let cell = pages.cell(unit.page)
     var backoff = Backoff()
     while true {
-      let word = PageWord(address.load())
+      let word = cell.load()
       var locked = word
       locked.isLocked = true
-      if !word.isLocked, word.state != .fetching, address.compareExchange(word.raw, locked.raw) {
+      if !word.isLocked, word.state != .fetching, cell.exchange(word, for: locked) {
         return locked
       }
       try checkPeers()
@@ -150,15 +153,16 @@ extension Engine {
   @inlinable
   func carryOut(_ move: (unit: Unit, home: NodeID), _ w: Workspace) throws(EngineError) {
     let unit = move.unit
-    let address = pages.word(unit.page)
-    var word = try lockForMove(unit)
+    let locked = try lockForMove(unit)
+    var word = locked
+    touch(unit.page, unless: .moveLeavesUntouched)
     if move.home == node && !word.isHome {
       try takeOver(unit, &word, w)
       add(.pagesMovedHere)
     }
     word.home = move.home
     word.isLocked = false
-    address.store(word.raw)
+    pages.cell(unit.page).replace(locked, by: word)
   }
 
   /// The whole page from the old home, and the directory word. This node's diffs are in that page.

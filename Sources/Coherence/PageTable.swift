@@ -1,3 +1,4 @@
+import CPlatform
 import Platform
 
 /// How the pages of a segment are cut into units and where their homes are wished to be.
@@ -67,7 +68,7 @@ public struct Unit: BitwiseCopyable, Sendable {
 /// joining to finalize, so a look-up needs no allocation and no lock.
 @frozen
 public struct PageTable: BitwiseCopyable, @unchecked Sendable {
-  @usableFromInline let words: UnsafeMutableRawPointer
+  @usableFromInline let pageWords: UnsafeMutableRawPointer
   /// Twin of global address `a` is at `twins + a`.
   public let twins: UnsafeMutableRawPointer
   @usableFromInline let epochStamps: UnsafeMutableRawPointer
@@ -91,14 +92,14 @@ public struct PageTable: BitwiseCopyable, @unchecked Sendable {
   /// Carves the table out of `carving`'s zeroed memory.
   @inlinable
   public init(_ c: Configuration, _ carving: inout Carving) {
-    words = carving.take(c.pageCount * 8)
+    pageWords = carving.take(c.pageCount * 8)
     twins = carving.take(c.capacityByteCount, align: 4096)
-    epochStamps = carving.take(c.pageCount * 4)
+    epochStamps = carving.take(c.pageCount * 8)
     noticers = carving.take(c.pageCount * 8)
     chunkShapes = carving.take(c.chunkCount * 2)
     shapes = carving.take(c.shapeCount * MemoryLayout<SegmentShape>.stride)
       .assumingMemoryBound(to: SegmentShape.self)
-    pinCounts = carving.take(c.pageCount * 4)
+    pinCounts = carving.take(c.pageCount * 8)
     let setBytes = PageSet.byteCount(pageCount: c.pageCount)
     dirty = PageSet(carving.take(setBytes), pageCount: c.pageCount)
     cached = PageSet(carving.take(setBytes), pageCount: c.pageCount)
@@ -109,24 +110,25 @@ public struct PageTable: BitwiseCopyable, @unchecked Sendable {
   }
 
   /// The state word of the unit that begins at `page`.
-  @inlinable public func word(_ page: Int) -> AtomicWord { AtomicWord(words + page &* 8) }
-  @inlinable public func load(_ page: Int) -> PageWord { PageWord(word(page).load()) }
+  @inlinable public func cell(_ page: Int) -> PageCell { PageCell(pageWords + page &* 8) }
+  @inlinable public func load(_ page: Int) -> PageWord { cell(page).load() }
 
-  /// Epoch in which this node last noted the unit in its epoch buffer, plus one.
+  /// Epoch in which this node last noted the unit in its epoch buffer, plus one. All of its bits: with fewer a
+  /// stamp of long ago would be taken for one of this epoch, and the note would be lost.
   @inlinable
-  func epochStamp(_ page: Int) -> UnsafeMutablePointer<UInt32> {
-    (epochStamps + page &* 4).assumingMemoryBound(to: UInt32.self)
+  func epochStamp(_ page: Int) -> UnsafeMutablePointer<UInt64> {
+    (epochStamps + page &* 8).assumingMemoryBound(to: UInt64.self)
   }
 
-  /// Used by the barrier's thread only: who noticed the unit in an epoch.
+  /// Used by the barrier's thread only: who noticed the unit in an epoch (`Noticer`).
   @inlinable
   func noticer(_ page: Int) -> UnsafeMutablePointer<UInt64> {
     (noticers + page &* 8).assumingMemoryBound(to: UInt64.self)
   }
 
   @inlinable
-  func pinCount(_ page: Int) -> UnsafeMutablePointer<UInt32> {
-    (pinCounts + page &* 4).assumingMemoryBound(to: UInt32.self)
+  func pinCount(_ page: Int) -> UnsafeMutablePointer<UInt64> {
+    (pinCounts + page &* 8).assumingMemoryBound(to: UInt64.self)
   }
 
   @inlinable
@@ -164,6 +166,15 @@ public struct PageTable: BitwiseCopyable, @unchecked Sendable {
       chunkShape(chunk).pointee = UInt16(slot + 1)
     }
     return true
+  }
+
+  /// Zeroes the words of pages that nobody uses, and what belongs to them: the one place with plain stores. The
+  /// caller has closed the gate, behind which every other change of a page word happens (`PageCell`).
+  @inlinable
+  func forgetWords(_ pages: Range<Int>) {
+    cplatform_zero(pageWords + pages.lowerBound &* 8, pages.count &* 8)
+    cplatform_zero(epochStamps + pages.lowerBound &* 8, pages.count &* 8)
+    cplatform_zero(pinCounts + pages.lowerBound &* 8, pages.count &* 8)
   }
 
   /// Forgets the shape of freed pages, which all have the same.

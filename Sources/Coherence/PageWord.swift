@@ -80,7 +80,10 @@ public struct PageWord: BitwiseCopyable, Sendable, Equatable {
   @inlinable
   public var home: Int {
     get { Int((raw >> 16) & 0xFFFF) - 1 }
-    set { raw = raw & ~(0xFFFF << 16) | UInt64(newValue + 1) << 16 }
+    set {
+      precondition(newValue >= -1 && newValue < 0xFFFF, "a home's number does not fit into 16 bits")
+      raw = raw & ~(0xFFFF << 16) | UInt64(newValue + 1) << 16
+    }
   }
 
   @inlinable

@@ -25,8 +25,8 @@ extension Engine {
     try fault(page: unit.page, access: access, view: view)
     try enterGate()
     defer { leaveGate() }
-    let address = pages.word(unit.page)
-    let old = PageWord(address.load())
+    let cell = pages.cell(unit.page)
+    let old = cell.load()
     let writable = old.state == .dirty || old.state == .homeDirty || old.state == .homeExclusive
     let readable = old.state == .clean || old.state == .homeTracked || writable
     guard !old.isLocked, access == .readWrite ? writable : readable else { return false }
@@ -36,10 +36,11 @@ extension Engine {
     let leavesExclusive = access == .readWrite && old.state == .homeExclusive
     if leavesExclusive { try takeCommitLock() }
     defer { if leavesExclusive { dropCommitLock() } }
-    var word = old
-    word.isPinned = true
-    word.isLocked = true
-    guard address.compareExchange(old.raw, word.raw) else { return false }
+    var locked = old
+    locked.isPinned = true
+    locked.isLocked = true
+    guard cell.exchange(old, for: locked) else { return false }
+    var word = locked
     pages.pinCount(unit.page).pointee += 1
     protection.setPinned(unit.pages, true)
     // Exclusive pages are looked at only when fetched; a pinned one is noticed at every release.
@@ -49,7 +50,7 @@ extension Engine {
     }
     protection.raise(unit.pages, to: access, in: view)
     word.isLocked = false
-    address.store(word.raw)
+    cell.replace(locked, by: word)
     return true
   }
 
@@ -64,7 +65,8 @@ extension Engine {
       defer { execution.leaveCritical(saved) }
       try enterGate()
       defer { leaveGate() }
-      var word = try lockForMove(unit)
+      let locked = try lockForMove(unit)
+      var word = locked
       let count = pages.pinCount(unit.page)
       if count.pointee > 0 { count.pointee -= 1 }
       if count.pointee == 0 {
@@ -72,7 +74,7 @@ extension Engine {
         protection.setPinned(unit.pages, false)
       }
       word.isLocked = false
-      pages.word(unit.page).store(word.raw)
+      pages.cell(unit.page).replace(locked, by: word)
     }
   }
 
@@ -81,7 +83,8 @@ extension Engine {
   func flushPinned(
     _ unit: Unit, _ log: inout LogWriter, _ sender: inout DiffSender<E.F>, _ w: Workspace
   ) throws(EngineError) {
-    var word = pages.load(unit.page)
+    let locked = pages.load(unit.page)
+    var word = locked
     var changed = word.hasAtomics
     if word.state == .dirty {
       for index in 0..<unit.count {
@@ -99,7 +102,7 @@ extension Engine {
     // It stays writable: again on the list, for the next release.
     pages.dirty.insert(unit.page)
     word.isLocked = false
-    pages.word(unit.page).store(word.raw)
+    pages.cell(unit.page).replace(locked, by: word)
   }
 
   @inlinable
@@ -130,7 +133,7 @@ extension Engine {
       try ensureRegistered(unit.page >> configuration.chunkShift)
       var known = word
       known.home = home
-      pages.word(unit.page).store(known.raw)
+      pages.cell(unit.page).replace(word, by: known)
     }
     let home = pages.load(unit.page).home
     try readAside(unit, home: home, merging: word.state == .dirty, w)

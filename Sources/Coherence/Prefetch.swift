@@ -30,9 +30,10 @@ extension Engine {
     }
     var word = old
     word.state = .fetching
-    guard pages.word(unit.page).compareExchange(old.raw, word.raw) else { return page }
+    guard pages.cell(unit.page).exchange(old, for: word) else { return page }
     execution.interleave(#line)
     pages.cached.insertIfAbsent(unit.page)
+    touch(unit.page)
     let longest = max(configuration.readAheadLimit, 1) * unit.count
     let windowEnd = clip(min(end, unit.page + longest), unit, shape)
     try bringIn(unit, .read, ahead: unit.pages.upperBound..<windowEnd, view, w)

@@ -75,7 +75,7 @@ extension Engine {
 
   /// What the tail and `next` name: a node and one of its slots; never 0.
   @inlinable
-  func slotName(_ slot: Int) -> UInt64 { UInt64(node + 1) << 32 | UInt64(slot) }
+  func slotName(_ slot: Int) -> UInt64 { UInt64(node + 1) << 32 | UInt64(UInt32(slot)) }
 
   /// Takes the lock for this node, where it has not got it yet; who calls has entered locally, and has left again where
   /// this throws. Counts as waiting until nothing of it is left to do: behind a thread that is told that a node is lost

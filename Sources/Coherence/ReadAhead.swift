@@ -68,7 +68,7 @@ extension Engine {
     guard old.state == .invalid, !old.isLocked, old.home < 0 else { return }
     var word = old
     word.home = home
-    _ = pages.word(page).compareExchange(old.raw, word.raw)
+    _ = pages.cell(page).exchange(old, for: word)
   }
 
   /// Fetches `unit` from `home` together with the invalid units of `ahead` whose homes are known.
@@ -109,7 +109,7 @@ extension Engine {
     else { return false }
     var word = old
     word.state = .fetching
-    guard pages.word(page).compareExchange(old.raw, word.raw) else { return false }
+    guard pages.cell(page).exchange(old, for: word) else { return false }
     execution.interleave(#line)
     pages.cached.insertIfAbsent(page)
     return true

@@ -100,15 +100,15 @@ extension Engine {
   func lockForFlush(
     _ unit: Unit, _ sender: inout DiffSender<E.F>, _ w: Workspace
   ) throws(EngineError) -> Bool {
-    let address = pages.word(unit.page)
+    let cell = pages.cell(unit.page)
     var backoff = Backoff()
     while true {
-      let word = PageWord(address.load())
+      let word = cell.load()
       if !word.isLocked {
         if word.state != .dirty && word.state != .homeDirty && !word.hasAtomics { return false }
         var locked = word
         locked.isLocked = true
-        if word.state != .fetching, address.compareExchange(word.raw, locked.raw) { return true }
+        if word.state != .fetching, cell.exchange(word, for: locked) { return true }
       }
       if !isOn(.releaseWaitsInBatch) { submit(&sender, w) }
       try checkPeers()
@@ -165,15 +165,15 @@ extension Engine {
   func noteExclusives(in block: Int, _ log: inout LogWriter) {
     let first = block << ControlLayout.blockShift
     for page in first..<min(first + 1 << ControlLayout.blockShift, configuration.pageCount) {
-      let address = pages.word(page)
+      let cell = pages.cell(page)
       var backoff = Backoff()
       while true {
-        let word = PageWord(address.load())
+        let word = cell.load()
         guard word.state == .homeExclusive, mark(page).load() != 0 else { break }
         execution.interleave(#line)
         var locked = word
         locked.isLocked = true
-        if !word.isLocked, address.compareExchange(word.raw, locked.raw) {
+        if !word.isLocked, cell.exchange(word, for: locked) {
           trackAgain(pages.unit(containing: page), &log)
           break
         }
@@ -184,7 +184,8 @@ extension Engine {
 
   @inlinable
   func trackAgain(_ unit: Unit, _ log: inout LogWriter) {
-    var word = pages.load(unit.page)
+    let locked = pages.load(unit.page)
+    var word = locked
     protection.lower(unit.pages, to: .read)
     mark(unit.page).store(0)
     execution.interleave(#line)
@@ -192,6 +193,6 @@ extension Engine {
     word.isNoticed = true
     word.isLocked = false
     note(unit, atHome: true, &log)
-    pages.word(unit.page).store(word.raw)
+    pages.cell(unit.page).replace(locked, by: word)
   }
 }

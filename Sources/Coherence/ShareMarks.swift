@@ -45,7 +45,8 @@ extension Engine {
     }
     execution.interleave(#line)
     word.state = .homeExclusive
-    pages.word(unit.page).store(word.raw)
+    let cell = pages.cell(unit.page)
+    cell.replace(cell.load(), by: word)
     fullFence()
     execution.interleave(#line)
     if !isOn(.markNotLookedAtAgain), mark(unit.page).load() != 0 { return false }

@@ -1,0 +1,170 @@
+import CPlatform
+import Fabric
+import Platform
+
+// Forgetting freed pages, at the barrier that tells everybody of them: words, hints, directory words, marks, keys,
+// frames. Nobody has a view of these pages any more, but other threads of this node may be in the middle of a release
+// or an acquire whose rounds look at them. So their words are zeroed behind the closed gate, inside which all of
+// that happens: else a round that had loaded a word before would store it again behind this.
+//
+// What nobody touched costs nothing: a node looks only at the chunks that it has touched itself (`touch`), and, for its
+// shard of the directory, at those that somebody has announced a claim in. Marks are WRITTEN by peers, but only into chunks
+// whose key this node has announced, and those it has touched.
+
+extension Engine {
+  /// The barrier's part. Everybody is in the barrier and nobody has a view of these pages.
+  @inlinable
+  func reset(upTo head: UInt64) throws(EngineError) {
+    let done = local.retireApplied.load()
+    // What was forgotten in earlier barriers has been forgotten by all: they are in this one.
+    local.retireReusable.store(done)
+    local.forgottenCount.storeRelaxed(0)
+    if head == done { return }
+    for position in done..<head { rememberForgotten(try readRetired(position)) }
+    if !isOn(.freeWithoutReset) {
+      try forgetWords()
+      for index in 0..<Int(local.forgottenCount.loadRelaxed()) { try giveBack(forgottenRange(index)) }
+    }
+    local.retireApplied.store(head)
+  }
+
+  /// Signals are blocked throughout: a handler of this thread that touched shared memory would wait at the gate that only
+  /// this thread opens.
+  @inlinable
+  func forgetWords() throws(EngineError) {
+    let saved = execution.enterCritical()
+    defer { execution.leaveCritical(saved) }
+    if !isOn(.forgettingWithoutGate) { try closeGate() }
+    for index in 0..<Int(local.forgottenCount.loadRelaxed()) { forgetWords(forgottenRange(index)) }
+    if !isOn(.forgettingWithoutGate) { openGate() }
+  }
+
+  /// Behind the gate: what other threads of this node look at, page by page.
+  @inlinable
+  func forgetWords(_ range: Range<Int>) {
+    let all = chunks(range)
+    var chunk = all.lowerBound
+    while let next = nextMarked(local.touchedChunks, chunk..<all.upperBound) {
+      execution.interleave(#line)
+      let own = pageRange(ofChunk: next)
+      pages.forgetWords(own)
+      // Marks without a key are of nobody: a fetcher READs the key before it WRITEs them.
+      if ownKey(next).load() != 0 { cplatform_zero(control + layout.marks + own.lowerBound, own.count) }
+      chunk = next + 1
+    }
+    chunk = all.lowerBound
+    while let next = nextMarked(control + layout.claimMarks, chunk..<all.upperBound) {
+      forgetDirectory(next)
+      chunk = next + 1
+    }
+    pages.forget(range)
+  }
+
+  /// The directory words of `chunk` in this node's shard. Plain stores, where else only the fabric's atomics change
+  /// them: nobody claims these pages now, and the barrier after this one is before anybody does again.
+  @inlinable
+  func forgetDirectory(_ chunk: Int) {
+    claimMark(chunk).store(0)
+    for page in pageRange(ofChunk: chunk) {
+      let shard = directoryWord(page)
+      if shard.node == node { AtomicWord(control + shard.offset).store(0) }
+    }
+  }
+
+  /// Outside the gate, since it can take long: keys and memory, at which no other thread looks.
+  @inlinable
+  func giveBack(_ range: Range<Int>) throws(EngineError) {
+    let all = chunks(range)
+    var chunk = all.lowerBound
+    while let next = nextMarked(local.touchedChunks, chunk..<all.upperBound) {
+      try withdrawChunk(next)
+      for peer in 0..<nodeCount { local.peerKey(peer, next).pointee = 0 }
+      for piece in pieces(of: next) { local.announcedClaim(piece).store(0) }
+      local.touchedChunk(next).store(0)
+      chunk = next + 1
+    }
+    protection.discardFrames(range)
+    // Chunks are whole pages of the system, except in the simulator.
+    if configuration.pageShift >= 12 {
+      cplatform_discard_private(pages.twin(range.lowerBound), range.count << configuration.pageShift)
+    }
+  }
+
+  /// Notes that this node will have something to forget in the page's chunk. Before the page's word is anything but zero,
+  /// or soon after: whoever forgets does so barriers later.
+  @inlinable
+  func touch(_ page: Int, unless mutation: Mutation? = nil) {
+    let chunk = local.touchedChunk(page >> configuration.chunkShift)
+    if chunk.load() == 0 {
+      if let mutation, isOn(mutation) { return }
+      chunk.store(1)
+    }
+  }
+
+  // MARK: The ranges of the last barrier
+
+  /// At most as many as the ring has entries are new in a barrier: what is in it beyond those is reusable first.
+  @inlinable
+  func rememberForgotten(_ range: Range<Int>) {
+    let count = Int(local.forgottenCount.loadRelaxed())
+    precondition(count < ControlLayout.retireEntryCount, "more ranges are freed than the ring has entries")
+    local.forgotten.storeBytes(of: range.lowerBound, toByteOffset: count * 16, as: Int.self)
+    local.forgotten.storeBytes(of: range.count, toByteOffset: count * 16 + 8, as: Int.self)
+    local.forgottenCount.storeRelaxed(UInt64(count + 1))
+  }
+
+  @inlinable
+  func forgottenRange(_ index: Int) -> Range<Int> {
+    let first = local.forgotten.load(fromByteOffset: index * 16, as: Int.self)
+    return first..<first + local.forgotten.load(fromByteOffset: index * 16 + 8, as: Int.self)
+  }
+
+  /// Whether the last barrier forgot the page.
+  @inlinable
+  func wasForgotten(_ page: Int) -> Bool {
+    for index in 0..<Int(local.forgottenCount.loadRelaxed()) where forgottenRange(index).contains(page) {
+      return true
+    }
+    return false
+  }
+
+  // MARK: Chunks
+
+  /// The first of `chunks` whose byte in `marks` is not zero; eight are looked at together. The bytes were stored before the
+  /// barrier that the caller is in.
+  @inlinable
+  func nextMarked(_ marks: UnsafeMutableRawPointer, _ chunks: Range<Int>) -> Int? {
+    var chunk = chunks.lowerBound
+    while chunk < chunks.upperBound {
+      if chunk & 7 == 0, chunk + 8 <= chunks.upperBound, AtomicWord(marks + chunk).load() == 0 {
+        chunk += 8
+      } else if AtomicByte(marks + chunk).load() != 0 {
+        return chunk
+      } else {
+        chunk += 1
+      }
+    }
+    return nil
+  }
+
+  @inlinable
+  func claimMark(_ chunk: Int) -> AtomicByte { AtomicByte(control + layout.claimMarks + chunk) }
+
+  /// The chunks that `range`, which begins with one, has pages in. No other range has pages there.
+  @inlinable
+  func chunks(_ range: Range<Int>) -> Range<Int> {
+    range.lowerBound >> configuration.chunkShift..<(range.upperBound + configuration.chunkPageCount - 1)
+      >> configuration.chunkShift
+  }
+
+  @inlinable
+  func pageRange(ofChunk chunk: Int) -> Range<Int> {
+    chunk << configuration.chunkShift..<(chunk + 1) << configuration.chunkShift
+  }
+
+  @inlinable
+  func pieces(of chunk: Int) -> Range<Int> {
+    let shift = configuration.chunkShift - configuration.claimShift
+    return chunk << shift..<(chunk + 1) << shift
+  }
+}

@@ -1,0 +1,62 @@
+import Testing
+
+/// Page words change by the steps of `PageCell` only: a plain store to one would undo what another thread does meanwhile.
+@Suite struct PageWordTests {
+  @Test func nothingElseStoresToAPageWord() {
+    let files = Repository.sources()
+    #expect(files.contains { $0.path.hasSuffix("Coherence/PageCell.swift") })
+    #expect(files.contains { $0.path.hasSuffix("Coherence/PageTable.swift") })
+    #expect(PageWordRules.violations(in: files) == [])
+  }
+
+  func file(_ name: String, _ text: String) -> SourceFile {
+    SourceFile(path: "Sources/Coherence/\(name)", target: "Coherence", text: text)
+  }
+
+  @Test(arguments: [
+    ("Retire.swift", "    AtomicWord(pages.pageWords + page * 8).store(0)"),
+    ("Retire.swift", "    let cell = PageCell(somewhere)"),
+    ("PageCell.swift", "  func store(_ new: PageWord) { word.store(new.raw) }"),
+    ("PageCell.swift", "  func set(_ new: PageWord) { word.storeRelaxed(new.raw) }"),
+    ("PageTable.swift", "  func set(_ page: Int) { AtomicWord(pageWords + page &* 8).store(0) }"),
+  ])
+  func aPlainStoreIsFound(name: String, line: String) {
+    #expect(PageWordRules.violations(in: [file(name, line)]).count == 1)
+  }
+
+  @Test func whatIsAllowedIsNotFound() {
+    #expect(PageWordRules.violations(in: [file("Fetch.swift", "    // not pageWords")]) == [])
+    #expect(
+      PageWordRules.violations(in: [file("PageTable.swift", PageWordRules.allowed.first!.value[0])]) == [])
+  }
+}
+
+/// Where the memory of page words may be named, line by line.
+enum PageWordRules {
+  static let allowed: [String: [String]] = [
+    "PageTable.swift": [
+      "@usableFromInline let pageWords: UnsafeMutableRawPointer",
+      "pageWords = carving.take(c.pageCount * 8)",
+      "@inlinable public func cell(_ page: Int) -> PageCell { PageCell(pageWords + page &* 8) }",
+      // PageTable.forgetWords, behind the closed gate.
+      "cplatform_zero(pageWords + pages.lowerBound &* 8, pages.count &* 8)",
+    ]
+  ]
+
+  static func violations(in files: [SourceFile]) -> [String] {
+    files.filter { $0.target == "Coherence" || $0.target == "Node" || $0.target == "Merino" }.flatMap {
+      file in
+      let name = String(file.path.split(separator: "/").last ?? "")
+      return file.code.filter { names($0.text, in: name) }.map {
+        "\(file.path):\($0.number): page words change by the steps of PageCell only, not by: \($0.text)"
+      }
+    }
+  }
+
+  private static func names(_ line: String, in file: String) -> Bool {
+    if file == "PageCell.swift" { return line.contains(".store") || line.contains(".exchange(") }
+    guard line.contains("pageWords") || line.contains("PageCell(") else { return false }
+    let trimmed = String(line.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+    return allowed[file]?.contains(trimmed) != true
+  }
+}
