@@ -22,6 +22,36 @@ extension Program {
     return detached[segment] == 0 && shapes.allSatisfy { $0 == shapes[0] && $0 != nil }
   }
 
+  /// What holds of freed pages in the phase before they may live again: the node knows nothing of them, and its memory of
+  /// them is zero.
+  func checkForgotten(in phase: Int, on node: SimulatedNode) {
+    for segment in plan.segments where segment.death != .max && phase == segment.death + 2 {
+      checkForgotten(segment, on: node)
+    }
+  }
+
+  private func checkForgotten(_ segment: PlannedSegment, on node: SimulatedNode) {
+    let c = run.configuration
+    let first = segment.shape.firstPage
+    for page in first..<first + segment.shape.pageCount {
+      let word = node.engine.pages.load(page)
+      if word.raw != 0 {
+        scheduler.fail("Node \(node.id) has not forgotten page \(page): \(word.state), home \(word.home).")
+      }
+      let shard = node.engine.directoryWord(page)
+      if shard.node == node.id, cluster.network.controlWord(shard.offset, of: node.id) != 0 {
+        scheduler.fail("The directory on node \(node.id) names a home of page \(page), which was freed.")
+      }
+      if cluster.network.controlByte(cluster.layout.marks + page, of: node.id) != 0 {
+        scheduler.fail("Node \(node.id) has a mark of page \(page), which was freed.")
+      }
+      for address in page << c.pageShift..<(page + 1) << c.pageShift
+      where cluster.network.frameByte(address, of: node.id) != 0 {
+        scheduler.fail("Node \(node.id) has byte \(address) of page \(page), which was freed.")
+      }
+    }
+  }
+
   private func checkUnit(_ unit: Unit) {
     let shard = cluster.nodes[0].engine.directoryWord(unit.page)
     let named = Int(cluster.network.controlWord(shard.offset, of: shard.node)) - 1

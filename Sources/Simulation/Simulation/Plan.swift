@@ -23,6 +23,10 @@ struct PlannedSegment {
   var death = Int.max
   /// The shape of its second life, from phase `death + 3` on.
   var second: SegmentShape
+  /// By node: which of its threads detaches it in phase `death`, and uses it until then.
+  var detachers: [Int] = []
+  /// The node whose thread may write in phase `death`, -1 for none.
+  var lastWriter = -1
 
   var rebirth: Int { death == .max ? .max : death + 3 }
   func isLive(_ phase: Int) -> Bool { phase < death || phase >= rebirth }
@@ -58,6 +62,8 @@ struct Plan {
   private(set) var leaderBarriers: [Int] = []
   /// By phase: whether everybody rests after the barrier that ends it, while the invariants are checked.
   private(set) var isQuietAfter: [Bool] = []
+  /// By phase: nobody stores, so that barriers have nothing to tell but what was freed, and wait for no commit lock.
+  private(set) var isReadOnly: [Bool] = []
 
   init(_ run: RunShape, _ random: inout Random) {
     makeSegments(run, &random)
@@ -88,8 +94,10 @@ struct Plan {
           placement: placement, placementNode: random.below(c.nodeCount))
       }
       var made = PlannedSegment(shape: shape(), second: shape())
-      if run.features.contains(.frees), run.phaseCount > 1, random.chance(1, in: 2) {
+      if run.features.contains(.frees), run.phaseCount > 1, run.hasFreeing || random.chance(1, in: 2) {
         made.death = random.within(1...run.phaseCount - 1)
+        made.detachers = run.threadsOfNode.map { random.chance(3, in: 4) ? 0 : random.below($0) }
+        made.lastWriter = random.below(c.nodeCount + 1) - 1
       }
       segments.append(made)
     }
@@ -163,6 +171,11 @@ struct Plan {
       })
     if run.hasBusyHome { disciplines[phase] = cells.indices.map { .lock($0 % run.lockCount) } }
     leaderBarriers.append(run.features.contains(.leaderBarriers) ? random.pick([0, 1, 1, 2]) : 0)
+    if run.hasFreeing, segments.contains(where: { $0.death == phase }) {
+      leaderBarriers[phase] = random.within(1...2)
+    }
     isQuietAfter.append(random.chance(1, in: 4))
+    let hasDeath = run.hasFreeing && segments.contains { $0.death == phase }
+    isReadOnly.append(hasDeath && random.chance(1, in: 2))
   }
 }

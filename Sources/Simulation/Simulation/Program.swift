@@ -71,7 +71,7 @@ final class Program {
     var index = 0
     for node in cluster.nodes {
       for local in 0..<run.threadsOfNode[node.id] {
-        let worker = Worker(self, thread: index, node: node, isLeader: local == 0, random.fork())
+        let worker = Worker(self, thread: index, node: node, numberInNode: local, random.fork())
         scheduler.spawn("thread \(index) of node \(node.id)", node: node.id) { worker.main() }
         index += 1
       }

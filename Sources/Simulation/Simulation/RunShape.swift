@@ -23,7 +23,10 @@ struct RunShape {
   var hotPageLimit = 6
   /// Node 0 is the wished home of everything and writes; the others mostly read, and seldom.
   var hasBusyHome = false
+  /// Segments come and go all the time.
+  var hasFreeing = false
   var features: Features
+  var counters = CounterStart()
 
   /// The kinds of operations that the program may use.
   struct Features: OptionSet {
@@ -87,11 +90,51 @@ struct RunShape {
         node: random.below(nodeCount), step: random.below(random.pick([500, 4000, 20_000])),
         delaySteps: random.below(500), failsOperations: random.chance(1, in: 2))
     }
-    switch random.below(6) {
+    switch random.below(8) {
     case 0, 1: focus(&random)
     case 2: favourHome(&random)
+    case 3, 4: favourFreeing(&random)
     default: break
     }
+    if random.chance(1, in: 3) { startCountersLate(&random) }
+  }
+
+  /// Counters just before some limit of theirs, or of a field that would be too narrow for them.
+  private mutating func startCountersLate(_ random: inout Random) {
+    func before(_ limits: [UInt64], _ distance: Int) -> UInt64 {
+      random.pick(limits) - UInt64(random.below(distance))
+    }
+    let words: [UInt64] = [1 << 16, 1 << 31, 1 << 32, 1 << 40]
+    counters.epoch = before(words, 8)
+    // A tag of zero is also what an inbox holds that nobody has written to.
+    counters.dissemination = before([1 << 16, 1 << 17, 1 << 32], 12)
+    counters.logPosition = before(words + [1 << 48 - 4096], 64)
+    counters.retirePosition = before([256, 1 << 16, 1 << 32, 1 << 46 - 16], 4)
+    counters.round = before(words, 64)
+  }
+
+  /// Segments that come and go while the threads of a node go on with others: barriers of the first threads alone, in
+  /// which pages are forgotten.
+  private mutating func favourFreeing(_ random: inout Random) {
+    threadsOfNode = threadsOfNode.map { _ in threadsOfNode.count > 4 ? 2 : random.within(2...3) }
+    features = [.locks, .frees, .leaderBarriers]
+    if random.chance(2, in: 3) { features.insert(.owned) }
+    for other in [Features.fences, .atomics, .scans, .prefetch] where random.chance(1, in: 4) {
+      features.insert(other)
+    }
+    lockCount = random.within(1...2)
+    configuration.lockCount = lockCount
+    configuration.lockSlotCount = 16
+    configuration.workspaceCount = 8
+    hasFreeing = true
+    segmentCount = random.within(2...3)
+    hotPageLimit = random.within(2...4)
+    cellCount = random.within(4...12)
+    // Five, and a segment can live again.
+    phaseCount = random.pick([2, 3, 5, 6])
+    operationLimit = random.pick([6, 12, 24])
+    disturbEverySteps = 0
+    death = nil
   }
 
   /// A home whose threads write and release all the time, and others that look now and then: what exclusive
@@ -138,7 +181,7 @@ extension RunShape: CustomStringConvertible {
       + "workspaces \(c.workspaceCount), read-ahead \(c.readAheadLimit), lanes \(network.laneCount), inline "
       + "\(network.inlineLimit), registers \(network.registersInPlace ? "in place" : "by service"), views \(viewLimits), "
       + "\(lockCount) locks, \(segmentCount) segments, \(cellCount) cells, \(phaseCount) phases of up to "
-      + "\(operationLimit) operations, features \(String(features.rawValue, radix: 2)), disturbed every "
+      + "\(operationLimit) operations, \(counters), features \(String(features.rawValue, radix: 2)), disturbed every "
       + "\(disturbEverySteps)\(death.map { ", \($0)" } ?? "")"
   }
 }

@@ -51,7 +51,7 @@ public final class SimulatedCluster {
   /// `disturbEverySteps`: how often on average a node lowers some protection by itself; 0 for never.
   public init(
     seed: UInt64, configuration c: Configuration, network shape: NetworkShape,
-    viewLimits: [Access] = [.readWrite],
+    viewLimits: [Access] = [.readWrite], counters: CounterStart = CounterStart(),
     disturbEverySteps: Int = 0, arena: Arena = Arena(), stacks: StackPool? = nil
   ) {
     scheduler = Scheduler(seed: seed, pool: stacks)
@@ -76,6 +76,7 @@ public final class SimulatedCluster {
         id, network: network, scheduler: scheduler, memory: memories[id], configuration: c,
         viewLimits: viewLimits)
       node.start(c, layout, arena.take(localBytes))
+      node.engine.startCounters(at: counters)
       return node
     }
     for node in nodes { spawnService(node) }

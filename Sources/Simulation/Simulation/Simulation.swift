@@ -20,6 +20,7 @@ public final class Simulation {
     let plan = Plan(run, &random)
     let cluster = SimulatedCluster(
       seed: random.next(), configuration: run.configuration, network: run.network, viewLimits: run.viewLimits,
+      counters: run.counters,
       disturbEverySteps: run.disturbEverySteps, arena: arena, stacks: stacks)
     if let trace {
       trace("seed \(seed): \(run)")

@@ -46,7 +46,7 @@ extension Worker {
       let index = random.below(plan.cells.count)
       let allowed = right(plan.disciplines[phase][index])
       if allowed == .none { continue }
-      if allowed == .readWrite && random.chance(stores, in: 8) {
+      if allowed == .readWrite && !plan.isReadOnly[phase] && random.chance(stores, in: 8) {
         try store(plan.cells[index].address)
       } else {
         try load(plan.cells[index].address)

@@ -7,7 +7,9 @@ final class Worker {
   let program: Program
   let thread: Int
   let node: SimulatedNode
-  let isLeader: Bool
+  /// Among the threads of its node; 0 is the leader.
+  let numberInNode: Int
+  var isLeader: Bool { numberInNode == 0 }
   var random: Random
   var phase = 0
   /// Barriers of the leaders passed in this phase.
@@ -30,18 +32,19 @@ final class Worker {
     let view: ViewID
   }
 
-  init(_ program: Program, thread: Int, node: SimulatedNode, isLeader: Bool, _ random: Random) {
+  init(_ program: Program, thread: Int, node: SimulatedNode, numberInNode: Int, _ random: Random) {
     self.program = program
     self.thread = thread
     self.node = node
-    self.isLeader = isLeader
+    self.numberInNode = numberInNode
     self.random = random
     let isVisitor = program.run.hasBusyHome && node.id != 0
     stores = isVisitor ? 1 : self.random.pick([1, 4, 4, 7])
     idleness =
       isVisitor
       ? self.random.pick([100, 400, 1500])
-      : program.run.hasBusyHome ? 0 : self.random.pick([0, 0, 0, 200, 2000])
+      : program.run.hasBusyHome
+        ? 0 : self.random.pick(program.run.hasFreeing ? [0, 60, 200, 600] : [0, 0, 0, 200, 2000])
     favouriteLock = self.random.below(2 * program.run.lockCount)
   }
 
@@ -81,17 +84,27 @@ final class Worker {
 
   private func work() throws(EngineError) {
     turn = 0
-    if isLeader {
-      try free()
-      if phase > 0, random.chance(1, in: 2) { try offerPlacements() }
+    var leaving = plan.segments.indices.filter {
+      plan.segments[$0].death == phase && plan.segments[$0].detachers[node.id] == numberInNode
     }
+    if isLeader, phase > 0, random.chance(1, in: 2) { try offerPlacements() }
     for barrier in 0...(isLeader ? plan.leaderBarriers[phase] : 0) {
       for _ in 0..<random.within(0...program.run.operationLimit) {
+        if let segment = leaving.last, random.chance(1, in: 3) {
+          try leave(segment)
+          leaving.removeLast()
+        }
         try operate()
         if idleness > 0 { scheduler.sleep(steps: random.below(idleness)) }
       }
-      if isLeader, barrier < plan.leaderBarriers[phase] { try leaderBarrier() }
+      guard isLeader, barrier < plan.leaderBarriers[phase] else { continue }
+      // Mostly before the last of them, so that the others of the node go on while it forgets.
+      if barrier + 1 == plan.leaderBarriers[phase], random.chance(7, in: 8) {
+        while let segment = leaving.popLast() { try leave(segment) }
+      }
+      try leaderBarrier()
     }
+    for segment in leaving { try leave(segment) }
   }
 
   // MARK: Barriers
@@ -106,6 +119,7 @@ final class Worker {
       scheduler.note("barrier", phase)
       try engine.barrier()
       program.settleAtomics(phase)
+      program.checkForgotten(in: phase + 1, on: node)
       if phase + 1 < program.run.phaseCount { program.define(segmentsOf: phase + 1, on: node) }
       program.nodes[node.id].generation += 1
     } else {
@@ -139,25 +153,42 @@ final class Worker {
 
   // MARK: Lives of segments
 
-  /// What a node's leader does about the segments that die in this phase: detaches; the last one retires the pages.
-  private func free() throws(EngineError) {
-    for (index, segment) in plan.segments.enumerated() where segment.death == phase {
-      let pages = segment.shape.firstPage..<segment.shape.firstPage + segment.shape.pageCount
-      scheduler.note("detaching segment", index)
-      scheduler.point()
-      node.detach(pages)
-      program.detached[index] += 1
-      guard program.detached[index] == program.run.configuration.nodeCount else { continue }
-      // What the segment table's lock does.
-      while program.isRetiring { try pause() }
-      program.isRetiring = true
-      scheduler.note("retiring segment", index)
-      guard let position = try engine.retire(pages) else {
-        scheduler.fail("There is no room to retire segment \(index).")
+  /// Uses a segment that dies in this phase for the last time and detaches it. The last one to do so retires the pages.
+  /// Other nodes may be in the middle of a barrier meanwhile, and so may this one.
+  private func leave(_ index: Int) throws(EngineError) {
+    let segment = plan.segments[index]
+    try useForTheLastTime(index)
+    let pages = segment.shape.firstPage..<segment.shape.firstPage + segment.shape.pageCount
+    scheduler.note("detaching segment", index)
+    scheduler.point()
+    node.detach(pages)
+    try engine.release()
+    program.detached[index] += 1
+    guard program.detached[index] == program.run.configuration.nodeCount else { return }
+    // What the segment table's lock does.
+    while program.isRetiring { try pause() }
+    program.isRetiring = true
+    scheduler.note("retiring segment", index)
+    guard let position = try engine.retire(pages) else {
+      scheduler.fail("There is no room to retire segment \(index).")
+    }
+    program.isRetiring = false
+    program.retired[index] = position
+    program.forget(index)
+  }
+
+  /// Loads, and stores to every other cell on one of the nodes, which nobody else looks at.
+  private func useForTheLastTime(_ index: Int) throws(EngineError) {
+    let cells = plan.cells.indices.filter { plan.cells[$0].segment == index }
+    let writer = plan.segments[index].lastWriter
+    if cells.isEmpty { return }
+    for _ in 0..<random.within(0...6) {
+      let cell = random.pick(cells)
+      if writer >= 0 && cell % 2 == 0 {
+        if node.id == writer { try store(plan.cells[cell].address) }
+      } else {
+        try load(plan.cells[cell].address)
       }
-      program.isRetiring = false
-      program.retired[index] = position
-      program.forget(index)
     }
   }
 
