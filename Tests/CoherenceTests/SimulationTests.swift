@@ -37,7 +37,7 @@ import Testing
       Mutation.noGroupCommit, .bitNotHeldOverDiff, .clockRaisedFirst, .moveWithoutFetch,
       .diffCoversUnchangedByte,
       .unlockBeforeFlush, .overflowNoticeLost, .keepDirtyOnNotice, .freeWithoutReset, .claimZeroesWishedFrame,
-      .twinWithoutRegistration,
+      .twinWithoutRegistration, .claimNotAnnounced, .epochStampOf32Bits,
     ])
   func aBrokenRuleIsFound(_ mutation: Mutation) {
     #expect(firstFailure(0..<200, mutation) != nil)

@@ -1,0 +1,118 @@
+import Simulation
+import Testing
+
+@testable import Coherence
+
+/// Packed fields at their limits: the largest values come back as they went in, and the next ones are refused by an
+/// assertion, not cut. The table of them is in docs/protocol.md.
+@Suite struct LimitTests {
+  // MARK: Write notices
+
+  @Test func theLargestNoticeComesBack() {
+    let notice = WriteNotice(
+      page: 1 << 36 - 1, count: WriteNotice.longestCount, unitPages: 1 << 15, atHome: true)
+    #expect(notice.page == 1 << 36 - 1)
+    #expect(notice.count == 0xFFFFF)
+    #expect(notice.unitPages == 1 << 15)
+    #expect(notice.atHome)
+  }
+
+  @Test func aNoticeDoesNotGrowBeyondItsField() {
+    let almost = WriteNotice(page: 0, count: WriteNotice.longestCount - 1, unitPages: 1, atHome: false)
+    let full = almost.extended(by: Unit(page: WriteNotice.longestCount - 1, count: 1), atHome: false)
+    #expect(full?.count == WriteNotice.longestCount)
+    #expect(full?.extended(by: Unit(page: WriteNotice.longestCount, count: 1), atHome: false) == nil)
+  }
+
+  @Test func largerNoticesAreRefused() async {
+    await #expect(processExitsWith: .failure) {
+      _ = WriteNotice(page: 1 << 36, count: 1, unitPages: 1, atHome: false)
+    }
+    await #expect(processExitsWith: .failure) {
+      _ = WriteNotice(page: 0, count: WriteNotice.longestCount + 1, unitPages: 1, atHome: false)
+    }
+    await #expect(processExitsWith: .failure) {
+      _ = WriteNotice(page: 0, count: 1, unitPages: 1 << 16, atHome: false)
+    }
+    await #expect(processExitsWith: .failure) {
+      _ = WriteNotice(page: 0, count: 0, unitPages: 1, atHome: false)
+    }
+  }
+
+  // MARK: Barriers
+
+  @Test func theLargestContentOfABarriersWordComesBack() {
+    for dissemination: UInt64 in [0, 0xFFFF, 0x1_0000, ~0] {
+      let word = TaggedWord(1 << 48 - 1, of: dissemination)
+      #expect(word.content == 1 << 48 - 1)
+      #expect(word.belongs(to: dissemination))
+      #expect(!word.belongs(to: dissemination &+ 1))
+    }
+    let message = BarrierMessage(word: (1 << 46 - 1) << 2 | 3)
+    #expect(message.retired == 1 << 46 - 1)
+    #expect(message.epochOverflowed && message.movesCancelled)
+    #expect(BarrierMessage(word: message.word).retired == message.retired)
+  }
+
+  @Test func largerContentsAreRefused() async {
+    await #expect(processExitsWith: .failure) { _ = TaggedWord(1 << 48, of: 1) }
+    await #expect(processExitsWith: .failure) {
+      var message = BarrierMessage()
+      message.retired = 1 << 46
+      _ = message.word
+    }
+  }
+
+  // MARK: Moves
+
+  @Test func theLargestEpochAndNodeOfANoticerComeBack() {
+    for node in [0, 1023, 0xFFFD, Noticer.several] {
+      let noticer = Noticer(epoch: 1 << 48 - 1, node: node)
+      #expect(noticer.epoch == 1 << 48 - 1)
+      #expect(noticer.node == node)
+    }
+    // No epoch has number 2^32 with the low bits of another.
+    #expect(Noticer(epoch: 1 << 32, node: 1) != Noticer(epoch: 0, node: 1))
+    #expect(Noticer(raw: 0).node == -1)
+  }
+
+  @Test func largerNoticersAreRefused() async {
+    await #expect(processExitsWith: .failure) { _ = Noticer(epoch: 1 << 48, node: 0) }
+    await #expect(processExitsWith: .failure) { _ = Noticer(epoch: 0, node: 0xFFFF) }
+  }
+
+  @Test func theLargestMoveComesBack() {
+    let move = PlannedMove(page: 1 << 36 - 1, unitPages: 1 << 28 - 1)
+    #expect(move.page == 1 << 36 - 1)
+    #expect(move.unitPages == 1 << 28 - 1)
+  }
+
+  @Test func largerMovesAreRefused() async {
+    await #expect(processExitsWith: .failure) { _ = PlannedMove(page: 1 << 36, unitPages: 1) }
+    await #expect(processExitsWith: .failure) { _ = PlannedMove(page: 0, unitPages: 1 << 28) }
+  }
+
+  // MARK: Page words
+
+  @Test func theLargestHomeComesBack() {
+    var word = PageWord(0)
+    word.home = 0xFFFE
+    #expect(word.home == 0xFFFE)
+    word.home = -1
+    #expect(word.raw == 0)
+  }
+
+  @Test func largerHomesAreRefused() async {
+    await #expect(processExitsWith: .failure) {
+      var word = PageWord(0)
+      word.home = 0xFFFF
+    }
+  }
+
+  // MARK: Freed ranges
+
+  /// An entry of the ring is two whole words: no range is too long for it. (2^28 pages once were forgotten as none.)
+  @Test func freedRangesHaveWholeWords() {
+    #expect(ControlLayout.retireEntryByteCount == 16)
+  }
+}
