@@ -37,11 +37,20 @@ enum Handshake {
   static func greeting(nonce: [UInt8]) -> [UInt8] { preamble + nonce }
   static func challenge(nonce: [UInt8], jobNonce: [UInt8]) -> [UInt8] { preamble + nonce + jobNonce }
 
-  enum Preamble { case good, stranger, otherVersion(Int) }
+  enum Preamble: Equatable {
+    case good, stranger
+    case otherVersion(Int)
+    /// So far nothing speaks against it.
+    case incomplete
+  }
 
-  static func check(_ message: [UInt8]) -> Preamble {
-    guard message.starts(with: magic) else { return .stranger }
-    return message.starts(with: preamble) ? .good : .otherVersion(Int(message[magic.count]))
+  /// What the first bytes of the other end say, however few have come.
+  static func check(_ message: some Collection<UInt8>) -> Preamble {
+    guard message.starts(with: magic.prefix(message.count)) else { return .stranger }
+    guard let theirs = message.dropFirst(magic.count).first else { return .incomplete }
+    guard theirs == version else { return .otherVersion(Int(theirs)) }
+    guard message.starts(with: preamble.prefix(message.count)) else { return .stranger }
+    return message.count < preamble.count ? .incomplete : .good
   }
 
   static func jobNonce(inChallenge challenge: [UInt8]) -> [UInt8] { Array(challenge.suffix(nonceByteCount)) }

@@ -57,10 +57,16 @@ package struct OutpostWelcome: Sendable {
   init?(_ message: RendezvousMessage) {
     var reader = PayloadReader(message.payload)
     guard message.kind == .outpostWelcome, let nodeCount = reader.takeInt32(),
-      let timeout = reader.takeUInt64(), let fabric = reader.takeString()
+      (1...Int32(Job.maximumNodeCount)).contains(nodeCount),
+      let timeout = reader.takeUInt64(), timeout <= UInt64(JobEnvironment.longestJoinTimeoutMilliseconds),
+      let fabric = reader.takeString()
     else { return nil }
     var nodes: [Int] = []
-    while let node = reader.takeInt32() { nodes.append(Int(node)) }
+    while let node = reader.takeInt32() {
+      // Each once and in order, as the launcher gives them: so there are never more than the job has.
+      guard node > nodes.last ?? -1, node < nodeCount else { return nil }
+      nodes.append(Int(node))
+    }
     self.init(
       nodes: nodes, nodeCount: Int(nodeCount), joinTimeoutMilliseconds: Int(clamping: timeout), fabric: fabric
     )

@@ -103,7 +103,8 @@ extension Welcome {
   init?(_ message: RendezvousMessage) {
     var reader = PayloadReader(message.payload)
     guard let first = reader.takeUInt64(), let second = reader.takeUInt64(),
-      let passes = reader.takeUInt32(), let count = reader.takeUInt32()
+      let passes = reader.takeUInt32(), let count = reader.takeUInt32(),
+      (1...UInt32(Job.maximumNodeCount)).contains(count)
     else { return nil }
     var members: [Member] = []
     for _ in 0..<count {
@@ -121,6 +122,14 @@ enum Contributions {
     for bytes in contributions { writer.append(UInt64(bytes.count)) }
     for bytes in contributions { writer.append(contentsOf: bytes) }
     return writer.bytes
+  }
+
+  /// Equally many of each node; `nil` where there are others than that.
+  static func parts(_ all: [Int32], nodeCount: Int, count: Int) -> [[Int32]]? {
+    let (wanted, isTooMany) = nodeCount.multipliedReportingOverflow(by: count)
+    guard !isTooMany, all.count == wanted else { return nil }
+    // In bounds: each takes its own `count` of as many.
+    return (0..<nodeCount).map { Array(all[$0 * count..<($0 + 1) * count]) }
   }
 
   static func decode(_ payload: [UInt8], nodeCount: Int) -> [[UInt8]]? {
@@ -149,13 +158,14 @@ extension RendezvousMessage {
     self.init(kind: kind, payload: writer.bytes)
   }
 
-  /// The error that a failure or a loss carries.
+  /// The error that a failure or a loss carries; without a node where the number can be nobody's.
   var error: BootstrapError? {
     var reader = PayloadReader(payload)
     guard let rawKind = reader.takeUInt32(), let kind = BootstrapError.Kind(rawValue: rawKind),
       let node = reader.takeInt32(), let sentence = reader.takeString()
     else { return nil }
-    return BootstrapError(kind, node: node < 0 ? nil : Int(node), sentence)
+    let isNode = (0..<Int32(Job.maximumNodeCount)).contains(node)
+    return BootstrapError(kind, node: isNode ? Int(node) : nil, sentence)
   }
 
   static func abort(code: Int32) -> RendezvousMessage {

@@ -61,7 +61,7 @@ struct TCPConnecting {
     }
     switch Handshake.check(challenge) {
     case .good: break
-    case .stranger: throw noRendezvous("answered, but is no rendezvous of Merino")
+    case .stranger, .incomplete: throw noRendezvous("answered, but is no rendezvous of Merino")
     case .otherVersion(let version):
       throw noRendezvous(
         "speaks version \(version) of the rendezvous protocol and this process version "

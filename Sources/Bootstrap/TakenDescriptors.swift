@@ -36,8 +36,11 @@ extension LauncherLink {
     if let node = complaints.firstIndex(where: { !$0.isEmpty }) {
       throw BootstrapError(.system, node: node, String(decoding: complaints[node], as: UTF8.self))
     }
-    let all = taken.take()
-    return (0..<nodeCount).map { Array(all[$0 * mine.count..<($0 + 1) * mine.count]) }
+    guard let parts = Contributions.parts(taken.numbers, nodeCount: nodeCount, count: mine.count) else {
+      throw MessageReader.malformed
+    }
+    _ = taken.take()
+    return parts
   }
 
   /// Number and access mode of each.
@@ -56,7 +59,8 @@ extension LauncherLink {
     var reader = PayloadReader(offer)
     while let number = reader.takeInt32(), let mode = reader.takeInt32() {
       let path = "/proc/\(members[owner].processID)/fd/\(number)"
-      let file = open(path, mode | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+      // How it was opened there, and nothing else that open(2) could be asked for.
+      let file = open(path, mode & O_ACCMODE | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
       guard file >= 0 else {
         throw .system(
           "open a file of node \(owner) as \(path)", "open",
