@@ -59,8 +59,9 @@ final class Admission {
     received = []
     guard hasGreeted else { return acceptGreeting(piece) }
     let proof = Handshake.proof(of: .joiner, secret: secret, greeting: greeting, challenge: challenge)
-    let answer = Handshake.proof(of: .server, secret: secret, greeting: greeting, challenge: challenge)
-    guard HMAC.areEqual(piece, proof), send(answer) else { return onEnd(nil) }
+    guard HMAC.areEqual(piece, proof),
+      send(Handshake.proof(of: .server, secret: secret, greeting: greeting, challenge: challenge))
+    else { return onEnd(nil) }
     let proven = socket
     loop.unwatch(proven)
     socket = -1

@@ -12,7 +12,7 @@ struct RendezvousEntry: ~Copyable {
   /// Over TCP, where it is not sent.
   let jobSecret: (UInt64, UInt64)?
 
-  private init(
+  init(
     calls: consuming CallChannel, events: Int32, passedEvents: Int32?, eventsToken: [UInt8],
     jobSecret: (UInt64, UInt64)?
   ) {

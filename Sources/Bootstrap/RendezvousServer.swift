@@ -173,14 +173,16 @@ package final class RendezvousServer {
       let socket = cbootstrap_accept(listener)
       // Nobody left in the queue, or no descriptor free: poll(2) says so again.
       guard socket >= 0 else { return }
-      guard let connection = ServerConnection(accepted: socket, loop: loop) else { continue }
-      adopt(connection)
-      guard connection.user == geteuid() else {
-        connection.sendAndClose(RendezvousMessage(.failure, Self.wrongUser(connection)))
-        continue
-      }
-      limitSilence(of: connection)
+      receive(socket)
     }
+  }
+
+  /// A process of this machine has connected.
+  func receive(_ socket: Int32) {
+    guard let connection = ServerConnection(accepted: socket, loop: loop) else { return }
+    adopt(connection)
+    guard connection.user == geteuid() else { return refuse(connection, Self.wrongUser(connection)) }
+    limitSilence(of: connection)
   }
 
   /// A node says hello at once. Who does not costs a descriptor, and that for a while only.

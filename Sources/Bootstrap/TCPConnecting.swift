@@ -52,7 +52,7 @@ struct TCPConnecting {
     throw BootstrapError(telling.kind, "\(telling.description) (Tried in turn: \(tried).)")
   }
 
-  private func prove(over socket: Int32) throws(BootstrapError) -> Connection {
+  func prove(over socket: Int32) throws(BootstrapError) -> Connection {
     let due = cplatform_now_nanoseconds() + UInt64(Handshake.timeLimitMilliseconds) * 1_000_000
     let greeting = Handshake.greeting(nonce: try Handshake.makeNonce())
     try send(greeting, over: socket)

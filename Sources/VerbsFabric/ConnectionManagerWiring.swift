@@ -86,8 +86,8 @@ final class ConnectionManagerWiring: Wiring {
     _ invitations: [[UInt8]], domain: ProtectionDomain, queue: CompletionQueue, capacity: QueuePairCapacity,
     timeoutMilliseconds: Int
   ) throws(VerbsFabricError) -> [String] {
-    for peer in 0...node {
-      for lane in 0..<settings.laneCount { try call(peer, lane, invitations[peer], timeoutMilliseconds) }
+    for (peer, invitation) in invitations.prefix(node + 1).enumerated() {
+      for lane in 0..<settings.laneCount { try call(peer, lane, invitation, timeoutMilliseconds) }
     }
     let deadline = Self.nowMilliseconds() + timeoutMilliseconds
     // One end of each connection, and the passive ends of the loopback.

@@ -81,8 +81,7 @@ final class ExchangeWiring: Wiring {
     timeoutMilliseconds: Int
   ) throws(VerbsFabricError) -> [String] {
     let lanes = settings.laneCount
-    for peer in 0..<nodeCount {
-      let bytes = invitations[peer]
+    for (peer, bytes) in invitations.enumerated() {
       guard bytes.count == 2 + (nodeCount + 1) * lanes * QueuePairAddress.byteCount else {
         throw .refused(
           "could not connect to node \(peer): its invitation has \(bytes.count) bytes; MERINO_LANES and "
@@ -102,9 +101,12 @@ final class ExchangeWiring: Wiring {
     _ end: End, _ invitation: [UInt8], _ index: Int, _ peer: NodeID
   ) throws(VerbsFabricError) {
     let start = 2 + index * QueuePairAddress.byteCount
-    guard let address = QueuePairAddress(bytes: Array(invitation[start..<start + QueuePairAddress.byteCount]))
+    // In bounds: `connect` has seen that it is as long as for all ends.
+    guard
+      let address = QueuePairAddress(bytes: Array(invitation[start..<start + QueuePairAddress.byteCount])),
+      PathMTU(rawValue: UInt32(invitation[0])).byteCount > 0
     else {
-      throw .refused("could not connect to node \(peer): its invitation names no queue pair.")
+      throw .refused("could not connect to node \(peer): its invitation names no queue pair, or no path MTU.")
     }
     var settings = connection
     settings.pathMTU = PathMTU(rawValue: min(settings.pathMTU.rawValue, UInt32(invitation[0])))

@@ -83,7 +83,10 @@ public final class VerbsEndpoint: @unchecked Sendable {
   public func connect(
     _ invitations: [[UInt8]], timeoutMilliseconds: Int
   ) throws(VerbsFabricError) -> [String] {
-    try wiring.connect(
+    guard invitations.count == nodeCount else {
+      throw .refused("could not connect: \(invitations.count) invitations for \(nodeCount) nodes.")
+    }
+    return try wiring.connect(
       invitations, domain: domain, queue: queue, capacity: capacity, timeoutMilliseconds: timeoutMilliseconds)
   }
 
@@ -120,6 +123,13 @@ public final class VerbsEndpoint: @unchecked Sendable {
       }
       let words = (0..<3).map { index in
         bytes[index * 8..<index * 8 + 8].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+      }
+      for (address, byteCount) in [(words[0], memory.controlByteCount), (words[1], memory.framesByteCount)] {
+        guard !address.addingReportingOverflow(UInt64(byteCount)).overflow else {
+          throw .refused(
+            "could not join: node \(peer) announced \(byteCount) bytes of memory at 0x\(String(address, radix: 16)), "
+              + "which is beyond all addresses.")
+        }
       }
       table.setPeer(
         peer, controlAddress: words[0], framesAddress: words[1],
