@@ -21,7 +21,7 @@ struct AnswerFuzzTests {
     var counts = Counts()
     for seed in FuzzWatch.seeds(0..<40) {
       var random = FuzzRandom(seed: seed)
-      try FuzzWatch.run("seed \(seed) of the answers") {
+      try FuzzWatch.run("the answers", seed: seed) {
         for _ in 0..<250 { try join(&random, &counts) }
       }
     }
@@ -110,7 +110,7 @@ struct AnswerFuzzTests {
     let connecting = TCPConnecting(address: HostAndPort(host: "h", port: 1), secret: secret)
     for seed in FuzzWatch.seeds(0..<20) {
       var random = FuzzRandom(seed: seed)
-      try FuzzWatch.run("seed \(seed) of the joiner") {
+      try FuzzWatch.run("the joiner", seed: seed) {
         for _ in 0..<250 {
           let ends = try pair()
           defer { for end in [ends.0, ends.1] { close(end) } }
@@ -129,7 +129,7 @@ struct AnswerFuzzTests {
     var counts = Counts()
     for seed in FuzzWatch.seeds(0..<20) {
       var random = FuzzRandom(seed: seed)
-      FuzzWatch.run("seed \(seed) of the outpost") {
+      FuzzWatch.run("the outpost", seed: seed) {
         for _ in 0..<1000 {
           let nodes = (0..<random.below(5)).map { _ in random.below(8) }.sorted()
           var message = OutpostWelcome(
@@ -155,7 +155,7 @@ struct AnswerFuzzTests {
   @Test func textsOfOtherLaunchers() throws {
     for seed in FuzzWatch.seeds(0..<20) {
       var random = FuzzRandom(seed: seed)
-      try FuzzWatch.run("seed \(seed) of the texts") {
+      try FuzzWatch.run("the texts", seed: seed) {
         let card = try RendezvousCard.fresh(addresses: [
           HostAndPort(host: "::1", port: 7), HostAndPort(host: "h", port: 8),
         ])

@@ -16,7 +16,7 @@ struct EntranceFuzzTests {
     var sum = FuzzCounts()
     for seed in seeds {
       var random = FuzzRandom(seed: seed)
-      try FuzzWatch.run("seed \(seed) of the entrance") {
+      try FuzzWatch.run("the entrance", seed: seed) {
         for job in 0..<Self.jobsPerSeed {
           let own = FuzzRandom(seed: random.next())
           sum += try FuzzJob(own, secret, name: "\(seed)-\(job)").run(Self.conversationsPerJob)

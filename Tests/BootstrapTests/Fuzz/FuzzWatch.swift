@@ -9,10 +9,10 @@ enum FuzzWatch {
   /// Longer than any batch takes, however slow the machine.
   private static let limitSeconds: UInt32 = 120
 
-  /// Runs `body`; where the process dies of it, or hangs, the words and how to repeat it are the last thing it says.
-  static func run<T>(_ words: String, _ body: () throws -> T) rethrows -> T {
+  /// Runs `body`; where the process dies of it, or hangs, the seed and how to repeat it are the last thing it says.
+  static func run<T>(_ what: String, seed: UInt64, _ body: () throws -> T) rethrows -> T {
     let text =
-      "FUZZ: \(words) ended the process. Repeat it: MERINO_FUZZ_SEED=<that seed> swift test --filter Fuzz\n"
+      "FUZZ: seed \(seed) of \(what) ended the process; again: MERINO_FUZZ_SEED=\(seed) swift test --filter FuzzTests\n"
     _ = text.withCString { strncpy(line, $0, 255) }
     line[255] = 0
     let before = deadly.map { number in
