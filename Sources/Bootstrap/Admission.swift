@@ -47,7 +47,7 @@ final class Admission {
       if count < 0 && errno == EINTR { continue }
       if count < 0 && errno == EAGAIN { return }
       guard count > 0 else { return onEnd(nil) }
-      received += step.prefix(count)
+      received.append(contentsOf: step.prefix(count))
       // Whoever speaks another language is not waited for.
       if !hasGreeted, Handshake.check(received) == .stranger { return onEnd(nil) }
       if received.count == wantedByteCount { accept() }

@@ -67,6 +67,7 @@ final class LauncherLink: JobLink {
   ) throws(BootstrapError) -> (node: Int, Welcome) {
     // The launcher keeps the time and knows who is missing; this side only makes sure that a
     // launcher which was stopped is not waited for without end.
+    // In range: a limit that is none is cut.
     let patienceMilliseconds =
       min(timeoutMilliseconds, JobEnvironment.longestJoinTimeoutMilliseconds) + 10_000
     try channel.send(hello)
@@ -106,7 +107,8 @@ final class LauncherLink: JobLink {
     let (nodeCount, count) = (nodeCount, descriptors.count)
     guard passesDescriptors else { return try takeDescriptorsOfAll(descriptors) }
     try DescriptorLimit.makeRoom(
-      for: count * nodeCount, purpose: "an exchange of \(count) descriptors among \(nodeCount) nodes")
+      for: count.multipliedReportingOverflow(by: nodeCount).partialValue,
+      purpose: "an exchange of \(count) descriptors among \(nodeCount) nodes")
     return try calls.withLock { (channel) throws(BootstrapError) in
       let answer = try channel.call(
         RendezvousMessage(kind: .exchangeDescriptors, descriptors: .borrowed(descriptors)))

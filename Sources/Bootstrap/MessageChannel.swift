@@ -95,7 +95,9 @@ package final class MessageChannel {
 
   private func serve(_ events: Int16) {
     if closesWhenSent || events & Int16(POLLOUT) != 0 { flush() }
-    guard isOpen, !closesWhenSent, events & Int16(POLLIN | POLLHUP | POLLERR | POLLNVAL) != 0 else { return }
+    guard isOpen, !closesWhenSent,
+      events & Int16(truncatingIfNeeded: POLLIN | POLLHUP | POLLERR | POLLNVAL) != 0
+    else { return }
     receive()
   }
 

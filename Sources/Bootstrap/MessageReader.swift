@@ -103,9 +103,9 @@ struct MessageReader {
       throw .system("receive a message of the rendezvous", "recvmsg")
     }
     // Owned from here on, and closed with the reader where they are too many.
-    descriptors.append(contentsOf: arrived.prefix(Int(max(arrivedCount, 0))))
+    descriptors.append(contentsOf: arrived.prefix(Int(clamping: max(arrivedCount, 0))))
     if truncated != 0 { throw DescriptorLimit.exceeded() }
-    if received > 0 { try accept(received, descriptorCount: Int(arrivedCount)) }
+    if received > 0 { try accept(received, descriptorCount: Int(clamping: arrivedCount)) }
     return received
   }
 

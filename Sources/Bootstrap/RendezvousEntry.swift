@@ -53,6 +53,7 @@ struct RendezvousEntry: ~Copyable {
     guard cbootstrap_event_pair(&pair) == 0 else {
       throw .system("make the sockets of the events channel", "socketpair")
     }
+    // In bounds: there are two.
     return RendezvousEntry(
       calls: calls, events: pair[0], passedEvents: pair[1],
       eventsToken: Array(repeating: 0, count: Hello.tokenByteCount), jobSecret: nil)

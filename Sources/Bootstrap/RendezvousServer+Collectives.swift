@@ -50,6 +50,7 @@ extension RendezvousServer {
 
   private func answerAll() {
     let questions = slots.compactMap(\.question)
+    // In range: of each node 16 MiB at most.
     let byteCount = questions.reduce(0) { $0 + $1.payload.count + 8 }
     guard byteCount <= RendezvousMessage.byteLimit else {
       return failWaiting(

@@ -68,7 +68,7 @@ extension RendezvousServer {
       return BootstrapError(
         .refused,
         "a process wants to be node \(hello.node.map { "\($0)" } ?? "?") of "
-          + "\(hello.nodeCount.map { "\($0)" } ?? "?"), and this job has the nodes 0 to \(nodeCount - 1); do not "
+          + "\(hello.nodeCount.map { "\($0)" } ?? "?"), and this job has the nodes 0 to \(nodeCount &- 1); do not "
           + "change \(JobEnvironment.nodeName) or \(JobEnvironment.nodeCountName).")
     }
     guard let node = hello.node else { return nil }
@@ -144,14 +144,15 @@ package enum NodeList {
   private static func ranges(_ nodes: [Int]) -> [String] {
     var ranges: [(first: Int, last: Int)] = []
     for node in nodes.sorted() {
-      if let open = ranges.last, open.last + 1 == node {
+      if let open = ranges.last, open.last &+ 1 == node {
+        // In bounds: there is a last one.
         ranges[ranges.count - 1].last = node
       } else {
         ranges.append((node, node))
       }
     }
     return ranges.flatMap { range in
-      switch range.last - range.first {
+      switch range.last &- range.first {
       case 0: ["\(range.first)"]
       case 1: ["\(range.first)", "\(range.last)"]
       default: ["\(range.first)-\(range.last)"]

@@ -42,6 +42,7 @@ extension RendezvousServer {
 
   /// Held until it has read why, and not for ever.
   private func farewell(_ channel: MessageChannel, _ error: BootstrapError) {
+    // In bounds: the limit is above 0.
     if departing.count >= TCPEntrance.guestLimit(nodeCount: nodeCount) { departing.removeFirst().close() }
     departing.append(channel)
     channel.onMessage = { _ in }
@@ -73,6 +74,7 @@ extension RendezvousServer {
     }
     // Each node has one.
     if unclaimedEvents.count >= TCPEntrance.guestLimit(nodeCount: nodeCount) {
+      // In bounds: the limit is above 0.
       unclaimedEvents.removeFirst().channel.close()
     }
     channel.boundSending()
@@ -88,7 +90,7 @@ extension RendezvousServer {
         unclaimed.channel, .violation("sent \(message.kind) on an events channel that no node has claimed"))
     }
     channel.send(RendezvousMessage(kind: .answer))
-    loop.after(milliseconds: 2 * Handshake.timeLimitMilliseconds) { [weak self, weak unclaimed] in
+    loop.after(milliseconds: Handshake.secondTimeLimitMilliseconds) { [weak self, weak unclaimed] in
       guard let self, let unclaimed, unclaimedEvents.contains(where: { $0 === unclaimed }) else { return }
       unclaimedEvents.removeAll { $0 === unclaimed }
       unclaimed.channel.close()

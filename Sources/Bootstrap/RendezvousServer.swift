@@ -101,7 +101,7 @@ package final class RendezvousServer {
     self.report = report
     secret = try JobSecret.make()
     slots = Array(repeating: Slot(), count: nodeCount)
-    listener = cbootstrap_listen(path, Int32(Job.maximumNodeCount))
+    listener = cbootstrap_listen(path, Int32(clamping: Job.maximumNodeCount))
     guard listener >= 0 else { throw .system("listen at the rendezvous socket \(path)", "bind") }
     loop.watch(listener, POLLIN) { [weak self] _ in self?.acceptConnections() }
   }
@@ -188,10 +188,11 @@ package final class RendezvousServer {
   /// A node says hello at once. Who does not costs a descriptor, and that for a while only.
   private func limitSilence(of connection: ServerConnection) {
     if newcomers.count >= TCPEntrance.guestLimit(nodeCount: nodeCount) {
+      // In bounds: the limit is above 0.
       refuse(newcomers.removeFirst(), Self.tooSilent)
     }
     newcomers.append(connection)
-    loop.after(milliseconds: 2 * Handshake.timeLimitMilliseconds) { [weak self, weak connection] in
+    loop.after(milliseconds: Handshake.secondTimeLimitMilliseconds) { [weak self, weak connection] in
       guard let self, let connection, newcomers.contains(where: { $0 === connection }) else { return }
       noLongerNew(connection)
       refuse(connection, Self.tooSilent)

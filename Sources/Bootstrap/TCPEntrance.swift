@@ -46,7 +46,7 @@ package final class TCPEntrance {
     guestLimit = Self.guestLimit(nodeCount: nodeCount)
     jobNonce = try Handshake.makeNonce()
     var nameError: UnsafePointer<CChar>?
-    listener = cbootstrap_tcp_listen(host, "\(port)", Int32(Job.maximumNodeCount), &nameError)
+    listener = cbootstrap_tcp_listen(host, "\(port)", Int32(clamping: Job.maximumNodeCount), &nameError)
     guard listener >= 0 else {
       let place = "port \(port)" + (host.map { " of \($0)" } ?? "")
       if let nameError {
@@ -66,7 +66,7 @@ package final class TCPEntrance {
   }
 
   /// Descriptors that strangers may cost the launcher.
-  package static func guestLimit(nodeCount: Int) -> Int { 2 * nodeCount + 64 }
+  package static func guestLimit(nodeCount: Int) -> Int { 2 &* nodeCount &+ 64 }
 
   /// Those who are here and have not said what they want.
   var guestCount: Int { guests.count }

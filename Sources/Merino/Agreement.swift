@@ -11,9 +11,6 @@ struct Announcement {
   static let lockSlotRange = 8...65_536
   static let segmentRange = 8...65_535
   static let logEntryRange = 16...1 << 24
-  /// Bytes of its form for the wire.
-  static let byteCount = 64
-
   var version = protocolVersion
   var pageByteCount: UInt64
   /// The limit of locked memory in bytes; ~0 where there is none.
@@ -55,26 +52,25 @@ struct Announcement {
     logEntryCount = UInt64(try EnvironmentSettings.count("MERINO_LOG_ENTRIES", Self.logEntryRange) ?? 0)
   }
 
-  init(_ bytes: [UInt8]) {
-    var words = [UInt64](repeating: 0, count: 8)
-    for (index, byte) in bytes.prefix(Self.byteCount).enumerated() {
-      words[index / 8] |= UInt64(byte) << UInt64(index % 8 * 8)
-    }
-    version = words[0]
-    pageByteCount = words[1]
-    lockableByteCount = words[2]
-    capacityByteCount = words[3]
-    lockCount = words[4]
-    lockSlotCount = words[5]
-    segmentCount = words[6]
-    logEntryCount = words[7]
+  /// Taken from the wire.
+  init(_ words: [UInt64]) {
+    var words = words[...]
+    func next() -> UInt64 { words.popFirst() ?? 0 }
+    version = next()
+    pageByteCount = next()
+    lockableByteCount = next()
+    capacityByteCount = next()
+    lockCount = next()
+    lockSlotCount = next()
+    segmentCount = next()
+    logEntryCount = next()
   }
 
-  var bytes: [UInt8] {
+  var words: [UInt64] {
     [
       version, pageByteCount, lockableByteCount, capacityByteCount, lockCount, lockSlotCount, segmentCount,
       logEntryCount,
-    ].flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64($0 * 8)) } }
+    ]
   }
 }
 
