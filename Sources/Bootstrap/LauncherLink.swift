@@ -135,8 +135,11 @@ final class LauncherLink: JobLink {
     }
   }
 
+  /// Looked at for one event; what is left is there the next time.
+  private static let messagesPerLook = 64
+
   func nextEvent() -> JobEvent? {
-    while true {
+    for _ in 0..<Self.messagesPerLook {
       let progress = events.withLock { reader in
         // What makes no sense is the end of the channel, like its end.
         (try? reader.receive(from: eventDescriptor, flags: MessageFlags.doNotWait)) ?? .closed
@@ -151,6 +154,7 @@ final class LauncherLink: JobLink {
         return .peerLost(node: node, how: error.description)
       }
     }
+    return nil
   }
 
   func abort(code: Int32) {

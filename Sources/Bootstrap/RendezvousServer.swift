@@ -171,8 +171,7 @@ package final class RendezvousServer {
   private func acceptConnections() {
     for _ in 0..<TCPEntrance.arrivalsPerTurn {
       let socket = cbootstrap_accept(listener)
-      // Nobody left in the queue, or no descriptor free: poll(2) says so again.
-      guard socket >= 0 else { return }
+      guard socket >= 0 else { return loop.pauseAccepting(listener) }
       receive(socket)
     }
   }

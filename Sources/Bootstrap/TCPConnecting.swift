@@ -121,8 +121,8 @@ struct TCPConnecting {
     return BootstrapError(
       .cannotReachLauncher,
       "could not connect to the rendezvous at \(address): \(reason). See that merino run --listen (or --hosts), or "
-        + "node 0 of a job of another launcher, runs there, that the address is right, and that no firewall keeps the "
-        + "port closed.")
+        + "node 0 of a job of another launcher, runs there and still waits for nodes (the port is closed when all have joined), "
+        + "that the address is right, and that no firewall keeps the port closed.")
   }
 
   private func noRendezvous(_ what: String) -> BootstrapError {

@@ -74,7 +74,7 @@ package final class TCPEntrance {
   private func accept() {
     for _ in 0..<Self.arrivalsPerTurn {
       let socket = cbootstrap_accept(listener)
-      guard socket >= 0 else { return }
+      guard socket >= 0 else { return loop.pauseAccepting(listener) }
       _ = cbootstrap_tcp_watch(socket, 0)
       receive(socket)
     }

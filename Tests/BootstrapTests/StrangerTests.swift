@@ -205,4 +205,47 @@ struct StrangerTests {
     close(open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0o600))
     for command in [job.command, joined, byHand] { #expect(command.wait().code == 0) }
   }
+
+  /// The other way round: `merino run --join` at a launcher that has the secret and lost its mind.
+  @Test(arguments: [0, 1, 2, 3, 4, 5])
+  func whatALauncherSaysEndsNoOutpost(way: Int) throws {
+    let scratch = Scratch()
+    let secret = try SecretFile.make()
+    #expect(try SecretFile.create(scratch.path + "/secret", secret))
+    let loop = EventLoop()
+    let entrance = try TCPEntrance(loop: loop, host: "127.0.0.1", port: 0, nodeCount: 1, secret: secret)
+    func welcome(_ nodes: [Int], _ nodeCount: Int) -> RendezvousMessage {
+      OutpostWelcome(nodes: nodes, nodeCount: nodeCount, joinTimeoutMilliseconds: 1000, fabric: "").message()
+    }
+    let answers: [[RendezvousMessage]] = [
+      // Nodes that the job does not have: their labels have no room.
+      [welcome([123_456], 2)], [welcome([0], -5)], [welcome([], 1)],
+      [welcome([0], 1), RendezvousMessage(kind: .outpostOrder, payload: [9, 9, 9, 9])],
+      [welcome([0], 1), RendezvousMessage(kind: .hello)],
+      [
+        welcome([0], 1),
+        RendezvousMessage(kind: .outpostOrder, payload: [UInt8](repeating: 1, count: 1 << 17)),
+      ],
+    ]
+    var channels: [MessageChannel] = []
+    entrance.onFirstMessage = { channel, _ in
+      channels.append(channel)
+      for answer in answers[way] { channel.send(answer) }
+    }
+    let joined = try RunningCommand([
+      Tool.merino, "run", "--join", "127.0.0.1:\(entrance.port)", "--secret-file", scratch.path + "/secret",
+      "-n", "1",
+      "--label", "--", "sleep", "30",
+    ])
+    #expect(
+      eventually {
+        loop.runOnce(withinMilliseconds: 5)
+        return !runs(joined.process)
+      })
+    let run = joined.wait()
+    #expect(run.code == 1, "\(run)")
+    let sentence = way < 3 ? "use merino of one build" : "the connection to the launcher is lost"
+    let other = "sent what is no message of this version of Merino"
+    #expect(run.errors.contains(sentence) || (way < 3 && run.errors.contains(other)), "\(run)")
+  }
 }
