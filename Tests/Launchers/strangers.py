@@ -39,21 +39,27 @@ def parent(process):
         return int(file.read().rpartition(") ")[2].split()[1])
 
 
-def listening_ports(process):
-    sockets = set()
+def sockets(process):
+    found = set()
     for name in os.listdir(f"/proc/{process}/fd"):
         try:
             target = os.readlink(f"/proc/{process}/fd/{name}")
         except OSError:
             continue
         if target.startswith("socket:["):
-            sockets.add(target[8:-1])
+            found.add(target[8:-1])
+    return found
+
+
+def listening_ports(process):
+    # Launchers leave theirs open in the processes that they start, and do not like strangers at all.
+    own = sockets(process) - sockets(os.getpid()) - sockets(os.getppid())
     ports = []
     for table in ("tcp", "tcp6"):
         with open(f"/proc/{process}/net/{table}") as file:
             for line in list(file)[1:]:
                 fields = line.split()
-                if fields[3] == "0A" and fields[9] in sockets:
+                if fields[3] == "0A" and fields[9] in own:
                     ports.append(int(fields[1].rpartition(":")[2], 16))
     return ports
 
