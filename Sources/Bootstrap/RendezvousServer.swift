@@ -62,7 +62,7 @@ package final class RendezvousServer {
   let joinTimeoutMilliseconds: Int
   var secret: (UInt64, UInt64)
   let report: (Report) -> Void
-  private let listener: Int32
+  let listener: Int32
 
   var slots: [Slot]
   var entrance: TCPEntrance?
@@ -71,7 +71,7 @@ package final class RendezvousServer {
   /// Channels that are told why they are not wanted.
   var departing: [MessageChannel] = []
   /// Processes of this machine that have connected and said nothing yet, in the order of their coming.
-  private var newcomers: [ServerConnection] = []
+  var newcomers: [ServerConnection] = []
   /// Whether other hosts' `merino run --join` may start nodes.
   package var takesOutposts = true
   /// The nodes of each entry of `--hosts`.
@@ -168,40 +168,6 @@ package final class RendezvousServer {
     }
   }
 
-  private func acceptConnections() {
-    for _ in 0..<TCPEntrance.arrivalsPerTurn {
-      let socket = cbootstrap_accept(listener)
-      guard socket >= 0 else { return loop.pauseAccepting(listener) }
-      receive(socket)
-    }
-  }
-
-  /// A process of this machine has connected.
-  func receive(_ socket: Int32) {
-    guard let connection = ServerConnection(accepted: socket, loop: loop) else { return }
-    adopt(connection)
-    guard connection.user == geteuid() else { return refuse(connection, Self.wrongUser(connection)) }
-    limitSilence(of: connection)
-  }
-
-  /// A node says hello at once. Who does not costs a descriptor, and that for a while only.
-  private func limitSilence(of connection: ServerConnection) {
-    if newcomers.count >= TCPEntrance.guestLimit(nodeCount: nodeCount) {
-      // In bounds: the limit is above 0.
-      refuse(newcomers.removeFirst(), Self.tooSilent)
-    }
-    newcomers.append(connection)
-    loop.after(milliseconds: Handshake.secondTimeLimitMilliseconds) { [weak self, weak connection] in
-      guard let self, let connection, newcomers.contains(where: { $0 === connection }) else { return }
-      noLongerNew(connection)
-      refuse(connection, Self.tooSilent)
-    }
-  }
-
-  func noLongerNew(_ connection: ServerConnection) { newcomers.removeAll { $0 === connection } }
-
-  private static let tooSilent = BootstrapError.violation("connected and did not say which node it is")
-
   func adopt(_ connection: ServerConnection) {
     connections[ObjectIdentifier(connection)] = connection
     connection.onClosed = { [weak self, weak connection] reason in
@@ -213,13 +179,6 @@ package final class RendezvousServer {
     connection.onEvent = { [weak self, weak connection] message in
       if let connection { self?.serveEvent(message, of: connection) }
     }
-  }
-
-  private static func wrongUser(_ connection: ServerConnection) -> BootstrapError {
-    BootstrapError(
-      .refused,
-      "process \(connection.process) runs as user \(connection.user) and the job belongs to user "
-        + "\(geteuid()); a job's launcher and its nodes must run as the same user.")
   }
 
   private func serve(_ message: RendezvousMessage, of connection: ServerConnection) {

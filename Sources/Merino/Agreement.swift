@@ -53,7 +53,7 @@ struct Announcement {
   }
 
   /// Taken from the wire.
-  init(_ words: [UInt64]) {
+  init(words: [UInt64]) {
     var words = words[...]
     func next() -> UInt64 { words.popFirst() ?? 0 }
     version = next()

@@ -10,7 +10,7 @@ extension Announcement {
   /// From the beginning of the bytes; what is missing is 0, a version that no node has.
   init(_ bytes: [UInt8]) {
     self.init(
-      stride(from: 0, to: Self.byteCount, by: 8).map { start in
+      words: stride(from: 0, to: Self.byteCount, by: 8).map { start in
         bytes.dropFirst(start).prefix(8).reversed().reduce(UInt64(0)) {
           $0 << 8 | UInt64(truncatingIfNeeded: $1)
         }

@@ -22,7 +22,7 @@ import Testing
     let read = Announcement(mine.bytes)
     #expect(read.words == mine.words && mine.bytes.count == Announcement.byteCount)
     #expect(Announcement(mine.bytes + [1, 2, 3]).words == mine.words)
-    #expect(Announcement([UInt8]()).version == 0)
+    #expect(Announcement([]).version == 0)
   }
 
   /// A number of which only another node says one, so that nothing disagrees with it.
