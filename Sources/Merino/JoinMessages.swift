@@ -1,7 +1,7 @@
 import VerbsFabric
 
-// What nodes tell each other when they join, as it travels. Whatever comes in is taken apart here, so that it is in one
-// place that nothing of another node's ends this one; `Agreement` and `FabricChoice` look at what it says.
+// What nodes tell each other when they join, as it travels. Whatever comes in is taken apart here and nowhere else, so
+// that no bytes of another node's end this one; `Agreement` and `FabricChoice` look at what they say.
 
 extension Announcement {
   /// Bytes of its form for the wire: words, low bytes first.

@@ -38,7 +38,7 @@ struct ExchangeInvitation {
       rest.count == endCount.multipliedReportingOverflow(by: QueuePairAddress.byteCount).partialValue
     else { return nil }
     pathMTU = PathMTU(rawValue: UInt32(truncatingIfNeeded: mtu))
-    guard pathMTU.byteCount > 0 else { return nil }
+    guard mtu > 0 else { return nil }
     readsServed = Int(clamping: reads)
     addresses = rest
   }
