@@ -60,7 +60,7 @@ struct CallChannel: ~Copyable {
       case .tooManyInFlight:
         // Others of this user have descriptors in flight; they drain as their receivers run.
         guard attempt < DescriptorLimit.inFlightAttempts else { throw DescriptorLimit.tooManyInFlight() }
-        cplatform_sleep_nanoseconds(UInt64(DescriptorLimit.inFlightPauseMilliseconds) * 1_000_000)
+        cplatform_sleep_nanoseconds(UInt64(clamping: DescriptorLimit.inFlightPauseMilliseconds) &* 1_000_000)
       }
     }
   }
@@ -83,11 +83,11 @@ struct CallChannel: ~Copyable {
       case .vanished: throw Self.launcherVanished
       case .wouldBlock: break
       }
-      let elapsed = Int((cplatform_now_nanoseconds() - start) / 1_000_000)
+      let elapsed = Int(clamping: (cplatform_now_nanoseconds() &- start) / 1_000_000)
       if limit >= 0 && elapsed >= limit { return nil }
       var entry = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
       // Interrupted by a signal: looks again.
-      poll(&entry, 1, limit < 0 ? -1 : Int32(clamping: limit - elapsed))
+      poll(&entry, 1, limit < 0 ? -1 : Int32(clamping: limit &- elapsed))
     }
   }
 

@@ -51,10 +51,22 @@ package final class EventLoop {
     polledIsStale = true
   }
 
+  /// Behind an accept(2) that failed, `errno` being its. Where nobody is left in the queue poll(2) says when somebody comes.
+  /// Where no descriptor is free it would say at once, again and again, that somebody waits: looks again in a while.
+  func pauseAccepting(_ listener: Int32) {
+    guard [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(errno), let watch = watches[listener] else { return }
+    change(listener, 0)
+    after(milliseconds: 100) { [weak self] in
+      if self?.watches[listener] === watch { self?.change(listener, POLLIN) }
+    }
+  }
+
   @discardableResult
   package func after(milliseconds: Int, _ action: @escaping () -> Void) -> Timer {
-    let due = cplatform_now_nanoseconds() &+ UInt64(max(milliseconds, 0)) &* 1_000_000
-    let timer = Timer(dueNanoseconds: due, action: action)
+    // However long somebody else wants to be waited for: what is beyond the clock's range never comes.
+    let (span, isTooLong) = UInt64(max(milliseconds, 0)).multipliedReportingOverflow(by: 1_000_000)
+    let (due, isTooLate) = cplatform_now_nanoseconds().addingReportingOverflow(span)
+    let timer = Timer(dueNanoseconds: isTooLong || isTooLate ? .max : due, action: action)
     timers.append(timer)
     return timer
   }
@@ -78,7 +90,8 @@ package final class EventLoop {
     timers.removeAll { $0.action == nil }
     guard let due = timers.map(\.dueNanoseconds).min() else { return Int32(clamping: limit) }
     let now = cplatform_now_nanoseconds()
-    let untilDue = due <= now ? 0 : Int((due - now + 999_999) / 1_000_000)
+    let left = due <= now ? 0 : due &- now
+    let untilDue = Int(clamping: left / 1_000_000 &+ (left % 1_000_000 == 0 ? 0 : 1))
     return Int32(clamping: limit < 0 ? untilDue : min(limit, untilDue))
   }
 

@@ -10,6 +10,7 @@ package struct JobEnvironment: Sendable, Hashable {
   package static let joinTimeoutName = "MERINO_JOIN_TIMEOUT"
 
   package static let defaultJoinTimeoutMilliseconds = 60_000
+  package static let longestJoinTimeoutMilliseconds = 1_000_000_000
 
   /// `nil`, over TCP: as the launcher says.
   package var node: Int?

@@ -15,7 +15,7 @@ final class LauncherLink: JobLink {
   private let passesDescriptors: Bool
   /// Held over a whole call, question to answer.
   private let calls: Mutex<CallChannel>
-  private let events = Mutex(MessageReader(stepByteCount: 4096))
+  private let events = Mutex(MessageReader(stepByteCount: 4096, limits: .report))
   /// The launcher closes the events channel of a node that leaves: no news then. Set (release) before
   /// the launcher hears of it; read (acquire) by whoever finds the channel closed.
   private let isLeaving = Atomic(false)
@@ -44,7 +44,9 @@ final class LauncherLink: JobLink {
       let (node, welcome) = try Self.join(
         &entry.calls, hello.message(eventDescriptor: entry.passedEvents),
         timeoutMilliseconds: patienceMilliseconds)
-      guard welcome.members.indices.contains(node) else { throw MessageReader.malformed }
+      guard welcome.members.indices.contains(node),
+        welcome.members.count == nodeCount ?? welcome.members.count
+      else { throw MessageReader.malformed }
       self.node = node
       secret = entry.jobSecret ?? welcome.secret
       members = welcome.members
@@ -65,7 +67,9 @@ final class LauncherLink: JobLink {
   ) throws(BootstrapError) -> (node: Int, Welcome) {
     // The launcher keeps the time and knows who is missing; this side only makes sure that a
     // launcher which was stopped is not waited for without end.
-    let patienceMilliseconds = timeoutMilliseconds + 10_000
+    // In range: a limit that is none is cut.
+    let patienceMilliseconds =
+      min(timeoutMilliseconds, JobEnvironment.longestJoinTimeoutMilliseconds) + 10_000
     try channel.send(hello)
     func next() throws(BootstrapError) -> RendezvousMessage {
       if let message = try channel.receive(withinMilliseconds: patienceMilliseconds) { return message }
@@ -103,13 +107,17 @@ final class LauncherLink: JobLink {
     let (nodeCount, count) = (nodeCount, descriptors.count)
     guard passesDescriptors else { return try takeDescriptorsOfAll(descriptors) }
     try DescriptorLimit.makeRoom(
-      for: count * nodeCount, purpose: "an exchange of \(count) descriptors among \(nodeCount) nodes")
+      for: count.multipliedReportingOverflow(by: nodeCount).partialValue,
+      purpose: "an exchange of \(count) descriptors among \(nodeCount) nodes")
     return try calls.withLock { (channel) throws(BootstrapError) in
       let answer = try channel.call(
         RendezvousMessage(kind: .exchangeDescriptors, descriptors: .borrowed(descriptors)))
-      guard answer.descriptors.numbers.count == count * nodeCount else { throw MessageReader.malformed }
-      let received = answer.descriptors.take()
-      return (0..<nodeCount).map { Array(received[$0 * count..<($0 + 1) * count]) }
+      guard let parts = Contributions.parts(answer.descriptors.numbers, nodeCount: nodeCount, count: count)
+      else {
+        throw MessageReader.malformed
+      }
+      _ = answer.descriptors.take()
+      return parts
     }
   }
 
@@ -127,8 +135,11 @@ final class LauncherLink: JobLink {
     }
   }
 
+  /// Looked at for one event; what is left is there the next time.
+  private static let messagesPerLook = 64
+
   func nextEvent() -> JobEvent? {
-    while true {
+    for _ in 0..<Self.messagesPerLook {
       let progress = events.withLock { reader in
         // What makes no sense is the end of the channel, like its end.
         (try? reader.receive(from: eventDescriptor, flags: MessageFlags.doNotWait)) ?? .closed
@@ -138,10 +149,12 @@ final class LauncherLink: JobLink {
       case .closed, .vanished: return isLeaving.load(ordering: .acquiring) ? nil : .launcherGone
       case .message(let message):
         // Events that this version does not know are for others.
-        guard message.kind == .peerLost, let error = message.error, let node = error.node else { continue }
+        guard message.kind == .peerLost, let error = message.error, let node = error.node, node < nodeCount
+        else { continue }
         return .peerLost(node: node, how: error.description)
       }
     }
+    return nil
   }
 
   func abort(code: Int32) {

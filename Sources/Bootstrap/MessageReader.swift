@@ -27,14 +27,21 @@ struct MessageReader {
   static var descriptorsPerCarrier: Int { Int(CBOOTSTRAP_DESCRIPTORS_PER_MESSAGE) }
   static let usualStepByteCount = 1 << 16
 
+  /// What the other end may say now.
+  var limits: MessageLimits
+  private let stepByteCount: Int
   private var headerBytes: [UInt8] = []
   private var header: RendezvousHeader?
   private var payload: [UInt8] = []
   private var descriptors = PassedDescriptors()
-  private var step: [UInt8]
+  /// As long as what was read at once so far: a connection that says little costs little.
+  private var step: [UInt8] = []
 
   /// Reads so many bytes at a time: few will do where messages are short.
-  init(stepByteCount: Int = usualStepByteCount) { step = [UInt8](repeating: 0, count: stepByteCount) }
+  init(stepByteCount: Int = usualStepByteCount, limits: MessageLimits = .server) {
+    self.stepByteCount = stepByteCount
+    self.limits = limits
+  }
 
   /// Reads until a message is complete or the socket has no more. `flags` as for recv(2).
   mutating func receive(from socket: Int32, flags: Int32) throws(BootstrapError) -> Progress {
@@ -72,9 +79,10 @@ struct MessageReader {
 
   /// Bytes until the end of the part that is being read: header, payload or one carrier byte.
   private var missingByteCount: Int {
-    guard let header else { return RendezvousHeader.byteCount - headerBytes.count }
-    let missing = header.payloadByteCount - payload.count
-    return missing > 0 ? min(missing, step.count) : 1
+    // Neither difference is below zero: no more is read than was missing.
+    guard let header else { return RendezvousHeader.byteCount &- headerBytes.count }
+    let missing = header.payloadByteCount &- payload.count
+    return missing > 0 ? min(missing, stepByteCount) : 1
   }
 
   /// Bytes received, 0 at the end, `nothingNow` or `noAnswer`.
@@ -83,9 +91,10 @@ struct MessageReader {
     var arrivedCount: Int32 = 0
     var truncated: Int32 = 0
     var received: Int
+    let wanted = missingByteCount
+    if step.count < wanted { step = [UInt8](repeating: 0, count: wanted) }
     repeat {
-      received = cbootstrap_receive(
-        socket, &step, missingByteCount, &arrived, &arrivedCount, &truncated, flags)
+      received = cbootstrap_receive(socket, &step, wanted, &arrived, &arrivedCount, &truncated, flags)
     } while received < 0 && errno == EINTR
     if received < 0 {
       if errno == EAGAIN { return Self.nothingNow }
@@ -93,30 +102,33 @@ struct MessageReader {
       if errno == ECONNRESET { return 0 }
       throw .system("receive a message of the rendezvous", "recvmsg")
     }
-    descriptors.append(contentsOf: arrived.prefix(Int(arrivedCount)))
+    // Owned from here on, and closed with the reader where they are too many.
+    descriptors.append(contentsOf: arrived.prefix(Int(clamping: max(arrivedCount, 0))))
     if truncated != 0 { throw DescriptorLimit.exceeded() }
-    if received > 0 { try accept(received) }
+    if received > 0 { try accept(received, descriptorCount: Int(clamping: arrivedCount)) }
     return received
   }
 
-  private mutating func accept(_ byteCount: Int) throws(BootstrapError) {
-    if let header {
-      if payload.count < header.payloadByteCount {
-        payload.append(contentsOf: step.prefix(byteCount))
-      } else if descriptors.numbers.count > header.descriptorCount || descriptors.numbers.isEmpty {
-        throw Self.malformed
-      }
-      return
+  private mutating func accept(_ byteCount: Int, descriptorCount: Int) throws(BootstrapError) {
+    guard let header else { return try acceptHeader(byteCount, descriptorCount) }
+    if payload.count < header.payloadByteCount {
+      guard descriptorCount == 0 else { throw .violation("passed descriptors within a message's bytes") }
+      payload.append(contentsOf: step.prefix(byteCount))
+    } else if descriptorCount == 0 || descriptors.numbers.count > header.descriptorCount {
+      throw .violation("passed other descriptors than it had announced")
     }
-    headerBytes.append(contentsOf: step.prefix(byteCount))
-    guard headerBytes.count == RendezvousHeader.byteCount else { return }
-    header = RendezvousHeader(headerBytes)
-    if header == nil { throw Self.malformed }
-    payload.reserveCapacity(min(header?.payloadByteCount ?? 0, RendezvousMessage.contributionByteLimit))
   }
 
-  static let malformed = BootstrapError(
-    .protocolViolation,
-    "the other end of the rendezvous socket sent what is no message of this version of Merino; "
-      + "use the launcher (merino run) and the library of one build.")
+  private mutating func acceptHeader(_ byteCount: Int, _ descriptorCount: Int) throws(BootstrapError) {
+    guard descriptorCount == 0 else { throw .violation("passed descriptors within a message's bytes") }
+    headerBytes.append(contentsOf: step.prefix(byteCount))
+    guard headerBytes.count == RendezvousHeader.byteCount else { return }
+    guard let complete = RendezvousHeader(headerBytes) else { throw Self.malformed }
+    if let objection = limits.objection(to: complete) { throw objection }
+    header = complete
+    // Large ones grow as they come: nobody has memory set aside for what is only announced.
+    payload.reserveCapacity(min(complete.payloadByteCount, stepByteCount))
+  }
+
+  static let malformed = BootstrapError.violation("sent what is no message of this version of Merino")
 }

@@ -29,7 +29,8 @@ struct MessageWriter {
   }
 
   private var queue: [Outgoing] = []
-  var isEmpty: Bool { queue.isEmpty }
+  /// Messages of which something is still to be sent.
+  var waitingCount: Int { queue.count }
 
   mutating func append(_ message: RendezvousMessage) { queue.append(Outgoing(message)) }
 

@@ -51,9 +51,13 @@ package final class OutpostLink {
     // The call channel closes its descriptor; nothing more than the answer has been read from it.
     let copy = fcntl(socket, F_DUPFD_CLOEXEC, 0)
     guard copy >= 0 else { throw .system("duplicate the connection to the launcher", "fcntl") }
-    channel = MessageChannel(copy, loop: loop, stepByteCount: 4096)
+    channel = MessageChannel(copy, loop: loop, stepByteCount: 4096, limits: .report)
     channel.onMessage = { [weak self] message in
-      if let order = OutpostOrder(message) { self?.onOrder(order) }
+      guard let self else { return }
+      guard let order = OutpostOrder(message) else {
+        return channel.giveUp(.violation("sent \(message.kind), which is no order to a host"))
+      }
+      onOrder(order)
     }
     channel.onClosed = { [weak self] _ in self?.onClosed() }
   }

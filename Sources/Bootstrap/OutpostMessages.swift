@@ -15,8 +15,8 @@ package struct OutpostHello: Sendable {
   func message() -> RendezvousMessage {
     var writer = PayloadWriter()
     writer.append(RendezvousMessage.protocolVersion)
-    writer.append(Int32(entry ?? -1))
-    writer.append(Int32(nodeCount))
+    writer.append(Int32(clamping: entry ?? -1))
+    writer.append(Int32(clamping: nodeCount))
     writer.append(hostName)
     return RendezvousMessage(kind: .outpostHello, payload: writer.bytes)
   }
@@ -26,7 +26,8 @@ package struct OutpostHello: Sendable {
     guard reader.takeUInt32() == RendezvousMessage.protocolVersion, let entry = reader.takeInt32(),
       let nodeCount = reader.takeInt32(), let hostName = reader.takeString()
     else { return nil }
-    self.init(entry: entry < 0 ? nil : Int(entry), nodeCount: Int(nodeCount), hostName: hostName)
+    self.init(
+      entry: entry < 0 ? nil : Int(clamping: entry), nodeCount: Int(clamping: nodeCount), hostName: hostName)
   }
 }
 
@@ -40,10 +41,10 @@ package struct OutpostWelcome: Sendable {
 
   func message() -> RendezvousMessage {
     var writer = PayloadWriter()
-    writer.append(Int32(nodeCount))
-    writer.append(UInt64(joinTimeoutMilliseconds))
+    writer.append(Int32(clamping: nodeCount))
+    writer.append(UInt64(clamping: joinTimeoutMilliseconds))
     writer.append(fabric)
-    for node in nodes { writer.append(Int32(node)) }
+    for node in nodes { writer.append(Int32(clamping: node)) }
     return RendezvousMessage(kind: .outpostWelcome, payload: writer.bytes)
   }
 
@@ -57,12 +58,19 @@ package struct OutpostWelcome: Sendable {
   init?(_ message: RendezvousMessage) {
     var reader = PayloadReader(message.payload)
     guard message.kind == .outpostWelcome, let nodeCount = reader.takeInt32(),
-      let timeout = reader.takeUInt64(), let fabric = reader.takeString()
+      (1...Job.maximumNodeCount).contains(Int(clamping: nodeCount)),
+      let timeout = reader.takeUInt64(), timeout <= JobEnvironment.longestJoinTimeoutMilliseconds,
+      let fabric = reader.takeString()
     else { return nil }
     var nodes: [Int] = []
-    while let node = reader.takeInt32() { nodes.append(Int(node)) }
+    while let node = reader.takeInt32() {
+      // Each once and in order, as the launcher gives them: so there are never more than the job has.
+      guard node > nodes.last ?? -1, node < nodeCount else { return nil }
+      nodes.append(Int(clamping: node))
+    }
     self.init(
-      nodes: nodes, nodeCount: Int(nodeCount), joinTimeoutMilliseconds: Int(clamping: timeout), fabric: fabric
+      nodes: nodes, nodeCount: Int(clamping: nodeCount), joinTimeoutMilliseconds: Int(clamping: timeout),
+      fabric: fabric
     )
   }
 }
@@ -82,12 +90,12 @@ package enum OutpostReport: Sendable {
     switch self {
     case .started(let node, let process, let programName):
       writer.append(UInt32(1))
-      writer.append(Int32(node))
+      writer.append(Int32(clamping: node))
       writer.append(process)
       writer.append(programName)
     case .ended(let node, let status):
       writer.append(UInt32(2))
-      writer.append(Int32(node))
+      writer.append(Int32(clamping: node))
       writer.append(status)
     case .failed(let exitCode, let sentence):
       writer.append(UInt32(3))
@@ -105,10 +113,10 @@ package enum OutpostReport: Sendable {
     case 1:
       guard let node = reader.takeInt32(), let process = reader.takeInt32(), let name = reader.takeString()
       else { return nil }
-      self = .started(node: Int(node), process: process, programName: name)
+      self = .started(node: Int(clamping: node), process: process, programName: name)
     case 2:
       guard let node = reader.takeInt32(), let status = reader.takeInt32() else { return nil }
-      self = .ended(node: Int(node), status: status)
+      self = .ended(node: Int(clamping: node), status: status)
     case 3:
       guard let code = reader.takeInt32(), let sentence = reader.takeString() else { return nil }
       self = .failed(exitCode: code, sentence: sentence)

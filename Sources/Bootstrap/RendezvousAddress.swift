@@ -24,7 +24,7 @@ package enum RendezvousAddress: Sendable, Hashable {
   package var text: String {
     switch self {
     case .path(let path): path
-    case .tcp(let address): Self.tcpPrefix + address.description
+    case .tcp(let address): "\(Self.tcpPrefix)\(address)"
     }
   }
 }
@@ -40,9 +40,11 @@ package struct HostAndPort: Sendable, Hashable, CustomStringConvertible {
   }
 
   package init?(_ text: String) {
+    // In bounds: on either side of what was found.
     guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
       return nil
     }
+    // In bounds: as above.
     guard let host = Self.host(text[..<colon]) else { return nil }
     self.init(host: host, port: port)
   }

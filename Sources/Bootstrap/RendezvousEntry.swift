@@ -12,7 +12,7 @@ struct RendezvousEntry: ~Copyable {
   /// Over TCP, where it is not sent.
   let jobSecret: (UInt64, UInt64)?
 
-  private init(
+  init(
     calls: consuming CallChannel, events: Int32, passedEvents: Int32?, eventsToken: [UInt8],
     jobSecret: (UInt64, UInt64)?
   ) {
@@ -53,6 +53,7 @@ struct RendezvousEntry: ~Copyable {
     guard cbootstrap_event_pair(&pair) == 0 else {
       throw .system("make the sockets of the events channel", "socketpair")
     }
+    // In bounds: there are two.
     return RendezvousEntry(
       calls: calls, events: pair[0], passedEvents: pair[1],
       eventsToken: Array(repeating: 0, count: Hello.tokenByteCount), jobSecret: nil)

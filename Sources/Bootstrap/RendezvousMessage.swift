@@ -76,8 +76,8 @@ struct RendezvousHeader {
     var writer = PayloadWriter()
     writer.append(Self.magic)
     writer.append(kind.rawValue)
-    writer.append(UInt64(payloadByteCount))
-    writer.append(UInt64(descriptorCount))
+    writer.append(UInt64(clamping: payloadByteCount))
+    writer.append(UInt64(clamping: descriptorCount))
     return writer.bytes
   }
 
@@ -86,12 +86,12 @@ struct RendezvousHeader {
     var reader = PayloadReader(bytes)
     guard let magic = reader.takeUInt32(), magic == Self.magic,
       let rawKind = reader.takeUInt32(), let kind = RendezvousMessage.Kind(rawValue: rawKind),
-      let payload = reader.takeUInt64(), payload <= UInt64(RendezvousMessage.byteLimit),
+      let payload = reader.takeUInt64(), payload <= RendezvousMessage.byteLimit,
       let descriptors = reader.takeUInt64(), descriptors <= 1 << 20
     else { return nil }
     self.kind = kind
-    payloadByteCount = Int(payload)
-    descriptorCount = Int(descriptors)
+    payloadByteCount = Int(clamping: payload)
+    descriptorCount = Int(clamping: descriptors)
   }
 
   init(_ message: RendezvousMessage) {
@@ -110,7 +110,7 @@ struct PayloadWriter {
   }
 
   mutating func append(_ text: String) {
-    append(UInt32(text.utf8.count))
+    append(UInt32(clamping: text.utf8.count))
     bytes.append(contentsOf: text.utf8)
   }
 
@@ -134,13 +134,14 @@ struct PayloadReader {
   mutating func takeInt32() -> Int32? { take(Int32.self) }
 
   mutating func takeBytes(_ count: Int) -> ArraySlice<UInt8>? {
-    guard count >= 0, count <= bytes.count - position else { return nil }
-    defer { position += count }
+    guard count >= 0, count <= bytes.count &- position else { return nil }
+    defer { position &+= count }
+    // In bounds: looked at just now; the position never passes the end.
     return bytes[position..<position + count]
   }
 
   mutating func takeString() -> String? {
-    guard let count = takeUInt32(), let text = takeBytes(Int(count)) else { return nil }
+    guard let count = takeUInt32(), let text = takeBytes(Int(clamping: count)) else { return nil }
     return String(decoding: text, as: UTF8.self)
   }
 }

@@ -50,9 +50,9 @@ struct Hello {
   func message(eventDescriptor: Int32?) -> RendezvousMessage {
     var writer = PayloadWriter()
     writer.append(protocolVersion)
-    writer.append(Int32(node ?? -1))
-    writer.append(Int32(nodeCount ?? -1))
-    writer.append(UInt64(timeoutMilliseconds))
+    writer.append(Int32(clamping: node ?? -1))
+    writer.append(Int32(clamping: nodeCount ?? -1))
+    writer.append(UInt64(clamping: timeoutMilliseconds))
     writer.append(contentsOf: eventsToken)
     member.append(to: &writer)
     let descriptors = eventDescriptor.map { [$0] } ?? []
@@ -75,7 +75,7 @@ extension Hello {
       let member = Member(from: &reader)
     else { return nil }
     self.init(
-      node: node < 0 ? nil : Int(node), nodeCount: nodeCount < 0 ? nil : Int(nodeCount),
+      node: node < 0 ? nil : Int(clamping: node), nodeCount: nodeCount < 0 ? nil : Int(clamping: nodeCount),
       eventsToken: Array(token), timeoutMilliseconds: Int(clamping: timeout), member: member)
   }
 }
@@ -92,8 +92,8 @@ struct Welcome {
     var writer = PayloadWriter()
     writer.append(secret.0)
     writer.append(secret.1)
-    writer.append(UInt32(passesDescriptors ? 1 : 0))
-    writer.append(UInt32(members.count))
+    writer.append(passesDescriptors ? 1 as UInt32 : 0)
+    writer.append(UInt32(clamping: members.count))
     for member in members { member.append(to: &writer) }
     return RendezvousMessage(kind: .welcome, payload: writer.bytes)
   }
@@ -103,7 +103,8 @@ extension Welcome {
   init?(_ message: RendezvousMessage) {
     var reader = PayloadReader(message.payload)
     guard let first = reader.takeUInt64(), let second = reader.takeUInt64(),
-      let passes = reader.takeUInt32(), let count = reader.takeUInt32()
+      let passes = reader.takeUInt32(), let count = reader.takeUInt32(),
+      (1...Job.maximumNodeCount).contains(Int(clamping: count))
     else { return nil }
     var members: [Member] = []
     for _ in 0..<count {
@@ -118,9 +119,17 @@ extension Welcome {
 enum Contributions {
   static func encode(_ contributions: [[UInt8]]) -> [UInt8] {
     var writer = PayloadWriter()
-    for bytes in contributions { writer.append(UInt64(bytes.count)) }
+    for bytes in contributions { writer.append(UInt64(clamping: bytes.count)) }
     for bytes in contributions { writer.append(contentsOf: bytes) }
     return writer.bytes
+  }
+
+  /// Equally many of each node; `nil` where there are others than that.
+  static func parts(_ all: [Int32], nodeCount: Int, count: Int) -> [[Int32]]? {
+    let (wanted, isTooMany) = nodeCount.multipliedReportingOverflow(by: count)
+    guard !isTooMany, all.count == wanted else { return nil }
+    // In bounds: each takes its own `count` of as many.
+    return (0..<nodeCount).map { Array(all[$0 * count..<($0 + 1) * count]) }
   }
 
   static func decode(_ payload: [UInt8], nodeCount: Int) -> [[UInt8]]? {
@@ -144,18 +153,20 @@ extension RendezvousMessage {
   init(_ kind: Kind, _ error: BootstrapError) {
     var writer = PayloadWriter()
     writer.append(error.kind.rawValue)
-    writer.append(Int32(error.node ?? -1))
+    writer.append(Int32(clamping: error.node ?? -1))
     writer.append(error.description)
     self.init(kind: kind, payload: writer.bytes)
   }
 
-  /// The error that a failure or a loss carries.
+  /// The error that a failure or a loss carries; without a node where the number can be nobody's.
   var error: BootstrapError? {
     var reader = PayloadReader(payload)
     guard let rawKind = reader.takeUInt32(), let kind = BootstrapError.Kind(rawValue: rawKind),
       let node = reader.takeInt32(), let sentence = reader.takeString()
     else { return nil }
-    return BootstrapError(kind, node: node < 0 ? nil : Int(node), sentence)
+    let number = Int(clamping: node)
+    return BootstrapError(
+      kind, node: (0..<Job.maximumNodeCount).contains(number) ? number : nil, sentence)
   }
 
   static func abort(code: Int32) -> RendezvousMessage {
@@ -170,17 +181,17 @@ extension RendezvousMessage {
   }
 
   /// As it is on the stream, without descriptors.
-  func encoded() -> [UInt8] { RendezvousHeader(self).encoded() + payload }
+  func encoded() -> [UInt8] { [RendezvousHeader(self).encoded(), payload].flatMap { $0 } }
 
   /// Which node the process that said hello is.
   static func admitted(node: Int) -> RendezvousMessage {
     var writer = PayloadWriter()
-    writer.append(Int32(node))
+    writer.append(Int32(clamping: node))
     return RendezvousMessage(kind: .admitted, payload: writer.bytes)
   }
 
   var admittedNode: Int? {
     var reader = PayloadReader(payload)
-    return reader.takeInt32().map { Int($0) }
+    return reader.takeInt32().map { Int(clamping: $0) }
   }
 }

@@ -1,9 +1,12 @@
 /// Exchanges and barriers: everybody asks for the same, then everybody is answered.
 extension RendezvousServer {
-  func serveQuestion(_ question: RendezvousMessage, of node: Int) {
+  func serveQuestion(_ question: RendezvousMessage, of node: Int, _ connection: ServerConnection) {
     if let failure = failure ?? someoneHasLeft() {
       slots[node].connection?.send(RendezvousMessage(.failure, failure))
       return
+    }
+    guard allHaveJoined, slots[node].question == nil else {
+      return connection.giveUp(.violation("asked for something before it was answered"))
     }
     slots[node].question = question
     if let mismatch = mismatch(with: node) { return fail(mismatch) }
@@ -47,6 +50,7 @@ extension RendezvousServer {
 
   private func answerAll() {
     let questions = slots.compactMap(\.question)
+    // In range: of each node 16 MiB at most.
     let byteCount = questions.reduce(0) { $0 + $1.payload.count + 8 }
     guard byteCount <= RendezvousMessage.byteLimit else {
       return failWaiting(
@@ -60,7 +64,8 @@ extension RendezvousServer {
     // One set for all answers; the questions, who own the descriptors, must outlive them: they are
     // taken over, and closed when the last answer is sent.
     answer.descriptors = .owned(questions.flatMap { $0.descriptors.take() })
-    for node in slots.indices.reversed() {
+    // A loss that shows while they are answered has answered the rest.
+    for node in slots.indices.reversed() where slots[node].question != nil {
       slots[node].question = nil
       slots[node].connection?.send(answer)
     }

@@ -1,13 +1,19 @@
+import CBootstrap
 import CPlatform
 import Glibc
 
 /// Hello and welcome, and the time limit between the two.
 extension RendezvousServer {
   func serveHello(_ message: RendezvousMessage, of connection: ServerConnection) {
-    guard message.kind == .hello, let hello = Hello(message), message.descriptors.numbers.count == 1 else {
+    noLongerNew(connection)
+    guard message.kind == .hello, let hello = Hello(message), let passed = message.descriptors.numbers.first,
+      cbootstrap_is_local_stream(passed) != 0
+    else {
       return refuse(connection, MessageReader.malformed)
     }
-    let events = MessageChannel(message.descriptors.take()[0], loop: loop, stepByteCount: 4096)
+    // The newcomer's limit: there is no other.
+    _ = message.descriptors.take()
+    let events = MessageChannel(passed, loop: loop, stepByteCount: 4096)
     admit(hello, connection, events: events)
   }
 
@@ -16,6 +22,7 @@ extension RendezvousServer {
     if let objection = objection(to: hello, connection) { return refuse(connection, objection) }
     guard let node = hello.node ?? firstFreeNode() else { return refuse(connection, allTaken()) }
     connection.node = node
+    connection.expectQuestions()
     connection.adopt(events: events)
     slots[node].state = .joined
     slots[node].member = hello.member
@@ -43,7 +50,7 @@ extension RendezvousServer {
         + "nodes (-n).")
   }
 
-  private func refuse(_ connection: ServerConnection, _ error: BootstrapError) {
+  func refuse(_ connection: ServerConnection, _ error: BootstrapError) {
     connection.sendAndClose(RendezvousMessage(.failure, error))
   }
 
@@ -61,15 +68,15 @@ extension RendezvousServer {
       return BootstrapError(
         .refused,
         "a process wants to be node \(hello.node.map { "\($0)" } ?? "?") of "
-          + "\(hello.nodeCount.map { "\($0)" } ?? "?"), and this job has the nodes 0 to \(nodeCount - 1); do not "
+          + "\(hello.nodeCount.map { "\($0)" } ?? "?"), and this job has the nodes 0 to \(nodeCount &- 1); do not "
           + "change \(JobEnvironment.nodeName) or \(JobEnvironment.nodeCountName).")
     }
     guard let node = hello.node else { return nil }
-    if connection.isRemote, slots[node].owner == .launcher {
+    if connection.isRemote, let starter = slots[node].owner.starter {
       return BootstrapError(
         .refused, node: node,
-        "process \(hello.member.processID) on \(hello.member.hostName) wants to join as node \(node), which the "
-          + "launcher has started itself; leave \(JobEnvironment.nodeName) unset to be given a free one.")
+        "process \(hello.member.processID) on \(hello.member.hostName) wants to join as node \(node), which \(starter) "
+          + "itself; leave \(JobEnvironment.nodeName) unset to be given a free one.")
     }
     guard slots[node].state == .absent else {
       let earlier = slots[node].member
@@ -85,6 +92,7 @@ extension RendezvousServer {
   private func welcomeAll() {
     allHaveJoined = true
     joinTimer?.cancel()
+    closeEntrance()
     let isLocal = slots.allSatisfy { !($0.connection?.isRemote ?? false) }
     var welcome = Welcome(secret: secret, passesDescriptors: isLocal, members: slots.map(\.member))
     let toHere = welcome.message()
@@ -98,7 +106,9 @@ extension RendezvousServer {
 
   /// The least patient of the nodes that wait decides.
   func limitWait(_ requestedMilliseconds: Int) {
-    let limit = requestedMilliseconds > 0 ? requestedMilliseconds : joinTimeoutMilliseconds
+    let limit = min(
+      requestedMilliseconds > 0 ? requestedMilliseconds : joinTimeoutMilliseconds,
+      JobEnvironment.longestJoinTimeoutMilliseconds)
     let due = Int(clamping: cplatform_now_nanoseconds() / 1_000_000).addingReportingOverflow(limit)
     guard !due.overflow, due.partialValue < joinDueMilliseconds else { return }
     joinDueMilliseconds = due.partialValue
@@ -134,14 +144,15 @@ package enum NodeList {
   private static func ranges(_ nodes: [Int]) -> [String] {
     var ranges: [(first: Int, last: Int)] = []
     for node in nodes.sorted() {
-      if let open = ranges.last, open.last + 1 == node {
+      if let open = ranges.last, open.last &+ 1 == node {
+        // In bounds: there is a last one.
         ranges[ranges.count - 1].last = node
       } else {
         ranges.append((node, node))
       }
     }
     return ranges.flatMap { range in
-      switch range.last - range.first {
+      switch range.last &- range.first {
       case 0: ["\(range.first)"]
       case 1: ["\(range.first)", "\(range.last)"]
       default: ["\(range.first)-\(range.last)"]

@@ -1,3 +1,13 @@
+/// An events connection whose node has not said hello yet.
+final class UnclaimedEvents {
+  let token: [UInt8]
+  let channel: MessageChannel
+  init(_ token: [UInt8], _ channel: MessageChannel) {
+    self.token = token
+    self.channel = channel
+  }
+}
+
 /// Those who come over TCP: nodes and outposts.
 extension RendezvousServer {
   /// Beside the socket. The job's secret is from now on derived from the file's.
@@ -14,6 +24,13 @@ extension RendezvousServer {
     return entrance.port
   }
 
+  /// All nodes are in, and with them every outpost that has some: whoever comes now finds the port closed.
+  func closeEntrance() {
+    entrance = nil
+    for unclaimed in unclaimedEvents { unclaimed.channel.close() }
+    unclaimedEvents = []
+  }
+
   private func serveFirst(_ message: RendezvousMessage, of channel: MessageChannel) {
     switch message.kind {
     case .hello: serveHello(message, over: channel)
@@ -23,37 +40,60 @@ extension RendezvousServer {
     }
   }
 
-  /// Held until it has read why.
+  /// Held until it has read why, and not for ever.
   private func farewell(_ channel: MessageChannel, _ error: BootstrapError) {
+    // In bounds: the limit is above 0.
+    if departing.count >= TCPEntrance.guestLimit(nodeCount: nodeCount) { departing.removeFirst().close() }
     departing.append(channel)
-    channel.onClosed = { [weak self, unowned channel] _ in self?.departing.removeAll { $0 === channel } }
-    channel.sendAndClose(RendezvousMessage(.failure, error))
+    channel.onMessage = { _ in }
+    channel.onClosed = { [weak self, weak channel] _ in self?.departing.removeAll { $0 === channel } }
+    channel.giveUp(error)
   }
 
   private func serveHello(_ message: RendezvousMessage, over channel: MessageChannel) {
     let connection = ServerConnection(proven: channel, loop: loop)
     adopt(connection)
-    if let hello = Hello(message), let events = unclaimedEvents.removeValue(forKey: hello.eventsToken) {
+    guard let hello = Hello(message) else { return refuse(connection, MessageReader.malformed) }
+    if let events = claimEvents(hello.eventsToken) {
       connection.process = hello.member.processID
       return admit(hello, connection, events: events)
     }
     // Another version is told so; else its events connection must be here.
-    if let hello = Hello(message), let objection = objection(to: hello, connection) {
-      return connection.sendAndClose(RendezvousMessage(.failure, objection))
-    }
-    connection.sendAndClose(RendezvousMessage(.failure, MessageReader.malformed))
+    refuse(connection, objection(to: hello, connection) ?? MessageReader.malformed)
+  }
+
+  private func claimEvents(_ token: [UInt8]) -> MessageChannel? {
+    let claimed = unclaimedEvents.first { $0.token == token }
+    unclaimedEvents.removeAll { $0 === claimed }
+    return claimed?.channel
   }
 
   private func attachEvents(_ token: [UInt8], _ channel: MessageChannel) {
-    guard token.count == Hello.tokenByteCount, unclaimedEvents[token] == nil else {
+    guard token.count == Hello.tokenByteCount, !unclaimedEvents.contains(where: { $0.token == token }) else {
       return farewell(channel, MessageReader.malformed)
     }
+    // Each node has one.
+    if unclaimedEvents.count >= TCPEntrance.guestLimit(nodeCount: nodeCount) {
+      // In bounds: the limit is above 0.
+      unclaimedEvents.removeFirst().channel.close()
+    }
     channel.boundSending()
-    unclaimedEvents[token] = channel
-    channel.onClosed = { [weak self] _ in self?.unclaimedEvents[token] = nil }
+    let unclaimed = UnclaimedEvents(token, channel)
+    unclaimedEvents.append(unclaimed)
+    channel.onClosed = { [weak self, weak unclaimed] _ in
+      self?.unclaimedEvents.removeAll { $0 === unclaimed }
+    }
+    channel.onMessage = { [weak self, weak unclaimed] message in
+      guard let self, let unclaimed else { return }
+      unclaimedEvents.removeAll { $0 === unclaimed }
+      farewell(
+        unclaimed.channel, .violation("sent \(message.kind) on an events channel that no node has claimed"))
+    }
     channel.send(RendezvousMessage(kind: .answer))
-    loop.after(milliseconds: 2 * Handshake.timeLimitMilliseconds) { [weak self] in
-      self?.unclaimedEvents.removeValue(forKey: token)?.close()
+    loop.after(milliseconds: Handshake.secondTimeLimitMilliseconds) { [weak self, weak unclaimed] in
+      guard let self, let unclaimed, unclaimedEvents.contains(where: { $0 === unclaimed }) else { return }
+      unclaimedEvents.removeAll { $0 === unclaimed }
+      unclaimed.channel.close()
     }
   }
 
@@ -73,14 +113,19 @@ extension RendezvousServer {
       return farewell(channel, error)
     }
     channel.boundSending()
+    channel.expect(.report)
     let outpost = Outpost(hello, nodes: nodes, channel)
     for node in nodes { slots[node].owner = .outpost }
-    channel.onMessage = { [weak self, unowned outpost] message in
-      guard let said = OutpostReport(message) else { return }
+    channel.onMessage = { [weak self, weak outpost, weak channel] message in
+      guard let outpost else { return }
+      guard let said = OutpostReport(message) else {
+        channel?.giveUp(.violation("sent \(message.kind), which is no report of a host"))
+        return
+      }
       self?.report(.outpostSaid(outpost, said))
     }
-    channel.onClosed = { [weak self, unowned outpost] reason in
-      self?.report(.outpostClosed(outpost, reason: reason?.description))
+    channel.onClosed = { [weak self, weak outpost] reason in
+      if let outpost { self?.report(.outpostClosed(outpost, reason: reason?.description)) }
     }
     channel.send(
       OutpostWelcome(
@@ -92,8 +137,15 @@ extension RendezvousServer {
 
   private func places(for hello: OutpostHello) throws(BootstrapError) -> [Int] {
     if let failure { throw failure }
+    guard takesOutposts else {
+      throw BootstrapError(
+        .refused,
+        "the nodes of this job are started by another launcher; merino run --join has no part in it.")
+    }
     if let entry = hello.entry {
-      guard entryNodes.indices.contains(entry), slots[entryNodes[entry][0]].owner == .entry(entry) else {
+      guard entryNodes.indices.contains(entry), let first = entryNodes[entry].first,
+        slots[first].owner == .entry(entry)
+      else {
         throw BootstrapError(.refused, "this job does not wait for a host \(entry), or not any more.")
       }
       return entryNodes[entry]

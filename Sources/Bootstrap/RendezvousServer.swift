@@ -35,6 +35,15 @@ package final class RendezvousServer {
     /// Kept for an entry of `--hosts`, whose outpost has not come yet.
     case entry(Int)
     case outpost
+
+    /// Who starts it where nobody else may join as it.
+    var starter: String? {
+      switch self {
+      case .launcher: "the launcher has started"
+      case .entry: "a host of --hosts is to start"
+      case .anyone, .outpost: nil
+      }
+    }
   }
 
   /// A node, as far as the rendezvous goes.
@@ -53,14 +62,18 @@ package final class RendezvousServer {
   let joinTimeoutMilliseconds: Int
   var secret: (UInt64, UInt64)
   let report: (Report) -> Void
-  private let listener: Int32
+  let listener: Int32
 
   var slots: [Slot]
   var entrance: TCPEntrance?
-  /// Events connections whose node has not said hello yet.
-  var unclaimedEvents: [[UInt8]: MessageChannel] = [:]
+  /// Events connections whose node has not said hello yet, in the order of their coming.
+  var unclaimedEvents: [UnclaimedEvents] = []
   /// Channels that are told why they are not wanted.
   var departing: [MessageChannel] = []
+  /// Processes of this machine that have connected and said nothing yet, in the order of their coming.
+  var newcomers: [ServerConnection] = []
+  /// Whether other hosts' `merino run --join` may start nodes.
+  package var takesOutposts = true
   /// The nodes of each entry of `--hosts`.
   var entryNodes: [[Int]] = []
   /// What outposts set for their nodes; empty where nothing was chosen.
@@ -78,14 +91,17 @@ package final class RendezvousServer {
     loop: EventLoop, path: String, nodeCount: Int, joinTimeoutMilliseconds: Int,
     report: @escaping (Report) -> Void
   ) throws(BootstrapError) {
-    precondition((1...Job.maximumNodeCount).contains(nodeCount))
+    guard (1...Job.maximumNodeCount).contains(nodeCount) else {
+      throw BootstrapError(
+        .limitExceeded, "a job of \(nodeCount) nodes: it has 1 to \(Job.maximumNodeCount).")
+    }
     self.loop = loop
     self.nodeCount = nodeCount
     self.joinTimeoutMilliseconds = joinTimeoutMilliseconds
     self.report = report
     secret = try JobSecret.make()
     slots = Array(repeating: Slot(), count: nodeCount)
-    listener = cbootstrap_listen(path, Int32(Job.maximumNodeCount))
+    listener = cbootstrap_listen(path, Int32(clamping: Job.maximumNodeCount))
     guard listener >= 0 else { throw .system("listen at the rendezvous socket \(path)", "bind") }
     loop.watch(listener, POLLIN) { [weak self] _ in self?.acceptConnections() }
   }
@@ -152,51 +168,32 @@ package final class RendezvousServer {
     }
   }
 
-  private func acceptConnections() {
-    while true {
-      let socket = cbootstrap_accept(listener)
-      // Nobody left in the queue, or no descriptor free: poll(2) says so again.
-      guard socket >= 0 else { return }
-      guard let connection = ServerConnection(accepted: socket, loop: loop) else { continue }
-      adopt(connection)
-      guard connection.user == geteuid() else {
-        connection.sendAndClose(RendezvousMessage(.failure, Self.wrongUser(connection)))
-        continue
-      }
-    }
-  }
-
   func adopt(_ connection: ServerConnection) {
     connections[ObjectIdentifier(connection)] = connection
-    connection.onClosed = { [weak self, unowned connection] reason in
-      self?.closed(connection, reason)
+    connection.onClosed = { [weak self, weak connection] reason in
+      if let connection { self?.closed(connection, reason) }
     }
-    connection.onMessage = { [weak self, unowned connection] message in
-      self?.serve(message, of: connection)
+    connection.onMessage = { [weak self, weak connection] message in
+      if let connection { self?.serve(message, of: connection) }
     }
-    connection.onEvent = { [weak self, unowned connection] message in
-      self?.serveEvent(message, of: connection)
+    connection.onEvent = { [weak self, weak connection] message in
+      if let connection { self?.serveEvent(message, of: connection) }
     }
-  }
-
-  private static func wrongUser(_ connection: ServerConnection) -> BootstrapError {
-    BootstrapError(
-      .refused,
-      "process \(connection.process) runs as user \(connection.user) and the job belongs to user "
-        + "\(geteuid()); a job's launcher and its nodes must run as the same user.")
   }
 
   private func serve(_ message: RendezvousMessage, of connection: ServerConnection) {
     guard let node = connection.node else { return serveHello(message, of: connection) }
     switch message.kind {
-    case .exchange, .exchangeDescriptors, .barrier: serveQuestion(message, of: node)
+    case .exchange, .exchangeDescriptors, .barrier: serveQuestion(message, of: node, connection)
     case .leave: serveLeave(of: node)
-    default: connection.giveUp(MessageReader.malformed)
+    default: connection.giveUp(.violation("sent \(message.kind) where it may ask for something or leave"))
     }
   }
 
   private func serveEvent(_ message: RendezvousMessage, of connection: ServerConnection) {
-    guard message.kind == .abort, let node = connection.node, let code = message.abortCode else { return }
+    guard message.kind == .abort, let node = connection.node, let code = message.abortCode else {
+      return connection.giveUp(.violation("sent \(message.kind) where it may end the job"))
+    }
     report(.abortRequested(node: node, code: code))
   }
 
@@ -218,12 +215,14 @@ package final class RendezvousServer {
 
   private func closed(_ connection: ServerConnection, _ reason: BootstrapError?) {
     connections[ObjectIdentifier(connection)] = nil
+    noLongerNew(connection)
     guard let node = connection.node, slots[node].state == .joined else { return }
     if let reason, reason.kind == .peerLost {
       return report(.vanished(node: node, reason: reason.description))
     }
-    // It did not die: the server could not go on with it. The others hear why.
-    if let reason { fail(reason) }
+    // It did not die: the server could not go on with it. The others hear why; where it broke the protocol it counts
+    // as lost, and is named.
+    if let reason, reason.kind != .protocolViolation { fail(reason) }
     report(.disconnected(node: node, reason: reason?.description))
   }
 }

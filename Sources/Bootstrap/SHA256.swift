@@ -18,8 +18,11 @@ struct SHA256 {
 
   mutating func update(_ bytes: [UInt8]) {
     byteCount += UInt64(bytes.count)
-    for byte in bytes {
-      block.append(byte)
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let piece = rest.prefix(Self.blockByteCount - block.count)
+      block += piece
+      rest = rest.dropFirst(piece.count)
       if block.count == Self.blockByteCount { compress() }
     }
   }
@@ -39,31 +42,43 @@ struct SHA256 {
 
   private mutating func compress() {
     let schedule = Self.schedule(block)
+    let constants = Self.constants
     var (a, b, c, d) = (state[0], state[1], state[2], state[3])
     var (e, f, g, h) = (state[4], state[5], state[6], state[7])
-    for round in 0..<64 {
+    var round = 0
+    while round < 64 {
       let choice = (e & f) ^ (~e & g)
       let majority = (a & b) ^ (a & c) ^ (b & c)
       let first =
-        h &+ (rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)) &+ choice &+ Self.constants[round]
+        h &+ (rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)) &+ choice &+ constants[round]
         &+ schedule[round]
       let second = (rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22)) &+ majority
       (h, g, f, e) = (g, f, e, d &+ first)
       (d, c, b, a) = (c, b, a, first &+ second)
+      round &+= 1
     }
-    for (index, word) in [a, b, c, d, e, f, g, h].enumerated() { state[index] &+= word }
+    state = [
+      state[0] &+ a, state[1] &+ b, state[2] &+ c, state[3] &+ d,
+      state[4] &+ e, state[5] &+ f, state[6] &+ g, state[7] &+ h,
+    ]
     block.removeAll(keepingCapacity: true)
   }
 
   private static func schedule(_ block: [UInt8]) -> [UInt32] {
-    var words = (0..<16).map { index in
-      block[4 * index..<4 * index + 4].reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+    var words = [UInt32](repeating: 0, count: 64)
+    var index = 0
+    while index < 16 {
+      let (one, two) = (UInt32(block[4 * index]), UInt32(block[4 * index + 1]))
+      let (three, four) = (UInt32(block[4 * index + 2]), UInt32(block[4 * index + 3]))
+      words[index] = one << 24 | two << 16 | three << 8 | four
+      index &+= 1
     }
-    for index in 16..<64 {
+    while index < 64 {
       let (early, late) = (words[index - 15], words[index - 2])
       let first = rotated(early, 7) ^ rotated(early, 18) ^ early >> 3
       let second = rotated(late, 17) ^ rotated(late, 19) ^ late >> 10
-      words.append(words[index - 16] &+ first &+ words[index - 7] &+ second)
+      words[index] = words[index - 16] &+ first &+ words[index - 7] &+ second
+      index &+= 1
     }
     return words
   }
@@ -80,7 +95,7 @@ struct SHA256 {
   ]
 }
 
-private func rotated(_ word: UInt32, _ count: UInt32) -> UInt32 { word >> count | word << (32 - count) }
+private func rotated(_ word: UInt32, _ count: UInt32) -> UInt32 { word &>> count | word &<< (32 &- count) }
 
 /// HMAC-SHA-256 (RFC 2104).
 enum HMAC {
@@ -95,7 +110,7 @@ enum HMAC {
   static func areEqual(_ one: [UInt8], _ other: [UInt8]) -> Bool {
     guard one.count == other.count else { return false }
     var difference: UInt8 = 0
-    for index in one.indices { difference |= one[index] ^ other[index] }
+    for (first, second) in zip(one, other) { difference |= first ^ second }
     return difference == 0
   }
 }

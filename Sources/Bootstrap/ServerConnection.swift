@@ -65,13 +65,13 @@ final class ServerConnection {
 
   func adopt(events: MessageChannel) {
     self.events = events
+    events.expect(.report)
     events.onMessage = { [weak self] message in self?.onEvent(message) }
     events.onClosed = { [weak self] reason in self?.eventsEnded(reason) }
   }
 
-  func adopt(eventDescriptor: Int32) {
-    adopt(events: MessageChannel(eventDescriptor, loop: loop, stepByteCount: 4096))
-  }
+  /// It has been admitted.
+  func expectQuestions() { calls.expect(.node) }
 
   func send(_ message: RendezvousMessage) { calls.send(message) }
   func sendAndClose(_ message: RendezvousMessage) { calls.sendAndClose(message) }
@@ -97,9 +97,9 @@ final class ServerConnection {
 
   private func eventsEnded(_ reason: BootstrapError?) {
     if !calls.isOpen { return end(callsReason ?? reason) }
+    if let reason { return reason.kind == .protocolViolation ? giveUp(reason) : end(reason) }
     // Between processes of one machine the end of the calls channel is what counts.
-    guard isRemote else { return }
-    if reason != nil { end(reason) } else { endSoon(nil) }
+    if isRemote { endSoon(nil) }
   }
 
   private func endSoon(_ reason: BootstrapError?) {

@@ -18,7 +18,7 @@ struct TCPConnecting {
   func connect() throws(BootstrapError) -> Connection {
     var nameError: UnsafePointer<CChar>?
     let socket = cbootstrap_tcp_connect(
-      address.host, "\(address.port)", Int32(Self.connectLimitMilliseconds), &nameError)
+      address.host, "\(address.port)", Int32(clamping: Self.connectLimitMilliseconds), &nameError)
     guard socket >= 0 else { throw unreachable(nameError.map { String(cString: $0) }) }
     do throws(BootstrapError) {
       guard cbootstrap_tcp_watch(socket, 1) == 0 else {
@@ -52,8 +52,8 @@ struct TCPConnecting {
     throw BootstrapError(telling.kind, "\(telling.description) (Tried in turn: \(tried).)")
   }
 
-  private func prove(over socket: Int32) throws(BootstrapError) -> Connection {
-    let due = cplatform_now_nanoseconds() + UInt64(Handshake.timeLimitMilliseconds) * 1_000_000
+  func prove(over socket: Int32) throws(BootstrapError) -> Connection {
+    let due = cplatform_now_nanoseconds() &+ UInt64(clamping: Handshake.timeLimitMilliseconds) &* 1_000_000
     let greeting = Handshake.greeting(nonce: try Handshake.makeNonce())
     try send(greeting, over: socket)
     guard let challenge = try receive(Handshake.challengeByteCount, from: socket, dueNanoseconds: due) else {
@@ -61,7 +61,7 @@ struct TCPConnecting {
     }
     switch Handshake.check(challenge) {
     case .good: break
-    case .stranger: throw noRendezvous("answered, but is no rendezvous of Merino")
+    case .stranger, .incomplete: throw noRendezvous("answered, but is no rendezvous of Merino")
     case .otherVersion(let version):
       throw noRendezvous(
         "speaks version \(version) of the rendezvous protocol and this process version "
@@ -101,8 +101,8 @@ struct TCPConnecting {
     var bytes: [UInt8] = []
     var step = [UInt8](repeating: 0, count: count)
     while bytes.count < count {
-      let received = recv(socket, &step, count - bytes.count, MessageFlags.doNotWait)
-      if received > 0 { bytes += step[..<received] }
+      let received = recv(socket, &step, count &- bytes.count, MessageFlags.doNotWait)
+      if received > 0 { bytes.append(contentsOf: step.prefix(received)) }
       if received == 0 || (received < 0 && errno == ECONNRESET) { return nil }
       guard received < 0, errno != EINTR else { continue }
       guard errno == EAGAIN else { throw .system("prove to \(address) who this process is", "recv") }
@@ -111,7 +111,7 @@ struct TCPConnecting {
         throw noRendezvous("has not answered for \(Handshake.timeLimitMilliseconds / 1000) s")
       }
       var entry = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
-      poll(&entry, 1, Int32((due - now) / 1_000_000 + 1))
+      poll(&entry, 1, Int32(clamping: (due &- now) / 1_000_000 &+ 1))
     }
     return bytes
   }
@@ -121,8 +121,8 @@ struct TCPConnecting {
     return BootstrapError(
       .cannotReachLauncher,
       "could not connect to the rendezvous at \(address): \(reason). See that merino run --listen (or --hosts), or "
-        + "node 0 of a job of another launcher, runs there, that the address is right, and that no firewall keeps the "
-        + "port closed.")
+        + "node 0 of a job of another launcher, runs there and still waits for nodes (the port is closed when all have joined), "
+        + "that the address is right, and that no firewall keeps the port closed.")
   }
 
   private func noRendezvous(_ what: String) -> BootstrapError {

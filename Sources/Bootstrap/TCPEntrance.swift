@@ -3,7 +3,7 @@ import Glibc
 
 /// The TCP side of the rendezvous: who connects must prove to know the secret, and say what it wants,
 /// within a time limit. Strangers are many or silent at their own cost: each has a few hundred bytes here, and
-/// where there are too many the one that has been here longest goes.
+/// where there are too many one of them goes, the silent ones first.
 package final class TCPEntrance {
   /// Somebody who has not said yet what it wants.
   private final class Guest {
@@ -23,6 +23,18 @@ package final class TCPEntrance {
   private var guests: [Guest] = []
   /// The first message of somebody who has proven to belong here.
   var onFirstMessage: (MessageChannel, RendezvousMessage) -> Void = { _, _ in }
+  /// How far those who came have got, for tests.
+  private(set) var counts = Counts()
+
+  struct Counts {
+    var arrived = 0
+    var greeted = 0
+    var proven = 0
+    var said = 0
+  }
+
+  /// Those who are there already come to their turn between two who arrive in a storm.
+  static let arrivalsPerTurn = 64
 
   /// - Parameter host: `nil` for all addresses of this host.
   init(
@@ -34,7 +46,7 @@ package final class TCPEntrance {
     guestLimit = Self.guestLimit(nodeCount: nodeCount)
     jobNonce = try Handshake.makeNonce()
     var nameError: UnsafePointer<CChar>?
-    listener = cbootstrap_tcp_listen(host, "\(port)", Int32(Job.maximumNodeCount), &nameError)
+    listener = cbootstrap_tcp_listen(host, "\(port)", Int32(clamping: Job.maximumNodeCount), &nameError)
     guard listener >= 0 else {
       let place = "port \(port)" + (host.map { " of \($0)" } ?? "")
       if let nameError {
@@ -54,39 +66,65 @@ package final class TCPEntrance {
   }
 
   /// Descriptors that strangers may cost the launcher.
-  package static func guestLimit(nodeCount: Int) -> Int { 2 * nodeCount + 64 }
+  package static func guestLimit(nodeCount: Int) -> Int { 2 &* nodeCount &+ 64 }
+
+  /// Those who are here and have not said what they want.
+  var guestCount: Int { guests.count }
 
   private func accept() {
-    while true {
+    for _ in 0..<Self.arrivalsPerTurn {
       let socket = cbootstrap_accept(listener)
-      guard socket >= 0 else { return }
-      if guests.count >= guestLimit { dismiss(guests[0]) }
+      guard socket >= 0 else { return loop.pauseAccepting(listener) }
       _ = cbootstrap_tcp_watch(socket, 0)
       receive(socket)
     }
   }
 
-  private func receive(_ socket: Int32) {
+  /// Somebody has connected.
+  func receive(_ socket: Int32) {
+    counts.arrived &+= 1
+    if guests.count >= guestLimit { makeRoom() }
     let guest = Guest(Admission(socket, loop: loop, secret: secret, jobNonce: jobNonce))
     guests.append(guest)
-    guest.timer = loop.after(milliseconds: Handshake.timeLimitMilliseconds) { [weak self, unowned guest] in
-      self?.dismiss(guest)
+    guest.timer = loop.after(milliseconds: Handshake.timeLimitMilliseconds) { [weak self, weak guest] in
+      if let guest { self?.dismiss(guest) }
     }
-    guest.admission.onEnd = { [weak self, unowned guest] socket in
-      guard let self else { return }
+    guest.admission.onGreeting = { [weak self] in self?.counts.greeted &+= 1 }
+    guest.admission.onEnd = { [weak self, weak guest] socket in
+      guard let self, let guest else {
+        if let socket { close(socket) }
+        return
+      }
       guard let socket else { return dismiss(guest) }
+      counts.proven &+= 1
       serve(guest, socket)
     }
+    // What it has said before its turn came counts: it is none of the silent ones.
+    guest.admission.read()
+  }
+
+  /// A node greets at once. So who has been here longest without a greeting goes; where all have greeted, without a
+  /// proof; where all have proven to belong here, the first.
+  private func makeRoom() {
+    let stranger =
+      guests.first { $0.channel == nil && !$0.admission.hasGreeted } ?? guests.first { $0.channel == nil }
+    if let victim = stranger ?? guests.first { dismiss(victim) }
   }
 
   private func serve(_ guest: Guest, _ socket: Int32) {
     let channel = MessageChannel(socket, loop: loop)
     guest.channel = channel
-    channel.onClosed = { [weak self, unowned guest] _ in self?.dismiss(guest) }
-    channel.onMessage = { [weak self, unowned guest] message in
-      guard let self, let channel = guest.channel else { return }
+    channel.onClosed = { [weak self, weak guest] _ in
+      if let guest { self?.dismiss(guest) }
+    }
+    channel.onMessage = { [weak self, weak guest] message in
+      guard let self, let guest, let channel = guest.channel else { return }
       guest.channel = nil
       forget(guest)
+      // Whoever takes the channel says what becomes of what follows.
+      channel.onMessage = { _ in }
+      channel.onClosed = { _ in }
+      counts.said &+= 1
       onFirstMessage(channel, message)
     }
   }
@@ -100,79 +138,5 @@ package final class TCPEntrance {
   private func forget(_ guest: Guest) {
     guest.timer?.cancel()
     guests.removeAll { $0 === guest }
-  }
-}
-
-/// The server's side of the handshake. Reads what belongs to it and not a byte more.
-private final class Admission {
-  private let loop: EventLoop
-  private let secret: [UInt8]
-  private let jobNonce: [UInt8]
-  private var socket: Int32
-  private var received: [UInt8] = []
-  private var greeting: [UInt8] = []
-  private var challenge: [UInt8] = []
-  /// The proven connection, which is the callee's then; `nil` for a stranger.
-  var onEnd: (Int32?) -> Void = { _ in }
-
-  init(_ socket: Int32, loop: EventLoop, secret: [UInt8], jobNonce: [UInt8]) {
-    self.loop = loop
-    self.socket = socket
-    self.secret = secret
-    self.jobNonce = jobNonce
-    loop.watch(socket, POLLIN) { [weak self] _ in self?.read() }
-  }
-
-  deinit { close() }
-
-  func close() {
-    guard socket >= 0 else { return }
-    loop.unwatch(socket)
-    Glibc.close(socket)
-    socket = -1
-  }
-
-  private var wantedByteCount: Int {
-    greeting.isEmpty ? Handshake.greetingByteCount : Handshake.proofByteCount
-  }
-
-  private func read() {
-    while socket >= 0 {
-      var step = [UInt8](repeating: 0, count: wantedByteCount - received.count)
-      let count = recv(socket, &step, step.count, MessageFlags.doNotWait)
-      if count < 0 && errno == EINTR { continue }
-      if count < 0 && errno == EAGAIN { return }
-      guard count > 0 else { return onEnd(nil) }
-      received += step[..<count]
-      // Whoever speaks another language is not waited for.
-      if greeting.isEmpty, received.count >= 6, case .stranger = Handshake.check(received) {
-        return onEnd(nil)
-      }
-      if received.count == wantedByteCount { accept() }
-    }
-  }
-
-  private func accept() {
-    defer { received = [] }
-    if greeting.isEmpty {
-      greeting = received
-      guard let nonce = try? Handshake.makeNonce() else { return onEnd(nil) }
-      challenge = Handshake.challenge(nonce: nonce, jobNonce: jobNonce)
-      // To another version as well: it reads this one's from it.
-      if !send(challenge) { onEnd(nil) }
-      return
-    }
-    let proof = Handshake.proof(of: .joiner, secret: secret, greeting: greeting, challenge: challenge)
-    let answer = Handshake.proof(of: .server, secret: secret, greeting: greeting, challenge: challenge)
-    guard HMAC.areEqual(received, proof), send(answer) else { return onEnd(nil) }
-    let proven = socket
-    loop.unwatch(proven)
-    socket = -1
-    onEnd(proven)
-  }
-
-  /// The first bytes of a connection, fewer than any buffer has room for.
-  private func send(_ bytes: [UInt8]) -> Bool {
-    Glibc.send(socket, bytes, bytes.count, MessageFlags.doNotWait | MessageFlags.noSignal) == bytes.count
   }
 }

@@ -6,22 +6,25 @@ import Platform
 /// serves where no socket connects them. What is taken is the same file, opened anew.
 extension LauncherLink {
   func takeDescriptorsOfAll(_ mine: [Int32]) throws(BootstrapError) -> [[Int32]] {
-    if let other = members.first(where: { $0.machine != members[node].machine }) {
+    // In bounds: joining has seen that this node is one of them.
+    let me = members[node]
+    if let other = members.first(where: { $0.machine != me.machine }) {
       throw BootstrapError(
         .differentMachines,
         "descriptors can be exchanged among processes of one machine only; node \(node) runs on "
-          + "\(members[node].hostName) and process \(other.processID) on \(other.hostName), or in another "
+          + "\(me.hostName) and process \(other.processID) on \(other.hostName), or in another "
           + "container. Memory of several machines is shared over RDMA.")
     }
     try DescriptorLimit.makeRoom(
-      for: mine.count * nodeCount,
+      for: mine.count.multipliedReportingOverflow(by: nodeCount).partialValue,
       purpose: "an exchange of \(mine.count) descriptors among \(nodeCount) nodes")
     let offers = try exchange(try Self.offer(mine))
-    if let other = offers.firstIndex(where: { $0.count != offers[0].count }) {
+    let count = offers.first?.count
+    for (other, offer) in offers.enumerated() where offer.count != count {
       throw BootstrapError(
         .mismatch, node: other,
-        "node 0 gave \(offers[0].count / 8) descriptors to an exchange and node \(other) gave "
-          + "\(offers[other].count / 8); every node must give the same number.")
+        "node 0 gave \((count ?? 0) / 8) descriptors to an exchange and node \(other) gave \(offer.count / 8); every "
+          + "node must give the same number.")
     }
     let taken = PassedDescriptors()
     var failure: BootstrapError?
@@ -33,11 +36,14 @@ extension LauncherLink {
     // Nobody closes its own before all have taken them; and either all have them or none.
     let complaints = try exchange(Array((failure?.description ?? "").utf8))
     if let failure { throw failure }
-    if let node = complaints.firstIndex(where: { !$0.isEmpty }) {
-      throw BootstrapError(.system, node: node, String(decoding: complaints[node], as: UTF8.self))
+    for (node, complaint) in complaints.enumerated() where !complaint.isEmpty {
+      throw BootstrapError(.system, node: node, String(decoding: complaint, as: UTF8.self))
     }
-    let all = taken.take()
-    return (0..<nodeCount).map { Array(all[$0 * mine.count..<($0 + 1) * mine.count]) }
+    guard let parts = Contributions.parts(taken.numbers, nodeCount: nodeCount, count: mine.count) else {
+      throw MessageReader.malformed
+    }
+    _ = taken.take()
+    return parts
   }
 
   /// Number and access mode of each.
@@ -54,9 +60,13 @@ extension LauncherLink {
 
   private func take(_ offer: [UInt8], of owner: Int, into taken: PassedDescriptors) throws(BootstrapError) {
     var reader = PayloadReader(offer)
+    guard members.indices.contains(owner) else { throw MessageReader.malformed }
+    // In bounds: as looked at.
+    let process = members[owner].processID
     while let number = reader.takeInt32(), let mode = reader.takeInt32() {
-      let path = "/proc/\(members[owner].processID)/fd/\(number)"
-      let file = open(path, mode | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+      let path = "/proc/\(process)/fd/\(number)"
+      // How it was opened there, and nothing else that open(2) could be asked for.
+      let file = open(path, mode & O_ACCMODE | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
       guard file >= 0 else {
         throw .system(
           "open a file of node \(owner) as \(path)", "open",

@@ -57,6 +57,17 @@ int cbootstrap_event_pair(int descriptors[2]) {
   return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, descriptors);
 }
 
+static int option_is(int descriptor, int name, int wanted) {
+  int value = 0;
+  socklen_t size = sizeof value;
+  return getsockopt(descriptor, SOL_SOCKET, name, &value, &size) == 0 && value == wanted;
+}
+
+int cbootstrap_is_local_stream(int descriptor) {
+  return option_is(descriptor, SO_DOMAIN, AF_UNIX) && option_is(descriptor, SO_TYPE, SOCK_STREAM) &&
+         option_is(descriptor, SO_ACCEPTCONN, 0);
+}
+
 int cbootstrap_peer(int connection, pid_t *process, uid_t *user) {
   struct ucred credentials;
   socklen_t size = sizeof credentials;

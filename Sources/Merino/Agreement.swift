@@ -8,9 +8,9 @@ struct Announcement {
   /// The addresses that a process of an x86-64 or AArch64 system has: 47 bits, some of them taken.
   static let largestCapacity = 1 << 46
   static let lockRange = 128...16_777_216
-  /// Bytes of its form for the wire.
-  static let byteCount = 64
-
+  static let lockSlotRange = 8...65_536
+  static let segmentRange = 8...65_535
+  static let logEntryRange = 16...1 << 24
   var version = protocolVersion
   var pageByteCount: UInt64
   /// The limit of locked memory in bytes; ~0 where there is none.
@@ -47,31 +47,30 @@ struct Announcement {
         .invalidArgument, "could not join: a time limit of \(given) ms to join is no time.")
     }
     lockCount = UInt64(options.lockCount ?? locks ?? 0)
-    lockSlotCount = UInt64(try EnvironmentSettings.count("MERINO_LOCK_SLOTS", 8...65_536) ?? 0)
-    segmentCount = UInt64(try EnvironmentSettings.count("MERINO_SEGMENTS", 8...65_535) ?? 0)
-    logEntryCount = UInt64(try EnvironmentSettings.count("MERINO_LOG_ENTRIES", 16...1 << 24) ?? 0)
+    lockSlotCount = UInt64(try EnvironmentSettings.count("MERINO_LOCK_SLOTS", Self.lockSlotRange) ?? 0)
+    segmentCount = UInt64(try EnvironmentSettings.count("MERINO_SEGMENTS", Self.segmentRange) ?? 0)
+    logEntryCount = UInt64(try EnvironmentSettings.count("MERINO_LOG_ENTRIES", Self.logEntryRange) ?? 0)
   }
 
-  init(_ bytes: [UInt8]) {
-    var words = [UInt64](repeating: 0, count: 8)
-    for (index, byte) in bytes.prefix(Self.byteCount).enumerated() {
-      words[index / 8] |= UInt64(byte) << UInt64(index % 8 * 8)
-    }
-    version = words[0]
-    pageByteCount = words[1]
-    lockableByteCount = words[2]
-    capacityByteCount = words[3]
-    lockCount = words[4]
-    lockSlotCount = words[5]
-    segmentCount = words[6]
-    logEntryCount = words[7]
+  /// Taken from the wire.
+  init(words: [UInt64]) {
+    var words = words[...]
+    func next() -> UInt64 { words.popFirst() ?? 0 }
+    version = next()
+    pageByteCount = next()
+    lockableByteCount = next()
+    capacityByteCount = next()
+    lockCount = next()
+    lockSlotCount = next()
+    segmentCount = next()
+    logEntryCount = next()
   }
 
-  var bytes: [UInt8] {
+  var words: [UInt64] {
     [
       version, pageByteCount, lockableByteCount, capacityByteCount, lockCount, lockSlotCount, segmentCount,
       logEntryCount,
-    ].flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64($0 * 8)) } }
+    ]
   }
 }
 
@@ -95,11 +94,16 @@ struct Agreement {
   init(_ all: [Announcement], isRegistered: Bool = false) throws(MerinoError) {
     try Self.check(all)
     lockableByteCount = all.map(\.lockableByteCount).min() ?? ~0
-    let capacity = try Self.common(all.map(\.capacityByteCount), "capacity (MERINO_CAPACITY)")
-    let locks = try Self.common(all.map(\.lockCount), "number of locks (MERINO_LOCKS)")
-    let slots = try Self.common(all.map(\.lockSlotCount), "number of lock slots (MERINO_LOCK_SLOTS)")
-    let segments = try Self.common(all.map(\.segmentCount), "number of segments (MERINO_SEGMENTS)")
-    let entries = try Self.common(all.map(\.logEntryCount), "length of the logs (MERINO_LOG_ENTRIES)")
+    let capacity = try Self.common(
+      all.map(\.capacityByteCount), "capacity (MERINO_CAPACITY)", 1...Announcement.largestCapacity)
+    let locks = try Self.common(
+      all.map(\.lockCount), "number of locks (MERINO_LOCKS)", Announcement.lockRange)
+    let slots = try Self.common(
+      all.map(\.lockSlotCount), "number of lock slots (MERINO_LOCK_SLOTS)", Announcement.lockSlotRange)
+    let segments = try Self.common(
+      all.map(\.segmentCount), "number of segments (MERINO_SEGMENTS)", Announcement.segmentRange)
+    let entries = try Self.common(
+      all.map(\.logEntryCount), "length of the logs (MERINO_LOG_ENTRIES)", Announcement.logEntryRange)
     let page = Int(all[0].pageByteCount)
     let chunk = Self.chunkByteCount
     var c = Configuration(nodeCount: all.count, pageCount: 0)
@@ -142,17 +146,29 @@ struct Agreement {
             + "\(all[0].pageByteCount); all hosts of a job need the same page size.")
       }
     }
-    guard all[0].pageByteCount <= 65_536 else {
+    let page = all[0].pageByteCount
+    guard page <= 65_536 else {
       throw MerinoError(
-        .notSupported,
-        "could not join: pages of \(all[0].pageByteCount) bytes are too large; up to 64 KiB work.")
+        .notSupported, "could not join: pages of \(page) bytes are too large; up to 64 KiB work.")
+    }
+    guard page.nonzeroBitCount == 1 else {
+      throw MerinoError(
+        .mismatch, "could not join: node 0 announced pages of \(page) bytes, which no host has.")
     }
   }
 
-  /// The value that all nodes that say one agree on; 0 where none does.
-  private static func common(_ values: [UInt64], _ what: String) throws(MerinoError) -> Int {
-    var agreed: (value: UInt64, node: Int)?
-    for (node, value) in values.enumerated() where value != 0 {
+  /// The value that all nodes that say one agree on; 0 where none does. Another node's is looked at before it is used.
+  private static func common(
+    _ values: [UInt64], _ what: String, _ range: ClosedRange<Int>
+  ) throws(MerinoError) -> Int {
+    var agreed: (value: Int, node: Int)?
+    for (node, word) in values.enumerated() where word != 0 {
+      guard let value = Int(exactly: word), range.contains(value) else {
+        throw MerinoError(
+          .mismatch,
+          "could not join: node \(node) announced \(word) as the \(what), which is out of range; it is "
+            + "\(range.lowerBound) to \(range.upperBound).")
+      }
       if let agreed, agreed.value != value {
         throw MerinoError(
           .mismatch,
@@ -161,6 +177,6 @@ struct Agreement {
       }
       agreed = agreed ?? (value, node)
     }
-    return Int(agreed?.value ?? 0)
+    return agreed?.value ?? 0
   }
 }

@@ -33,27 +33,7 @@ struct FabricOffer {
   /// The device, or why there is none: for the middle of a sentence, without a full stop.
   var reason: String
 
-  /// The form in which it travels: four bytes, then the reason.
-  var bytes: [UInt8] {
-    let flags: UInt8 = (hasDevice ? 1 : 0) | (hasAddress ? 2 : 0)
-    let number = VerbsSettings.Method.allCases.firstIndex(of: method) ?? 0
-    return [request.rawValue, flags, UInt8(clamping: laneCount), UInt8(number)] + Array(reason.utf8)
-  }
-
-  /// `nil` where the bytes are no offer.
-  init?(_ bytes: [UInt8]) {
-    guard bytes.count > 4, let request = FabricRequest(rawValue: bytes[0]),
-      Int(bytes[3]) < VerbsSettings.Method.allCases.count
-    else { return nil }
-    self.request = request
-    hasDevice = bytes[1] & 1 != 0
-    hasAddress = bytes[1] & 2 != 0
-    laneCount = Int(bytes[2])
-    method = VerbsSettings.Method.allCases[Int(bytes[3])]
-    reason = Self.clause(String(decoding: bytes[4...], as: UTF8.self))
-  }
-
-  private static func clause(_ sentence: String) -> String {
+  static func clause(_ sentence: String) -> String {
     sentence.hasSuffix(".") ? String(sentence.dropLast()) : sentence
   }
 

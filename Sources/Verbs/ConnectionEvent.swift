@@ -98,6 +98,6 @@ public struct ConnectionEvent: ~Copyable, Sendable {
 
   /// The event as an error, for whoever waited for another.
   public func unexpected(while verb: String, on object: String) -> VerbsError {
-    VerbsError(verb, on: object, .connection(event: kind, status: status < 0 ? -status : status))
+    VerbsError(verb, on: object, .connection(event: kind, status: status < 0 ? 0 &- status : status))
   }
 }

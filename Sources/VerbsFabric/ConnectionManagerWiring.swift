@@ -5,8 +5,6 @@ import Verbs
 /// Connections by librdmacm: every node listens at its port's address; each connects to the nodes before it and
 /// to itself. The private data of a request carry the job's secret; without it a request is rejected, and
 /// nothing is told to whoever made it.
-///
-/// Invitation: the listening port (2 bytes, low first), then the address as text.
 final class ConnectionManagerWiring: Wiring {
   let settings: VerbsSettings
   let node: NodeID
@@ -77,7 +75,7 @@ final class ConnectionManagerWiring: Wiring {
     let port = try verbs("listen at \(address)") { () throws(VerbsError) in try listening.localAddress().port
     }
     listener = consume listening
-    invitation = [UInt8(port & 255), UInt8(port >> 8)] + Array(address.utf8)
+    invitation = AddressInvitation.bytes(host: address, port: port)
   }
 
   var pairs: [RawQueuePair] { ends.compactMap { $0?.identifier.rawQueuePair } }
@@ -86,8 +84,8 @@ final class ConnectionManagerWiring: Wiring {
     _ invitations: [[UInt8]], domain: ProtectionDomain, queue: CompletionQueue, capacity: QueuePairCapacity,
     timeoutMilliseconds: Int
   ) throws(VerbsFabricError) -> [String] {
-    for peer in 0...node {
-      for lane in 0..<settings.laneCount { try call(peer, lane, invitations[peer], timeoutMilliseconds) }
+    for (peer, invitation) in invitations.prefix(node + 1).enumerated() {
+      for lane in 0..<settings.laneCount { try call(peer, lane, invitation, timeoutMilliseconds) }
     }
     let deadline = Self.nowMilliseconds() + timeoutMilliseconds
     // One end of each connection, and the passive ends of the loopback.
@@ -120,13 +118,12 @@ final class ConnectionManagerWiring: Wiring {
   private func call(
     _ peer: NodeID, _ lane: Int, _ invitation: [UInt8], _ timeoutMilliseconds: Int
   ) throws(VerbsFabricError) {
-    guard invitation.count > 2 else {
+    guard let invitation = AddressInvitation(invitation) else {
       throw .refused(
         "could not connect to node \(peer): its invitation names no address; MERINO_CONNECT has to be the same on "
           + "all nodes.")
     }
-    let host = String(decoding: invitation[2...], as: UTF8.self)
-    let port = Int(invitation[0]) | Int(invitation[1]) << 8
+    let (host, port) = (invitation.host, invitation.port)
     let (channel, local, settings) = (channel, localAddress, settings)
     let identifier = try verbs("connect to node \(peer) at \(host), port \(port)") { () throws(VerbsError) in
       let identifier = try CommunicationIdentifier(channel)

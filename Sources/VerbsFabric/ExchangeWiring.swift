@@ -5,8 +5,7 @@ import Verbs
 /// packet numbers. Needs no IP address on the port. That a peer belongs to the job the bootstrap has shown: a
 /// queue pair is connected to the one that it was told of and answers no other.
 ///
-/// Invitation: path MTU, READs served, then for each connection number the address of this node's end, and
-/// behind them those of the passive ends of the loopback.
+/// In the invitation stand, behind the ends of all connection numbers, those of the passive ends of the loopback.
 final class ExchangeWiring: Wiring {
   private let settings: VerbsSettings
   private let connection: ConnectionSettings
@@ -52,7 +51,8 @@ final class ExchangeWiring: Wiring {
       try Self.makeEnds((nodeCount + 1) * settings.laneCount, domain, queue, capacity, shape)
     }
     ends = made.ends
-    invitation = [UInt8(clamping: own.pathMTU.rawValue), UInt8(clamping: own.readsAsTarget)] + made.bytes
+    invitation = ExchangeInvitation.bytes(
+      pathMTU: own.pathMTU, readsServed: own.readsAsTarget, addresses: made.bytes)
   }
 
   private static func makeEnds(
@@ -81,34 +81,31 @@ final class ExchangeWiring: Wiring {
     timeoutMilliseconds: Int
   ) throws(VerbsFabricError) -> [String] {
     let lanes = settings.laneCount
-    for peer in 0..<nodeCount {
-      let bytes = invitations[peer]
-      guard bytes.count == 2 + (nodeCount + 1) * lanes * QueuePairAddress.byteCount else {
+    for (peer, bytes) in invitations.enumerated() {
+      guard let invitation = ExchangeInvitation(bytes, endCount: (nodeCount + 1) * lanes) else {
         throw .refused(
-          "could not connect to node \(peer): its invitation has \(bytes.count) bytes; MERINO_LANES and "
-            + "MERINO_CONNECT have to be the same on all nodes.")
+          "could not connect to node \(peer): its invitation has \(bytes.count) bytes, or names no path MTU; MERINO_LANES "
+            + "and MERINO_CONNECT have to be the same on all nodes.")
       }
       for lane in 0..<lanes {
         // The other end of what connects this node to itself are the passive ends behind the rest.
         let theirs = (peer == node ? nodeCount : node) * lanes + lane
-        try join(ends[peer * lanes + lane], bytes, theirs, peer)
-        if peer == node { try join(ends[nodeCount * lanes + lane], bytes, node * lanes + lane, peer) }
+        try join(ends[peer * lanes + lane], invitation, theirs, peer)
+        if peer == node { try join(ends[nodeCount * lanes + lane], invitation, node * lanes + lane, peer) }
       }
     }
     return []
   }
 
   private func join(
-    _ end: End, _ invitation: [UInt8], _ index: Int, _ peer: NodeID
+    _ end: End, _ invitation: ExchangeInvitation, _ index: Int, _ peer: NodeID
   ) throws(VerbsFabricError) {
-    let start = 2 + index * QueuePairAddress.byteCount
-    guard let address = QueuePairAddress(bytes: Array(invitation[start..<start + QueuePairAddress.byteCount]))
-    else {
+    guard let address = invitation.address(index) else {
       throw .refused("could not connect to node \(peer): its invitation names no queue pair.")
     }
     var settings = connection
-    settings.pathMTU = PathMTU(rawValue: min(settings.pathMTU.rawValue, UInt32(invitation[0])))
-    settings.readsAsInitiator = min(readsLimit, Int(invitation[1]))
+    settings.pathMTU = PathMTU(rawValue: min(settings.pathMTU.rawValue, invitation.pathMTU.rawValue))
+    settings.readsAsInitiator = min(readsLimit, invitation.readsServed)
     let chosen = settings
     try verbs("connect to node \(peer)") { () throws(VerbsError) in
       try end.pair.becomeReadyToReceive(from: address, chosen)

@@ -8,19 +8,18 @@ struct Greeting {
   private let head: [UInt8]
 
   init(secret: (UInt64, UInt64)) {
-    head =
-      Self.mark
-      + [secret.0, secret.1].flatMap { word in
-        (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64($0 * 8)) }
-      }
+    let words = [secret.0, secret.1].flatMap { word in
+      stride(from: 0, to: 64, by: 8).map { UInt8(truncatingIfNeeded: word >> $0) }
+    }
+    head = [Self.mark, words].flatMap { $0 }
   }
 
   /// What the caller offers.
   func offer(_ settings: VerbsSettings, node: NodeID, lane: Int) -> ConnectionOffer {
     var offer = ConnectionOffer()
     offer.retryCount = settings.retryCount
-    offer.privateData =
-      head + (0..<4).map { UInt8(truncatingIfNeeded: node >> ($0 * 8)) } + [UInt8(lane), 0]
+    let number = stride(from: 0, to: 32, by: 8).map { UInt8(truncatingIfNeeded: node >> $0) }
+    offer.privateData = [head, number, [UInt8(truncatingIfNeeded: lane), 0]].flatMap { $0 }
     return offer
   }
 
@@ -29,9 +28,11 @@ struct Greeting {
     // InfiniBand pads with zeros.
     guard privateData.count >= Self.byteCount else { return nil }
     var difference: UInt8 = 0
-    for index in head.indices { difference |= head[index] ^ privateData[index] }
+    for (mine, theirs) in zip(head, privateData) { difference |= mine ^ theirs }
+    var rest = privateData.dropFirst(head.count)
     guard difference == 0 else { return nil }
-    let node = (0..<4).reduce(0) { $0 | Int(privateData[head.count + $1]) << ($1 * 8) }
-    return (node, Int(privateData[head.count + 4]))
+    let node = rest.prefix(4).reversed().reduce(0) { $0 << 8 | Int(clamping: $1) }
+    rest = rest.dropFirst(4)
+    return rest.first.map { (node, Int(clamping: $0)) }
   }
 }

@@ -83,18 +83,19 @@ public final class VerbsEndpoint: @unchecked Sendable {
   public func connect(
     _ invitations: [[UInt8]], timeoutMilliseconds: Int
   ) throws(VerbsFabricError) -> [String] {
-    try wiring.connect(
+    guard invitations.count == nodeCount else {
+      throw .refused("could not connect: \(invitations.count) invitations for \(nodeCount) nodes.")
+    }
+    return try wiring.connect(
       invitations, domain: domain, queue: queue, capacity: capacity, timeoutMilliseconds: timeoutMilliseconds)
   }
 
   /// Where this node's memory is and which key admits to its control memory: to be told to the connected
   /// nodes only.
   public var keys: [UInt8] {
-    let words = [
-      UInt64(UInt(bitPattern: memory.control)), UInt64(UInt(bitPattern: memory.frames)),
-      UInt64(controlKeys.remote),
-    ]
-    return words.flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64($0 * 8)) } }
+    MemoryAnnouncement.bytes(
+      controlAddress: UInt64(UInt(bitPattern: memory.control)),
+      framesAddress: UInt64(UInt(bitPattern: memory.frames)), controlKey: controlKeys.remote)
   }
 
   private var controlKeys: (local: UInt32, remote: UInt32) {
@@ -114,17 +115,11 @@ public final class VerbsEndpoint: @unchecked Sendable {
       throw .refused("could not use the fabric: \(pairs.count) connections are up, and not all.")
     }
     for (peer, bytes) in keys.enumerated() {
-      guard bytes.count == 24 else {
-        throw .refused(
-          "could not join: node \(peer) announced its memory in \(bytes.count) bytes, not in 24.")
-      }
-      let words = (0..<3).map { index in
-        bytes[index * 8..<index * 8 + 8].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-      }
+      let announced = try MemoryAnnouncement(
+        bytes, of: peer, controlByteCount: memory.controlByteCount, framesByteCount: memory.framesByteCount)
       table.setPeer(
-        peer, controlAddress: words[0], framesAddress: words[1],
-        controlKey: UInt32(truncatingIfNeeded: words[2])
-      )
+        peer, controlAddress: announced.controlAddress, framesAddress: announced.framesAddress,
+        controlKey: announced.controlKey)
     }
     for (number, pair) in pairs.enumerated() { table.setPair(pair, connection: number) }
     return VerbsFabric(

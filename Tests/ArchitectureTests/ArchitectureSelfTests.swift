@@ -42,4 +42,49 @@ import Testing
     #expect(LibraryRules.violations(in: [file("Heap", "let text = \"print(it)\"")]) == [])
     #expect(LibraryRules.violations(in: [file("MerinoTool", "print(1)")]) == [])
   }
+
+  private func peerFile(_ name: String, _ text: String) -> SourceFile {
+    SourceFile(path: "Sources/Bootstrap/\(name).swift", target: "Bootstrap", text: text)
+  }
+
+  @Test(arguments: [
+    "{ [weak self, unowned guest] in }", "let first = bytes.first!", "let text = try! read()", "x as! Int",
+    "value.unsafelyUnwrapped", "precondition(count > 0)", "fatalError()", "assert(count > 0)",
+    "names[key]!.count",
+    "call()!", "say(\"a \\(bytes.first!) b\")", "var guest: Guest!",
+  ])
+  func whatEndsTheProcessIsFound(line: String) {
+    #expect(PeerRules.violations(in: [peerFile("EventLoop", line)]).count == 1)
+    // A reason does not help, and elsewhere it is no matter.
+    #expect(PeerRules.violations(in: [peerFile("EventLoop", "// In bounds: sure.\n" + line)]).count == 1)
+    #expect(PeerRules.violations(in: [file("Heap", line)]) == [])
+  }
+
+  @Test(arguments: [
+    "let byte = message[6]", "let rest = bytes[2...]", "return a + count", "index -= 1",
+    "let size = count * 8",
+    "let port = UInt16(number)", "let end = Int(count)", "return UInt8($0)", "for i in first..<last {}",
+    "guests.removeFirst()", "say(\"node \\(nodes[node])\")", "return (bytes?[0], 1)",
+  ])
+  func whatEndsItOutOfRangeIsFound(line: String) {
+    let found = PeerRules.violations(in: [peerFile("Handshake", line)])
+    #expect(!found.isEmpty, "\(line)")
+    #expect(PeerRules.violations(in: [peerFile("Handshake", "// In bounds: looked at.\n" + line)]) == [])
+    #expect(PeerRules.violations(in: [peerFile("Handshake", line + "  // In range: looked at.")]) == [])
+    // Another statement's reason is none.
+    #expect(!PeerRules.violations(in: [peerFile("Handshake", "// In bounds: it.\nf()\n\n" + line)]).isEmpty)
+    #expect(PeerRules.violations(in: [peerFile("EventLoop", line)]) == [])
+  }
+
+  @Test(arguments: [
+    "guard a != b, !isDone else { return !x }", "let n = Int(clamping: count) &+ 1",
+    "f(\"a\" + name + \"b!\")",
+    "// bytes.first! and bytes[0]", "let a: [UInt8] = [1]", "slots[node].state = .left",
+    "func f<T>(_ x: [T]) -> T?",
+    "let text = \"bytes[0]!\"", "(0..<count).contains(node)", "let limit = 16 << 20", "a ?? b", "x?.y", "-1",
+    "let word = 1 << shift", "var rest = bytes[...]", "UInt8(ascii: \"a\")",
+  ])
+  func whatEndsNothingPasses(line: String) {
+    #expect(PeerRules.violations(in: [peerFile("Handshake", line)]) == [])
+  }
 }

@@ -20,6 +20,18 @@ import Testing
   @Test func theLibraryNeitherPrintsNorExits() {
     #expect(LibraryRules.violations(in: Repository.sources()) == [])
   }
+
+  /// Nothing that somebody else says may end this process.
+  @Test func filesThatHandlePeersBytesDoNotTrap() {
+    let files = Repository.sources()
+    for path in PeerRules.parsers {
+      #expect(files.contains { $0.path == path }, "\(path) is not there any more")
+    }
+    for path in PeerRules.startUp {
+      #expect(files.contains { $0.path.hasPrefix(path) }, "\(path) is not there")
+    }
+    #expect(PeerRules.violations(in: files) == [])
+  }
 }
 
 /// What a layer of the library must not call.

@@ -32,6 +32,7 @@ func join() -> Job {
 do throws(BootstrapError) {
   switch arguments.first ?? "" {
   case "join": try joinAndLeave()
+  case "stay": try stay(join(), file: arguments[1])
   case "exchange": try exchange(join(), byteCount: number(1), rounds: number(2))
   case "descriptors": try exchangeDescriptors(join(), count: number(1))
   case "barrier": try barriers(join(), rounds: number(1))
@@ -72,6 +73,15 @@ func joinAndLeave() throws(BootstrapError) {
   } catch {
     check(error.kind == .alreadyLeft, "\(error)")
   }
+}
+
+/// Joins, says so, and leaves when the file is there.
+func stay(_ job: Job, file: String) throws(BootstrapError) {
+  try job.barrier()
+  say("staying \(job.node)")
+  for _ in 0..<2000 where access(file, F_OK) != 0 { usleep(10_000) }
+  try job.barrier()
+  try job.leave()
 }
 
 func exchange(_ job: Job, byteCount: Int, rounds: Int) throws(BootstrapError) {

@@ -102,8 +102,21 @@ launched_programs() {
   for program in sync atomics; do
     check "$launcher: $program on 3 nodes" launched_checks "$launcher" 3 "$program"
   done
+  check "$launcher: strangers come to node 0 while it waits" launched_strangers "$launcher"
   check "$launcher: jacobi on 4 nodes" launched_says "$launcher" 4 '^PASS jacobi' out/examples/jacobi
   check "$launcher: workqueue on 2 nodes" launched_says "$launcher" 2 '^PASS workqueue' out/examples/workqueue
+}
+
+# launched_strangers LAUNCHER: a job that strangers came to while it joined ends well, and its port was closed before.
+launched_strangers() {
+  local output status=0
+  output=$(launch "$1" 2 python3 Tests/Launchers/strangers.py "$launched/sync" 2>&1) || status=$?
+  if [ "$status" -ne 0 ] || grep -qE '^(FAIL |NOT CLOSED)' <<<"$output" || [ "$(grep -c '^CLOSED$' <<<"$output")" -ne 1 ] ||
+    ! grep -q '^CAME to 1$' <<<"$output" || ! grep -q '^PASS .*\[1\]' <<<"$output"; then
+    echo "status $status"
+    grep -v '^PASS ' <<<"$output" || true
+    return 1
+  fi
 }
 
 # Hydra kills all others at once when a process is gone that had spoken to it: here shells, which have its

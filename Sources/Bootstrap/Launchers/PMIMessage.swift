@@ -38,6 +38,7 @@ struct PMIMessage: Hashable {
     var fields: [String: String] = [:]
     for part in parts {
       guard let equals = part.firstIndex(of: "=") else { return nil }
+      // In bounds: on either side of what was found.
       fields[String(part[..<equals])] = String(part[part.index(after: equals)...])
     }
     guard let command = fields.removeValue(forKey: "cmd") else { return nil }
@@ -56,6 +57,7 @@ struct PMIMessage: Hashable {
     let parts = ["cmd=\(command)"] + order.map { "\($0)=\(Self.escaped(fields[$0] ?? ""))" }
     let text = parts.map { $0 + ";" }.joined()
     let length = "\(text.utf8.count)"
+    // In range: what this side says has a few hundred bytes.
     return String(repeating: " ", count: Self.lengthByteCount - length.utf8.count) + length + text
   }
 
@@ -70,20 +72,22 @@ struct PMIMessage: Hashable {
 enum PMIValues {
   /// The first says how many there are.
   static func split(_ text: String, byteCount: Int) -> [String] {
-    let room = max(byteCount - 4, 1)
+    let room = max(byteCount &- 4, 1)
     let bytes = Array(text.utf8)
     let parts = stride(from: 0, to: max(bytes.count, 1), by: room).map {
-      String(decoding: bytes[$0..<min($0 + room, bytes.count)], as: UTF8.self)
+      String(decoding: bytes.dropFirst($0).prefix(room), as: UTF8.self)
     }
     return parts.enumerated().map { $0 == 0 ? "\(parts.count).\($1)" : $1 }
   }
 
   /// How many there are, and the first without it.
   static func head(_ value: String) -> (count: Int, text: String)? {
+    // In bounds: on either side of what was found.
     guard let dot = value.firstIndex(of: "."), let count = Int(value[..<dot]), (1...999).contains(count)
     else {
       return nil
     }
+    // In bounds: behind the dot.
     return (count, String(value[value.index(after: dot)...]))
   }
 

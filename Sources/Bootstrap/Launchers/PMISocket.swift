@@ -18,7 +18,7 @@ struct PMISocket: Sendable, Hashable {
     guard status.st_mode & S_IFMT == S_IFSOCK else {
       throw Self.unusable(descriptor, "is another file than the launcher's connection by now")
     }
-    (device, file) = (UInt(status.st_dev), UInt(status.st_ino))
+    (device, file) = (UInt(clamping: status.st_dev), UInt(clamping: status.st_ino))
   }
 
   private static func unusable(_ descriptor: Int32, _ what: String) -> BootstrapError {
@@ -36,7 +36,8 @@ struct PMISocket: Sendable, Hashable {
   /// Still the file that it was; MPI closes it in MPI_Finalize, and the number may be another's then.
   var isMine: Bool {
     var status = stat()
-    return fstat(descriptor, &status) == 0 && UInt(status.st_dev) == device && UInt(status.st_ino) == file
+    return fstat(descriptor, &status) == 0 && UInt(clamping: status.st_dev) == device
+      && UInt(clamping: status.st_ino) == file
   }
 
   func send(_ text: String) throws(BootstrapError) {
@@ -58,7 +59,7 @@ struct PMISocket: Sendable, Hashable {
       // Answers are short; beyond this nobody answers but something babbles.
       guard line.count < 8192 else { throw Self.nonsense(line) }
       guard let byte = try receive(1, due: due) else { return nil }
-      line += byte
+      line.append(contentsOf: byte)
     }
     return String(decoding: line.dropLast(), as: UTF8.self)
   }
@@ -68,8 +69,8 @@ struct PMISocket: Sendable, Hashable {
     var bytes: [UInt8] = []
     var step = [UInt8](repeating: 0, count: count)
     while bytes.count < count {
-      let received = recv(descriptor, &step, count - bytes.count, MessageFlags.doNotWait)
-      if received > 0 { bytes += step[..<received] }
+      let received = recv(descriptor, &step, count &- bytes.count, MessageFlags.doNotWait)
+      if received > 0 { bytes.append(contentsOf: step.prefix(received)) }
       guard received <= 0 else { continue }
       guard received < 0, errno == EAGAIN || errno == EINTR else {
         throw BootstrapError(
@@ -79,13 +80,13 @@ struct PMISocket: Sendable, Hashable {
       let now = cplatform_now_nanoseconds() / 1_000_000
       guard now < due else { return nil }
       var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-      poll(&entry, 1, Int32(clamping: due - now))
+      poll(&entry, 1, Int32(clamping: due &- now))
     }
     return bytes
   }
 
   static func due(inMilliseconds limit: Int) -> UInt64 {
-    cplatform_now_nanoseconds() / 1_000_000 + UInt64(max(limit, 0))
+    cplatform_now_nanoseconds() / 1_000_000 &+ UInt64(clamping: limit)
   }
 
   static func nonsense(_ bytes: some Collection<UInt8>) -> BootstrapError {

@@ -17,7 +17,7 @@ struct RendezvousCard: Hashable {
     let name = try JobSecret.make()
     let secret = try SecretFile.make().dropLast()
     return RendezvousCard(
-      localName: "@merino-" + String(name.0, radix: 16) + String(name.1, radix: 16), secret: Array(secret),
+      localName: "@merino-\(String(name.0, radix: 16))\(String(name.1, radix: 16))", secret: Array(secret),
       addresses: addresses)
   }
 
@@ -34,14 +34,16 @@ struct RendezvousCard: Hashable {
 
   init?(_ text: String) {
     let parts = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+    // In bounds: there are four at least.
     guard parts.count > 3, parts[0] == Self.version, parts[1].hasPrefix("@"),
       parts[2].utf8.count >= SecretFile.shortestByteCount
     else { return nil }
     var addresses: [HostAndPort] = []
-    for part in parts[3...] {
+    for part in parts.dropFirst(3) {
       guard let address = HostAndPort(part) else { return nil }
       addresses.append(address)
     }
+    // In bounds: as above.
     self.init(localName: parts[1], secret: Array(parts[2].utf8), addresses: addresses)
   }
 }

@@ -100,6 +100,7 @@ private final class RendezvousService {
     let server = try RendezvousServer(
       loop: loop, path: card.localName, nodeCount: nodeCount, joinTimeoutMilliseconds: joinTimeoutMilliseconds
     ) { report in box.service?.handle(report) }
+    server.takesOutposts = false
     let port = try server.listen(host: nil, port: 0, secret: card.secret)
     card.addresses = HostAndPort.ofThisHost(port: port)
     self.card = card
@@ -111,7 +112,7 @@ private final class RendezvousService {
   private final class Box { weak var service: RendezvousService? }
 
   func run() {
-    loop.watch(stopDescriptor, POLLIN) { [unowned self] _ in isStopping = true }
+    loop.watch(stopDescriptor, POLLIN) { [weak self] _ in self?.isStopping = true }
     loop.run { !isStopping && !isOver }
     // Closes every connection: those who still had one know by now why.
     server = nil
@@ -126,15 +127,17 @@ private final class RendezvousService {
 
   private func handle(_ report: RendezvousServer.Report) {
     switch report {
-    // Nobody else may come: the entrance from the network is closed.
-    case .allJoined: server?.entrance = nil
     case .disconnected(let node, let reason):
-      lose(node, reason ?? "ended without having left the job: it crashed, was killed or did not finalize")
+      lose(
+        node,
+        reason.map { "was cut off by node 0: " + $0 }
+          ?? "ended without having left the job: it crashed, was killed or did not finalize")
     case .vanished(let node, let reason): lose(node, "is cut off: " + reason)
     case .abortRequested(let node, let code):
       lose(node, "ended the job with code \(code & 0xFF) (merino_abort)")
       if node == 0 { isStopping = true }
-    case .joined, .joinTimedOut, .left, .outpostJoined, .outpostSaid, .outpostClosed: break
+    // `allJoined`: nobody else may come, and the server has closed its entrance from the network.
+    case .joined, .allJoined, .joinTimedOut, .left, .outpostJoined, .outpostSaid, .outpostClosed: break
     }
   }
 

@@ -23,6 +23,8 @@ int cbootstrap_connect(const char *path);
 int cbootstrap_accept(int listener);
 /// Two connected stream sockets: close-on-exec, non-blocking.
 int cbootstrap_event_pair(int descriptors[2]);
+/// Whether it is one end of a connection between processes of this machine, which others may hand over as anything.
+int cbootstrap_is_local_stream(int descriptor);
 /// Process and effective user at the other end, as they were when the connection was made.
 int cbootstrap_peer(int connection, pid_t *process, uid_t *user);
 

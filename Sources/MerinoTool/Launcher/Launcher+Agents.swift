@@ -57,8 +57,10 @@ extension Launcher {
       return end(code: ToolExit.failure)
     }
     // The outpost may have said everything: that is heard first.
-    loop.after(milliseconds: Self.statusPatienceMilliseconds) { [unowned self] in
-      guard !isEnding, let state = outposts.first(where: { $0.outpost.entry == agent.entry }) else { return }
+    loop.after(milliseconds: Self.statusPatienceMilliseconds) { [weak self] in
+      guard let self, !isEnding, let state = outposts.first(where: { $0.outpost.entry == agent.entry }) else {
+        return
+      }
       guard !state.isGone else { return }
       loseHost("the launch agent of \(agent.title) \(status.clause) while its nodes ran", state.outpost.nodes)
     }

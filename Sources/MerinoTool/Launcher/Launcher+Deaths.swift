@@ -83,8 +83,8 @@ extension Launcher {
     if let reason { return lose(process, "was cut off by the launcher: " + reason.trimmingFinalStop) }
     if process.status != nil { return judge(process) }
     let patience = process.outpost == nil ? Self.statusPatienceMilliseconds : Self.remotePatienceMilliseconds
-    loop.after(milliseconds: patience) { [unowned self] in
-      guard !isEnding, process.status == nil else { return }
+    loop.after(milliseconds: patience) { [weak self] in
+      guard let self, !isEnding, process.status == nil else { return }
       lose(process, "closed its connection without having left the job")
     }
   }
@@ -113,7 +113,7 @@ extension Launcher {
     isEnding = true
     if exitCode == 0 { exitCode = ToolExit.failure }
     // Those who waited have been told, too: they get the time to say it in their own words.
-    loop.after(milliseconds: Self.statusPatienceMilliseconds) { [unowned self] in terminate() }
+    loop.after(milliseconds: Self.statusPatienceMilliseconds) { [weak self] in self?.terminate() }
   }
 
   func timedOut(_ limitMilliseconds: Int) {
@@ -150,7 +150,7 @@ extension Launcher {
     ProcessTree.signalDescendants(SIGTERM, sparing: spared)
     // A stopped process gets it only when it runs again.
     ProcessTree.signalDescendants(SIGCONT, sparing: spared)
-    loop.after(milliseconds: Self.graceMilliseconds) { [unowned self] in killRest(round: 0) }
+    loop.after(milliseconds: Self.graceMilliseconds) { [weak self] in self?.killRest(round: 0) }
   }
 
   /// Again and again, since what is killed may just have started something.
@@ -163,7 +163,7 @@ extension Launcher {
     }
     // What comes through a launch agent has five seconds to get here.
     ProcessTree.signalDescendants(SIGKILL, sparing: round < 250 ? agentsAtWork() : [])
-    loop.after(milliseconds: 20) { [unowned self] in killRest(round: round + 1) }
+    loop.after(milliseconds: 20) { [weak self] in self?.killRest(round: round + 1) }
   }
 
   private func rest() -> String {
@@ -183,7 +183,8 @@ extension Launcher {
     guard isOver else { return }
     isEnding = true
     concludeOutposts()
-    loop.after(milliseconds: Self.graceMilliseconds) { [unowned self] in
+    loop.after(milliseconds: Self.graceMilliseconds) { [weak self] in
+      guard let self else { return }
       if hasChildren || !outposts.isEmpty { terminate() }
     }
   }

@@ -34,7 +34,7 @@ extension Launcher {
       try startAgent(entry, host, nodes, remote, addresses, spawner)
     }
     let limit = plan.joinTimeoutMilliseconds
-    loop.after(milliseconds: limit) { [unowned self] in expectEveryHost(limit) }
+    loop.after(milliseconds: limit) { [weak self] in self?.expectEveryHost(limit) }
   }
 
   /// How others get here, for whoever starts them.
@@ -85,7 +85,7 @@ extension Launcher {
     if server.hasLeft(node.node) || server.isSettled(node.node) {
       judge(node)
     } else {
-      loop.after(milliseconds: Self.statusPatienceMilliseconds) { [unowned self] in judge(node) }
+      loop.after(milliseconds: Self.statusPatienceMilliseconds) { [weak self] in self?.judge(node) }
     }
     checkForEnd()
   }
@@ -118,7 +118,8 @@ extension Launcher {
   func endOutposts() {
     for state in outposts { tellEnd(state) }
     concludeOutposts()
-    loop.after(milliseconds: Self.outpostPatienceMilliseconds) { [unowned self] in
+    loop.after(milliseconds: Self.outpostPatienceMilliseconds) { [weak self] in
+      guard let self else { return }
       for state in outposts {
         complain("merino: \(state.title) has not said within 5 s that its nodes have ended.")
         state.outpost.close()

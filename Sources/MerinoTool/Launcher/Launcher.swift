@@ -78,7 +78,8 @@ final class Launcher {
       for: plan.nodeCount * descriptorsPerNode + strangers, purpose: "a job of \(plan.nodeCount) nodes")
     DescriptorLimit.raiseToHardLimit()
     watchSignals()
-    loop.watch(lifeline, POLLIN) { [unowned self] _ in
+    loop.watch(lifeline, POLLIN) { [weak self] _ in
+      guard let self else { return }
       loop.unwatch(lifeline)
       // Killed beyond catching: so are the nodes.
       end(code: ToolExit.signalled(SIGKILL), killAtOnce: true)
@@ -86,7 +87,7 @@ final class Launcher {
     server = try RendezvousServer(
       loop: loop, path: directory.socketPath, nodeCount: plan.nodeCount,
       joinTimeoutMilliseconds: plan.joinTimeoutMilliseconds
-    ) { [unowned self] report in serve(report) }
+    ) { [weak self] report in self?.serve(report) }
     server?.reserveForLauncher(plan.localNodes.map(\.node))
     if plan.labelsOutput || !(plan.remote?.hosts.isEmpty ?? true) {
       output = LabelledOutput(nodeCount: plan.nodeCount, loop: loop)
@@ -98,7 +99,7 @@ final class Launcher {
       end(code: failure.exitCode)
     }
     if let limit = plan.timeoutMilliseconds {
-      loop.after(milliseconds: limit) { [unowned self] in timedOut(limit) }
+      loop.after(milliseconds: limit) { [weak self] in self?.timedOut(limit) }
     }
     reap()
   }
@@ -130,7 +131,8 @@ final class Launcher {
 
   private func watchSignals() {
     let arrivals = signals.makeDescriptor()
-    loop.watch(arrivals, POLLIN) { [unowned self] _ in
+    loop.watch(arrivals, POLLIN) { [weak self] _ in
+      guard let self else { return }
       while let arrival = LauncherSignals.next(from: arrivals) {
         if arrival.number == SIGCHLD { reap() } else { pass(arrival) }
       }

@@ -73,7 +73,8 @@ final class OutpostLauncher {
     let openFiles = DescriptorLimit.current()
     DescriptorLimit.raiseToHardLimit()
     watchSignals()
-    loop.watch(lifeline, POLLIN) { [unowned self] _ in
+    loop.watch(lifeline, POLLIN) { [weak self] _ in
+      guard let self else { return }
       loop.unwatch(lifeline)
       // Killed beyond catching: so are the nodes.
       abandon(code: ToolExit.signalled(SIGKILL))
@@ -81,8 +82,8 @@ final class OutpostLauncher {
     let hello = OutpostHello(entry: plan.entry, nodeCount: plan.words.count, hostName: hostName)
     let link = try OutpostLink(plan.addresses, secret: plan.secret, hello: hello, loop: loop)
     self.link = link
-    link.onOrder = { [unowned self] order in obey(order) }
-    link.onClosed = { [unowned self] in lostLauncher() }
+    link.onOrder = { [weak self] order in self?.obey(order) }
+    link.onClosed = { [weak self] in self?.lostLauncher() }
     guard link.welcome.nodes.count == plan.words.count else {
       throw BootstrapError(
         .protocolViolation,
@@ -133,7 +134,8 @@ final class OutpostLauncher {
 
   private func watchSignals() {
     let arrivals = signals.makeDescriptor()
-    loop.watch(arrivals, POLLIN) { [unowned self] _ in
+    loop.watch(arrivals, POLLIN) { [weak self] _ in
+      guard let self else { return }
       while let arrival = LauncherSignals.next(from: arrivals) {
         if arrival.number == SIGCHLD { reap() } else { pass(arrival) }
       }
@@ -203,7 +205,7 @@ final class OutpostLauncher {
     ProcessTree.signalDescendants(SIGTERM)
     // A stopped process gets it only when it runs again.
     ProcessTree.signalDescendants(SIGCONT)
-    loop.after(milliseconds: Launcher.graceMilliseconds) { [unowned self] in killRest(round: 0) }
+    loop.after(milliseconds: Launcher.graceMilliseconds) { [weak self] in self?.killRest(round: 0) }
   }
 
   /// Again and again, since what is killed may just have started something.
@@ -216,6 +218,6 @@ final class OutpostLauncher {
       return
     }
     ProcessTree.signalDescendants(SIGKILL)
-    loop.after(milliseconds: 20) { [unowned self] in killRest(round: round + 1) }
+    loop.after(milliseconds: 20) { [weak self] in self?.killRest(round: round + 1) }
   }
 }

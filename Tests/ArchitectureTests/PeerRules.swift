@@ -1,0 +1,137 @@
+/// What a file must not do that handles bytes of somebody else: nothing that whoever is at the other end says may stop
+/// this process. Two rules.
+///
+/// - *Never*, in all that runs while a job comes together: what ends the process where a condition does not hold.
+/// - *With a reason*, where peers' bytes are taken apart: what ends it where a number is out of range. The reason is a
+///   comment on the line or right above it that says "In bounds:" or "In range:", and why.
+enum PeerRules {
+  /// Where nothing of the first rule may be.
+  static let startUp = [
+    "Sources/Bootstrap/", "Sources/MerinoTool/Launcher/", "Sources/MerinoTool/JobFrame.swift",
+    "Sources/VerbsFabric/Greeting.swift", "Sources/VerbsFabric/ConnectionManagerWiring",
+    "Sources/VerbsFabric/ExchangeWiring.swift", "Sources/VerbsFabric/Invitations.swift",
+    "Sources/VerbsFabric/VerbsEndpoint.swift",
+    "Sources/Merino/Agreement.swift", "Sources/Merino/Connecting.swift", "Sources/Merino/FabricOffer.swift",
+    "Sources/Merino/JoinMessages.swift", "Sources/Merino/Joining.swift",
+  ]
+
+  /// Where the second holds as well: whoever writes another file that takes peers' bytes apart enters it here.
+  static let parsers = [
+    "Bootstrap/Admission", "Bootstrap/CallChannel", "Bootstrap/Handshake", "Bootstrap/LauncherLink",
+    "Bootstrap/Launchers/PMIMessage", "Bootstrap/Launchers/PMISocket", "Bootstrap/Launchers/RendezvousCard",
+    "Bootstrap/MessageChannel", "Bootstrap/MessageLimits", "Bootstrap/MessageReader", "Bootstrap/Outpost",
+    "Bootstrap/OutpostMessages", "Bootstrap/RendezvousAddress", "Bootstrap/RendezvousEntry",
+    "Bootstrap/RendezvousMessage", "Bootstrap/RendezvousPayloads", "Bootstrap/RendezvousServer",
+    "Bootstrap/RendezvousServer+Collectives", "Bootstrap/RendezvousServer+Local",
+    "Bootstrap/RendezvousServer+Joining",
+    "Bootstrap/RendezvousServer+TCP",
+    "Bootstrap/ServerConnection", "Bootstrap/TCPConnecting", "Bootstrap/TCPEntrance",
+    "Bootstrap/TakenDescriptors",
+    "Merino/JoinMessages", "VerbsFabric/Greeting", "VerbsFabric/Invitations",
+  ].map { "Sources/\($0).swift" }
+
+  /// Subscripts that end no process: dictionaries, and what the server keeps for each node, by a number that `admit` or
+  /// `places(for:)` has let through.
+  static let harmlessSubscripts: Set<String> = ["slots", "fields", "connections", "entryNodes"]
+
+  static let words = [
+    "unowned", "unsafelyUnwrapped", "precondition", "preconditionFailure", "fatalError", "assert",
+    "assertionFailure", "unsafeBitCast",
+  ]
+  static let operators = ["+", "-", "*", "/", "%", "+=", "-=", "*=", "/=", "%="]
+  static let conversions: Set<String> = [
+    "Int", "Int8", "Int16", "Int32", "Int64", "UInt", "UInt8", "UInt16", "UInt32", "UInt64", "pid_t",
+  ]
+  /// Conversions that say what becomes of what does not fit.
+  static let safeLabels = [
+    "clamping:", "truncatingIfNeeded:", "bitPattern:", "exactly:", "littleEndian:", "ascii:",
+  ]
+
+  static func violations(in files: [SourceFile]) -> [String] {
+    files.flatMap { file -> [String] in
+      guard startUp.contains(where: file.path.hasPrefix) else { return [] }
+      let lines = SwiftLine.lines(of: file.text)
+      var found: [String] = []
+      for (index, line) in lines.enumerated() {
+        found += never(line.code).map { "\(file.path):\(index + 1): \($0) ends the process" }
+        guard parsers.contains(file.path), !hasReason(lines, index) else { continue }
+        found += risky(line.code).map {
+          "\(file.path):\(index + 1): \($0) ends the process where it is out of range; say why it is not"
+        }
+      }
+      return found
+    }
+  }
+
+  /// On the line, or in the comment above the statement that it belongs to.
+  private static func hasReason(_ lines: [SwiftLine], _ index: Int) -> Bool {
+    func says(_ line: SwiftLine) -> Bool {
+      ["In bounds:", "In range:"].contains { line.comment.contains($0) }
+    }
+    if says(lines[index]) { return true }
+    var above = index - 1
+    // A statement of a few lines, then its comment.
+    var statementLines = 0
+    while above >= 0, !lines[above].isCommentOnly, statementLines < 4,
+      !lines[above].code.allSatisfy(\.isWhitespace)
+    {
+      above -= 1
+      statementLines += 1
+    }
+    while above >= 0, lines[above].isCommentOnly {
+      if says(lines[above]) { return true }
+      above -= 1
+    }
+    return false
+  }
+
+  static func never(_ code: String) -> [String] {
+    let tokens = SwiftToken.tokens(of: code)
+    var found: [String] = []
+    for (index, token) in tokens.enumerated() {
+      if words.contains(token.text) { found.append(token.text) }
+      // Behind a value it forces; "!=" is an operator of its own, "!x" begins a word.
+      if token.text == "!", !token.spaceBefore, index > 0 {
+        let before = tokens[index - 1]
+        if before.isWord || [")", "]", "?"].contains(before.text) { found.append("\(before.text)!") }
+      }
+    }
+    return found
+  }
+
+  /// "[...]" is all there is.
+  private static func isWhole(_ rest: ArraySlice<SwiftToken>) -> Bool {
+    rest.prefix(2).map(\.text) == ["...", "]"]
+  }
+
+  static func risky(_ code: String) -> [String] {
+    let tokens = SwiftToken.tokens(of: code)
+    var found: [String] = []
+    for (index, token) in tokens.enumerated() where index > 0 && index + 1 < tokens.count {
+      let (before, after) = (tokens[index - 1], tokens[index + 1])
+      if token.text == "[", !token.spaceBefore, before.isWord || [")", "]", "?"].contains(before.text),
+        !harmlessSubscripts.contains(before.text), !isWhole(tokens[(index + 1)...])
+      {
+        found.append("\(before.text)[…]")
+      }
+      if operators.contains(token.text), token.spaceBefore, after.spaceBefore,
+        ![before, after].contains(where: { $0.text == "\"" || $0.text == "[" || $0.text == "]" }),
+        !(before.isNumber && after.isNumber), !(["/", "%"].contains(token.text) && after.isNumber)
+      {
+        found.append("\(before.text) \(token.text) \(after.text)")
+      }
+      if ["..<", "..."].contains(token.text), !before.isNumber, before.text != "[",
+        ![")", "]"].contains(after.text)
+      {
+        found.append("\(before.text)\(token.text)\(after.text)")
+      }
+      if conversions.contains(token.text), after.text == "(", index + 3 < tokens.count {
+        let label = tokens[index + 2].text + tokens[index + 3].text
+        let isConstant = tokens[index + 2].isConstant && tokens[index + 3].text == ")"
+        if !isConstant, !safeLabels.contains(label) { found.append("\(token.text)(…)") }
+      }
+      if ["removeFirst", "removeLast"].contains(token.text) { found.append(token.text) }
+    }
+    return found
+  }
+}
