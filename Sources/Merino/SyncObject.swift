@@ -23,17 +23,20 @@ enum ObjectKind: UInt64, Sendable {
 }
 
 /// A handle of a lock, event, condition or barrier: means the same on every node and can be stored in
-/// shared memory. kind (8 bits), generation (24 bits), number of the record (32 bits); never 0.
+/// shared memory. kind (8 bits), generation (32 bits), number of the record (24 bits); never 0.
+///
+/// The generation wraps: a handle that is kept while its node makes 2^32 more objects may name one of those.
 struct ObjectHandle: Equatable, Sendable {
   let raw: UInt64
 
   init(raw: UInt64) { self.raw = raw }
   init(kind: ObjectKind, generation: UInt64, id: Int) {
-    raw = kind.rawValue << 56 | (generation & 0xFF_FFFF) << 32 | UInt64(id)
+    precondition(id >= 0 && id >> 24 == 0, "a record's number does not fit into 24 bits")
+    raw = kind.rawValue << 56 | (generation & 0xFFFF_FFFF) << 24 | UInt64(id)
   }
   var kind: ObjectKind? { ObjectKind(rawValue: raw >> 56) }
-  var generation: UInt64 { raw >> 32 & 0xFF_FFFF }
-  var id: Int { Int(raw & 0xFFFF_FFFF) }
+  var generation: UInt64 { raw >> 24 & 0xFFFF_FFFF }
+  var id: Int { Int(raw & 0xFF_FFFF) }
 }
 
 /// The records of synchronisation objects: an engine's lock each, whose six state words and info word
