@@ -16,14 +16,9 @@ public struct Lock: Sendable, Equatable {
   /// - Throws: what `body` throws, or a `MerinoError` as `acquire`.
   public func withLock<R>(_ body: () throws -> R) throws -> R {
     try acquire()
-    do {
-      let result = try body()
-      try release()
-      return result
-    } catch {
-      try release()
-      throw error
-    }
+    let outcome = Result { try body() }
+    try release()
+    return try outcome.get()
   }
 
   /// Takes the lock, waiting as long as it takes.

@@ -192,6 +192,9 @@ __attribute__((noreturn)) MERINO_NO_LOCKS static inline void cplatform_write_and
   _exit(code);
 }
 
+/// Whether this use of a thing of `kind` (`InjectedFailure` of Platform) shall fail; counts it. There in debug builds only.
+MERINO_NO_LOCKS int cplatform_injection_strikes(int kind);
+
 MERINO_NO_LOCKS static inline int cplatform_errno(void) { return errno; }
 MERINO_NO_LOCKS static inline void cplatform_set_errno(int value) { errno = value; }
 
