@@ -23,7 +23,8 @@ package struct PendingWait: BitwiseCopyable, Sendable {
   private let slot: Int
   private let name: UInt64
   private let start: UInt64
-  private let limit: UInt64?
+  /// Nanoseconds; `nil`: for ever.
+  package let limit: UInt64?
   private var backoff = Backoff()
   private var isGranted = false
 

@@ -33,7 +33,8 @@ extension SharedMemory {
       }
       return view
     } catch {
-      try table.withLock { () throws(SystemVError) in countOut(index) }
+      // What this says, if anything, is what everything says then.
+      try? table.withLock { () throws(SystemVError) in countOut(index) }
       throw error
     }
   }
