@@ -67,7 +67,7 @@ let package = Package(
       dependencies: ["AddressSpace", "CFaultHandler", "CPlatform", "Coherence", "Platform"]),
     .target(name: "CBootstrap"),
     .target(name: "Bootstrap", dependencies: ["CBootstrap", "CPlatform", "Platform"]),
-    .target(name: "Heap"),
+    .target(name: "Heap", dependencies: ["Platform"]),
     .target(
       name: "Node",
       dependencies: [
@@ -83,7 +83,9 @@ let package = Package(
       ]),
     .target(name: "SystemV", dependencies: ["Merino"]),
     .target(name: "CMerino"),
-    .target(name: "MerinoC", dependencies: ["CMerino", "FaultHandler", "Merino", "SystemV"]),
+    .target(
+      name: "MerinoC", dependencies: ["CMerino", "FaultHandler", "Merino", "SystemV"],
+      swiftSettings: [.define("MERINO_INJECTION", injection)]),
 
     // Tools.
     .target(name: "CDoctor"),

@@ -94,7 +94,7 @@ public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
   /// once does so for ever, and what the operation was to bring about has not happened: the successor of a lock was not
   /// told, or a notice not placed. So every thread's waits end, with what the first one was told.
   @inlinable
-  func checkPeers() throws(EngineError) {
+  public func checkPeers() throws(EngineError) {
     let lost = execution.lostPeer
     if lost >= 0 { throw .fabric(FabricFailure(reason: .peerLost, peer: lost)) }
     let failed = local.failed.load()

@@ -18,6 +18,7 @@ extension Engine {
   /// or await too many.
   @inlinable
   public func acquireLock(_ id: Int, for use: LockUse = .program) throws(EngineError) {
+    try checkPeers()
     let lock = localLock(id)
     try enterLocal(lock)
     try takeGlobally(id, lock, for: use, waiting: true)
@@ -44,6 +45,7 @@ extension Engine {
   /// Takes the lock if it is free, else throws `.busy`. Never enqueues, so it never breaks the queue.
   @inlinable
   public func tryAcquireLock(_ id: Int, for use: LockUse = .program) throws(EngineError) {
+    try checkPeers()
     let lock = localLock(id)
     guard tryEnterLocal(lock) else { throw .busy }
     try takeGlobally(id, lock, for: use, waiting: false)

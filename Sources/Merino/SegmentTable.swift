@@ -75,7 +75,8 @@ final class SegmentTable: Sendable {
 
   private func retire(_ entry: inout SegmentEntry) throws(EngineError) {
     entry.state = .retiring
-    entry.retirePosition = try engine.retire(entry.pages) ?? ~0
+    let position = injectedFailure(.allocation) ? nil : try engine.retire(entry.pages)
+    entry.retirePosition = position ?? ~0
   }
 
   // MARK: Segments

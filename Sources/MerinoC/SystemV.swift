@@ -38,7 +38,6 @@ public func mrn_shmdt(_ address: UnsafeRawPointer?) -> Int32 {
 }
 
 @c @implementation
-public func mrn_shmctl(_ identifier: Int32, _ command: Int32, _ buffer: UnsafeMutableRawPointer?) -> Int32
-{
+public func mrn_shmctl(_ identifier: Int32, _ command: Int32, _ buffer: UnsafeMutableRawPointer?) -> Int32 {
   systemV(-1) { memory throws(SystemVError) in try memory.control(identifier, command, buffer) }
 }

@@ -10,7 +10,8 @@ private struct KeptWait {
   init(_ wait: UnsafeMutablePointer<mrn_wait>?) {
     // Waits.c passes a variable of its own.
     place = UnsafeMutableRawPointer(wait.unsafelyUnwrapped)
-    precondition(MemoryLayout<PendingWait>.size <= MemoryLayout<mrn_wait>.size, "struct mrn_wait is too small")
+    precondition(
+      MemoryLayout<PendingWait>.size <= MemoryLayout<mrn_wait>.size, "struct mrn_wait is too small")
   }
 
   var value: PendingWait {

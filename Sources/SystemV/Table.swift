@@ -41,7 +41,9 @@ final class Table: Sendable {
   /// Runs `body` with the table to itself. It may take page faults: it is ordinary shared memory.
   func withLock<R>(_ body: () throws(SystemVError) -> R) throws(SystemVError) -> R {
     do {
-      return try LibraryLock.systemV.withLock("look into the table of System V's shared memory") { try body() }
+      return try LibraryLock.systemV.withLock("look into the table of System V's shared memory") {
+        try body()
+      }
     } catch let error as SystemVError {
       throw error
     } catch let error as MerinoError {

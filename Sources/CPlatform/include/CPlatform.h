@@ -211,6 +211,12 @@ __attribute__((noreturn)) MERINO_NO_LOCKS static inline void cplatform_write_and
 
 /// Whether this use of a thing of `kind` (`InjectedFailure` of Platform) shall fail; counts it. There in debug builds only.
 MERINO_NO_LOCKS int cplatform_injection_strikes(int kind);
+/// 1 and -1 around the service of a page fault, in which nothing fails.
+MERINO_NO_LOCKS void cplatform_injection_fault(int change);
+/// From here on the `nth` use of a thing of `kind` by the calling thread fails.
+void cplatform_injection_arm(int kind, long nth);
+/// Nothing fails any more. Whether something did.
+int cplatform_injection_disarm(void);
 
 MERINO_NO_LOCKS static inline int cplatform_errno(void) { return errno; }
 MERINO_NO_LOCKS static inline void cplatform_set_errno(int value) { errno = value; }
