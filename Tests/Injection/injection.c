@@ -242,11 +242,23 @@ static int is_exhaustion(int kind, int code) {
 
 static char what[128];
 
+// Ends a process that hangs, with the place.
+static void hangs(int signal) {
+  (void)signal;
+  say("FAIL %s: it hangs", what);
+  _exit(1);
+}
+static void within(unsigned seconds) {
+  signal(SIGALRM, hangs);
+  alarm(seconds);
+}
+
 static void locals(const struct entry *entry, int kind) {
   int failures = check_failures;
   for (int nth = 1; nth <= most_uses; nth++) {
     snprintf(what, sizeof what, "%s, %s %d fails", entry->name, kind == SLOT ? "slot" : "allocation", nth);
     int slots = merino_injection_slots_in_use();
+    within(10);
     entry->before();
     cplatform_injection_arm(kind, nth);
     int result = entry->call();
@@ -290,7 +302,8 @@ static int complain(const struct entry *entry, int nth, const char *what_is_wron
 }
 
 static int fabric_child(const struct entry *entry, int nth) {
-  alarm(20);
+  snprintf(what, sizeof what, "%s, operation %d of the fabric fails", entry->name, nth);
+  within(10);
   check_failures = 0;
   NEED(merino_init());
   entry->before();
@@ -334,7 +347,8 @@ static int call_finalize(void) { return merino_finalize(); }
 
 static int process_child(int is_joining, int kind, int nth) {
   const struct entry entry = {is_joining ? "merino_init" : "merino_finalize", NULL, is_joining ? call_init : call_finalize, NULL};
-  alarm(20);
+  snprintf(what, sizeof what, "%s, failure %d", entry.name, nth);
+  within(10);
   check_failures = 0;
   if (!is_joining) NEED(merino_init());
   cplatform_injection_arm(kind, nth);
@@ -395,7 +409,6 @@ int main(int argc, char **argv) {
     return 0;
   }
   if (strcmp(mode, "locals") == 0) {
-    alarm(100);
     (void)join_job();
     for (int i = 0; i < entry_count; i++) {
       if (only != NULL && strcmp(only, entries[i].name) != 0) continue;
