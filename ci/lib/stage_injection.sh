@@ -15,6 +15,12 @@ stage_injection() {
     output=$(SWIFT_BACKTRACE=enable=no timeout --kill-after=5 120 "$directory/injection" $mode 2>&1) || status=$?
     tally_output "injection, $mode" "$status" "$output"
   done
+  check "Tests/Injection/guards.cpp compiles" ${CXX:-c++} -std=c++17 -O1 -g -Wall -Wextra -Werror -pthread \
+    -ISources/CMerino/include Tests/Injection/guards.cpp -o "$directory/guards" -L.build/debug -lMerinoC \
+    "-Wl,-rpath,$PWD/.build/debug"
+  status=0
+  output=$(SWIFT_BACKTRACE=enable=no timeout --kill-after=5 20 "$directory/guards" 2>&1) || status=$?
+  tally_output "injection, guards of C++" "$status" "$output"
   check_fails "a library with the injection is found" "has the injection of failures" ci/check-library .build/debug/libMerinoC.so
   rm -rf "$directory"
 }
