@@ -7,7 +7,7 @@ func mapMemory(
   at address: UInt? = nil, byteCount: Int, protection: Int32, flags: Int32, descriptor: Int32 = -1,
   offset: Int = 0
 ) -> UnsafeMutableRawPointer? {
-  if injectedFailure(.allocation) {
+  if isAllocationRefused() {
     errno = ENOMEM
     return nil
   }

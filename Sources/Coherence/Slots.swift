@@ -41,7 +41,7 @@ extension Engine {
 
   @inlinable
   func takeSlot() throws(EngineError) -> Int {
-    if injectedFailure(.slot) { throw .slotsExhausted }
+    if isSlotRefused() { throw .slotsExhausted }
     guard let slot = takeSlot(in: 0..<configuration.lockSlotCount) else { throw .slotsExhausted }
     return slot
   }

@@ -58,7 +58,7 @@ public struct HostFabric: Fabric, @unchecked Sendable {
     assert(lane == 0, "no such connection")
     var batch = HostBatch(target: peers[peer], peer: Int32(truncatingIfNeeded: peer))
     // As where a connection gives up: nothing of the batch is executed.
-    if injectedFailure(.fabric) { batch.status = HostStatus.unanswered }
+    if isBatchRefused() { batch.status = HostStatus.unanswered }
     return batch
   }
 

@@ -15,8 +15,8 @@ struct NodeFaultService: FaultService {
 
   @inline(__always)
   func serve(view: ViewID, globalOffset: Int, access: Access) -> Bool {
-    injectNothing(true)
-    defer { injectNothing(false) }
+    refuseNothing(true)
+    defer { refuseNothing(false) }
     do throws(EngineError) {
       try engine.fault(
         page: globalOffset >> engine.configuration.pageShift, access: access, view: view)

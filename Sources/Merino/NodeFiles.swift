@@ -65,7 +65,7 @@ final class NodeFiles: Sendable {
 
   private static func mapPrivate(_ byteCount: Int) throws(SystemError) -> UnsafeMutableRawPointer {
     let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
-    guard !injectedFailure(.allocation),
+    guard !isAllocationRefused(),
       let memory = mmap(nil, byteCount, PROT_READ | PROT_WRITE, flags, -1, 0), memory != MAP_FAILED
     else {
       throw SystemError(

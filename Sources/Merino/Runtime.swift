@@ -170,7 +170,7 @@ final class Runtime: Sendable {
   /// Makes the shape of a segment known here before any of its pages is touched, and offers this node
   /// as home where the placement wishes it.
   func define(_ shape: SegmentShape) throws(MerinoError) {
-    guard !injectedFailure(.allocation), views.withLock({ _ in engine.pages.define(shape) }) else {
+    guard !isAllocationRefused(), views.withLock({ _ in engine.pages.define(shape) }) else {
       throw MerinoError(
         .limitReached,
         "could not attach a segment: this node knows as many as it has room for "

@@ -75,7 +75,7 @@ final class SegmentTable: Sendable {
 
   private func retire(_ entry: inout SegmentEntry) throws(EngineError) {
     entry.state = .retiring
-    let position = injectedFailure(.allocation) ? nil : try engine.retire(entry.pages)
+    let position = isAllocationRefused() ? nil : try engine.retire(entry.pages)
     entry.retirePosition = position ?? ~0
   }
 
@@ -126,7 +126,7 @@ final class SegmentTable: Sendable {
 
   /// The lowest gap of whole chunks that holds `pages`.
   private func findGap(_ pages: Int, _ entries: [SegmentEntry]) -> Int? {
-    if injectedFailure(.allocation) { return nil }
+    if isAllocationRefused() { return nil }
     let chunk = engine.configuration.chunkPageCount
     let taken = entries.filter { $0.state != .free && $0.state != .namedLock }
       .sorted { $0.firstPage < $1.firstPage }
@@ -140,7 +140,7 @@ final class SegmentTable: Sendable {
 
   private func freeIndex(_ entries: inout [SegmentEntry], _ attempt: String) throws -> Int {
     if let index = entries.firstIndex(where: { $0.state == .free }) { return index }
-    guard entries.count < engine.configuration.shapeCount, !injectedFailure(.allocation) else {
+    guard entries.count < engine.configuration.shapeCount, !isAllocationRefused() else {
       throw MerinoError(
         .limitReached,
         "could not \(attempt): the table of \(engine.configuration.shapeCount) segments and named locks is "

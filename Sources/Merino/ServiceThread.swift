@@ -23,7 +23,7 @@ final class ServiceThread: Sendable {
     self.job = job
     self.endpoint = endpoint
     self.log = log
-    wakeDescriptor = injectedFailure(.allocation) ? -1 : cplatform_event_descriptor()
+    wakeDescriptor = isAllocationRefused() ? -1 : cplatform_event_descriptor()
     guard wakeDescriptor >= 0 else {
       throw MerinoError(.system, "could not join: eventfd said \(String(cString: strerror(errno))).")
     }

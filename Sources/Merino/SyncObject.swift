@@ -62,7 +62,7 @@ final class ObjectTable: Sendable {
     let lockCount = engine.configuration.lockCount
     let nodeCount = engine.configuration.nodeCount
     let handle: ObjectHandle? = state.withLock { state in
-      if injectedFailure(.allocation) { return nil }
+      if isAllocationRefused() { return nil }
       let here = (lockCount - engine.node + nodeCount - 1) / nodeCount
       for step in 0..<here {
         let index = (state.cursor + step) % here

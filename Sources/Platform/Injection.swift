@@ -1,30 +1,34 @@
 import CPlatform
 
-/// What can be made to fail, once, at its n-th use by a thread.
-public enum InjectedFailure: Int32, Sendable {
-  /// Taking one of the program's lock slots.
-  case slot = 1
-  /// Memory, addresses, and places in tables, of which there may be none left.
-  case allocation = 2
-  /// A batch of the fabric's operations.
-  case fabric = 3
-}
+// Whether this use of something shall fail, for tests that make each use fail in turn and look at what is left. Only in
+// debug builds (`MERINO_INJECTION` of Package.swift): otherwise constants, and nothing of it is there
+// (`ci/check-library`).
 
-/// Around the service of a page fault, in which nothing is made to fail: it ends the process where it cannot be served.
+/// Taking one of the program's lock slots.
 @_alwaysEmitIntoClient @inline(__always)
-public func injectNothing(_ isFault: Bool) {
+public func isSlotRefused() -> Bool { isRefused(1) }
+
+/// Memory, addresses, and places in tables, of which there may be none left.
+@_alwaysEmitIntoClient @inline(__always)
+public func isAllocationRefused() -> Bool { isRefused(2) }
+
+/// A batch of the fabric's operations.
+@_alwaysEmitIntoClient @inline(__always)
+public func isBatchRefused() -> Bool { isRefused(3) }
+
+@_alwaysEmitIntoClient @inline(__always)
+func isRefused(_ kind: Int32) -> Bool {
   #if MERINO_INJECTION
-    cplatform_injection_fault(isFault ? 1 : -1)
+    return cplatform_injection_strikes(kind) != 0
+  #else
+    return false
   #endif
 }
 
-/// Whether this use shall fail, for tests that make each use fail in turn and look at what is left. Only in debug builds
-/// (`MERINO_INJECTION` of Package.swift): otherwise a constant, and nothing of it is there (`ci/check-library`).
+/// Around the service of a page fault, in which nothing is refused: it ends the process where it cannot be served.
 @_alwaysEmitIntoClient @inline(__always)
-public func injectedFailure(_ kind: InjectedFailure) -> Bool {
+public func refuseNothing(_ isFault: Bool) {
   #if MERINO_INJECTION
-    return cplatform_injection_strikes(kind.rawValue) != 0
-  #else
-    return false
+    cplatform_injection_fault(isFault ? 1 : -1)
   #endif
 }

@@ -209,7 +209,7 @@ __attribute__((noreturn)) MERINO_NO_LOCKS static inline void cplatform_write_and
   _exit(code);
 }
 
-/// Whether this use of a thing of `kind` (`InjectedFailure` of Platform) shall fail; counts it. There in debug builds only.
+/// Whether this use of a thing of `kind` (`Injection.swift` of Platform) shall fail; counts it. There in debug builds only.
 MERINO_NO_LOCKS int cplatform_injection_strikes(int kind);
 /// 1 and -1 around the service of a page fault, in which nothing fails.
 MERINO_NO_LOCKS void cplatform_injection_fault(int change);
