@@ -93,12 +93,17 @@ public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
   /// Throws where the job is over for this node: another one is lost, or an operation has failed. A connection that failed
   /// once does so for ever, and what the operation was to bring about has not happened: the successor of a lock was not
   /// told, or a notice not placed. So every thread's waits end, with what the first one was told.
-  @inlinable
+  @inlinable @inline(__always)
   public func checkPeers() throws(EngineError) {
     let lost = execution.lostPeer
-    if lost >= 0 { throw .fabric(FabricFailure(reason: .peerLost, peer: lost)) }
     let failed = local.failed.load()
-    if failed != 0 { throw .fabric(failure(failed)) }
+    if lost >= 0 || failed != 0 { try sayOver(lost, failed) }
+  }
+
+  @inlinable @inline(never)
+  func sayOver(_ lost: Int32, _ failed: UInt64) throws(EngineError) {
+    if lost >= 0 { throw .fabric(FabricFailure(reason: .peerLost, peer: lost)) }
+    throw .fabric(failure(failed))
   }
 
   @inlinable

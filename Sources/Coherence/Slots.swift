@@ -25,7 +25,7 @@ public enum LockUse: UInt8, BitwiseCopyable, Sendable {
 
 extension Engine {
   /// A slot for lock `id`. Throws `.slotsExhausted` where it is the program's, and all of them are in use.
-  @inlinable
+  @inlinable @inline(__always)
   func takeSlot(_ id: Int, for use: LockUse) throws(EngineError) -> Int {
     switch use {
     case .program: return try takeSlot()
@@ -39,7 +39,7 @@ extension Engine {
     }
   }
 
-  @inlinable
+  @inlinable @inline(__always)
   func takeSlot() throws(EngineError) -> Int {
     if isSlotRefused() { throw .slotsExhausted }
     guard let slot = takeSlot(in: 0..<configuration.lockSlotCount) else { throw .slotsExhausted }
@@ -58,7 +58,7 @@ extension Engine {
   }
 
   /// The lowest slot of the range that is free; `nil` where none is.
-  @inlinable
+  @inlinable @inline(__always)
   func takeSlot(in range: Range<Int>) -> Int? {
     var slot = range.lowerBound
     while slot < range.upperBound {
@@ -76,7 +76,7 @@ extension Engine {
   }
 
   /// The word of a slot's bit.
-  @inlinable
+  @inlinable @inline(__always)
   func slotUse(_ slot: Int) -> AtomicWord { AtomicWord(local.slotUse + (slot >> 6) * 8) }
 
   @inlinable
