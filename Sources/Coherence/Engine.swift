@@ -90,8 +90,10 @@ public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
     fabric.controlMemory(of: peer).advanced(by: offset)
   }
 
+  /// Throws where a node has left the job early. On entry of whatever orders memory or reaches another node, and in
+  /// every wait: the fabric may let operations on a dead node's memory succeed for ever.
   @inlinable
-  func checkPeers() throws(EngineError) {
+  public func checkPeers() throws(EngineError) {
     let lost = execution.lostPeer
     if lost >= 0 { throw .fabric(FabricFailure(reason: .peerLost, peer: lost)) }
   }

@@ -10,6 +10,7 @@ extension Engine {
   /// Throws `.notOwner` where the calling thread does not hold it.
   @inlinable
   public func releaseLock(_ id: Int) throws(EngineError) {
+    try checkPeers()
     let lock = localLock(id)
     guard lock.owner.loadRelaxed() == UInt64(execution.threadID) else { throw .notOwner }
     lock.owner.storeRelaxed(0)
@@ -82,6 +83,7 @@ extension Engine {
 
   @inlinable
   func grantWithSignalsBlocked(_ name: UInt64) throws(EngineError) {
+    try check(name: name, as: .successor, at: node)
     let w = takeWorkspace()
     defer { giveBack(w) }
     storeClock(w.clock)

@@ -18,6 +18,7 @@ extension Engine {
   /// too many.
   @inlinable
   public func acquireLock(_ id: Int) throws(EngineError) {
+    try checkPeers()
     let lock = localLock(id)
     try enterLocal(lock)
     try takeGlobally(id, lock, waiting: true)
@@ -27,6 +28,7 @@ extension Engine {
   /// Takes the lock if it is free, else throws `.busy`. Never enqueues, so it never breaks the queue.
   @inlinable
   public func tryAcquireLock(_ id: Int) throws(EngineError) {
+    try checkPeers()
     let lock = localLock(id)
     guard tryEnterLocal(lock) else { throw .busy }
     try takeGlobally(id, lock, waiting: false)
@@ -46,8 +48,9 @@ extension Engine {
         try tryAcquireLock(id)
         return
       } catch .busy {
-        if execution.nowNanoseconds() - start >= limit { throw .busy }
-        execution.pause(&backoff)
+        let passed = execution.nowNanoseconds() &- start
+        if passed >= limit { throw .busy }
+        pause(&backoff, beforeLimit: limit - passed)
       } catch {
         throw error
       }
@@ -128,6 +131,7 @@ extension Engine {
       try checkPeers()
       execution.pause(&backoff)
     }
+    try checkGrant(granted.load())
     return true
   }
 
@@ -159,6 +163,7 @@ extension Engine {
       try wait(w.flight)
       let before = w.resultValue(0)
       if before == expected { break }
+      if before != 0 { try check(name: before, as: .lockTail, at: record.node) }
       if !waiting { return nil }
       expected = before
     }

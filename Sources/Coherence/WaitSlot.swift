@@ -27,6 +27,7 @@ extension Engine {
   /// Waits for the grant; false where `limit` nanoseconds passed first. A grant may still come.
   @inlinable
   public func awaitGrant(_ slot: Int, withinNanoseconds limit: UInt64?) throws(EngineError) -> Bool {
+    try checkPeers()
     let granted = slotWord(slot, 1)
     beginWaiting()
     defer { endWaiting() }
@@ -34,10 +35,16 @@ extension Engine {
     var backoff = Backoff()
     // Acquire: pairs with the granter's WRITE of the flag behind its clock.
     while granted.load() == 0 {
-      if let limit, execution.nowNanoseconds() - start >= limit { return false }
       try checkPeers()
-      execution.pause(&backoff)
+      guard let limit else {
+        execution.pause(&backoff)
+        continue
+      }
+      let passed = execution.nowNanoseconds() &- start
+      if passed >= limit { return false }
+      pause(&backoff, beforeLimit: limit - passed)
     }
+    try checkGrant(granted.load())
     return true
   }
 
@@ -53,4 +60,11 @@ extension Engine {
   /// Grants the slot `name`. The caller has called `release` since the writes that it hands over.
   @inlinable
   public func grantWaiter(_ name: UInt64) throws(EngineError) { try grant(name) }
+
+  /// One step of a wait that ends in `remaining` nanoseconds: it does not sleep beyond its end.
+  @inlinable
+  func pause(_ backoff: inout Backoff, beforeLimit remaining: UInt64) {
+    if remaining <= Backoff.longestSleepNanoseconds { backoff = Backoff() }
+    execution.pause(&backoff)
+  }
 }

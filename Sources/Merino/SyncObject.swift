@@ -57,6 +57,7 @@ final class ObjectTable: Sendable {
   init(engine: NodeEngine) { self.engine = engine }
 
   func create(_ kind: ObjectKind) throws(MerinoError) -> ObjectHandle {
+    try attempting("make a \(kind.name)") { () throws(EngineError) in try engine.checkPeers() }
     let lockCount = engine.configuration.lockCount
     let nodeCount = engine.configuration.nodeCount
     let handle: ObjectHandle? = state.withLock { state in
@@ -96,6 +97,10 @@ final class ObjectTable: Sendable {
   /// A handle that another node destroys later may go unnoticed here.
   func resolve(_ raw: UInt64, as kind: ObjectKind) throws(MerinoError) -> Int {
     let handle = ObjectHandle(raw: raw)
+    // Before anything else is said of the object: nobody can be sure of its state any more.
+    try attempting("use the \(kind.name) 0x\(String(raw, radix: 16))") { () throws(EngineError) in
+      try engine.checkPeers()
+    }
     let isKnown = state.withLock { $0.known[handle.id] == raw }
     if handle.kind == kind && isKnown { return handle.id }
     guard handle.kind == kind, handle.id >= Self.reservedCount, handle.id < engine.configuration.lockCount

@@ -6,7 +6,7 @@ import Fabric
 /// allocation, no formatting library. The one thing that this library says on its own.
 public struct FatalReport {
   /// Bytes of the buffer that it is put together in.
-  @inlinable public static var byteCount: Int { 512 }
+  @inlinable public static var byteCount: Int { 1024 }
 
   @usableFromInline let buffer: UnsafeMutableRawPointer
   @usableFromInline var used: Int
@@ -54,7 +54,16 @@ public struct FatalReport {
   }
 
   @inlinable
-  mutating func append(_ failure: FabricFailure) {
+  mutating func append(_ text: UnsafeRawBufferPointer) {
+    guard let start = text.baseAddress else { return }
+    let count = min(text.count, Self.byteCount - used)
+    cplatform_copy(buffer + used, start, count)
+    used += count
+  }
+
+  /// `how`: of a lost node, the sentence about its end.
+  @inlinable
+  mutating func append(_ failure: FabricFailure, how: UnsafeRawBufferPointer) {
     switch failure.reason {
     case .peerLost:
       if failure.peer == FabricFailure.launcher {
@@ -64,6 +73,11 @@ public struct FatalReport {
       append(": node ")
       append(Int(failure.peer))
       append(" left the job before the end, and this page needs the others")
+      if !how.isEmpty {
+        append(": ")
+        // Without its full stop.
+        append(UnsafeRawBufferPointer(start: how.baseAddress, count: how.count - 1))
+      }
     case .completionError:
       append(": the fabric's operation to node ")
       append(Int(failure.peer))
@@ -80,6 +94,14 @@ public struct FatalReport {
       append(": registering memory with the device failed with errno ")
       append(Int(failure.status))
       append("; raise the limit of locked memory (ulimit -l)")
+    case .badWord:
+      append(": ")
+      if let word = failure.word { append(word.words) }
+      append(" at node ")
+      append(Int(failure.peer))
+      append(" is ")
+      append(hexadecimal: UInt(failure.value))
+      append(", which no node can have written there: its memory was overwritten")
     }
   }
 
@@ -92,7 +114,8 @@ public struct FatalReport {
   /// Says why a fault could not be served, and ends the process.
   @inlinable
   public static func end(
-    _ buffer: UnsafeMutableRawPointer, node: Int, globalOffset: Int, access: Access, _ error: EngineError
+    _ buffer: UnsafeMutableRawPointer, node: Int, globalOffset: Int, access: Access, _ error: EngineError,
+    how: UnsafeRawBufferPointer
   ) -> Never {
     var report = FatalReport(buffer)
     report.append("merino: node ")
@@ -102,7 +125,7 @@ public struct FatalReport {
         ? " could not write the page at global address " : " could not read the page at global address ")
     report.append(hexadecimal: UInt(bitPattern: globalOffset))
     if case .fabric(let failure) = error {
-      report.append(failure)
+      report.append(failure, how: how)
     } else {
       report.append(": the protocol is in an impossible state")
     }

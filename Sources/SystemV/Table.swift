@@ -44,15 +44,38 @@ final class Table: Sendable {
   func withLock<R>(_ body: () throws(SystemVError) -> R) throws(SystemVError) -> R {
     try merino { () throws(MerinoError) in try lock.acquire() }
     let outcome: Result<R, SystemVError>
-    do throws(SystemVError) { outcome = .success(try body()) } catch { outcome = .failure(error) }
+    do throws(SystemVError) {
+      try check()
+      outcome = .success(try body())
+    } catch {
+      outcome = .failure(error)
+    }
     try merino { () throws(MerinoError) in try lock.release() }
     return try outcome.get()
   }
 
   /// How many entries there ever were.
   var count: Int {
-    get { Int(header[0]) }
+    // Checked under the lock (`check`).
+    get { Int(truncatingIfNeeded: header[0]) }
     set { header[0] = UInt64(newValue) }
+  }
+
+  /// The table is shared memory, which anything on any node can overwrite: numbers that become sizes and places here
+  /// are looked at before they are used. Under the lock.
+  private func check() throws(SystemVError) {
+    guard header[0] <= UInt64(Self.capacity) else { throw corrupt("number of identifiers", header[0]) }
+    let limit = UInt64(cluster.capacityByteCount)
+    for index in 0..<count {
+      if let bad = self[index].badWord(byteLimit: limit) { throw corrupt("entry \(index)", bad) }
+    }
+  }
+
+  private func corrupt(_ what: String, _ value: UInt64) -> SystemVError {
+    SystemVError(
+      EIO,
+      "the job's table of System V shared memory is damaged: its \(what) says 0x\(String(value, radix: 16)); a node has "
+        + "overwritten the segment \"\(Self.name)\". End the job.")
   }
 
   /// A number that no segment had.

@@ -12,6 +12,10 @@
  * merino_handle_fault. A child made by fork() is no part of the job: its calls give MERINO_EFORKED, and shared memory is
  * not there; touching it says so on standard error and is then a SIGSEGV like any other. The parent goes on.
  *
+ * **A lost node.** When a node has died, every function that orders memory or reaches another node fails with
+ * MERINO_EPEER, at once or woken from its wait; the sentence names the node and, where it is known, how it ended.
+ * docs/after-a-loss.md lists all functions.
+ *
  * **Collective functions** say so: every node calls them, with matching arguments, once each and in the
  * same order on all nodes. All other functions concern the calling node alone.
  *
@@ -99,7 +103,7 @@ extern "C" {
 #define MERINO_ENOTSUP (-19)
 /** A system call failed; the sentence has its name and the system's reason. */
 #define MERINO_ESYSTEM (-20)
-/** The fabric reported an operation that failed. */
+/** The fabric reported an operation that failed, or the memory of a node says what none can have written. */
 #define MERINO_EFABRIC (-21)
 /** This process is a child made by fork() of a node; it is not part of the job. */
 #define MERINO_EFORKED (-22)
@@ -347,7 +351,7 @@ int merino_segment_open(const char *name, merino_segment_t *segment);
  *   is a segmentation fault, as for mmap.
  * @param view receives the address of the view's first byte.
  * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_EHANDLE; MERINO_EADDRINUSE where something lies there,
- *   another view included; MERINO_ELIMIT; MERINO_ENOMEM; MERINO_ENOTINIT.
+ *   another view included; MERINO_ELIMIT; MERINO_ENOMEM; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_segment_attach(merino_segment_t segment, void *where, int protection, void **view);
 
@@ -355,7 +359,7 @@ int merino_segment_attach(merino_segment_t segment, void *where, int protection,
  * Unmaps a view. What was written through it stays in the segment. No thread may use the view any more.
  * @param view as merino_segment_attach gave it.
  * @return MERINO_SUCCESS; MERINO_EFAULT where no view begins there (also at a second detach);
- *   MERINO_EBUSY while a range of it is pinned; MERINO_ENOTINIT.
+ *   MERINO_EBUSY while a range of it is pinned; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_segment_detach(void *view);
 
@@ -370,7 +374,7 @@ int merino_segment_destroy(merino_segment_t segment);
 /**
  * Describes a segment.
  * @param info initialised by MERINO_SEGMENT_INFO_INIT; filled as far as its `size` goes.
- * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_EHANDLE; MERINO_ENOTINIT.
+ * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_EHANDLE; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_segment_info(merino_segment_t segment, merino_segment_info_t *info);
 
@@ -382,8 +386,8 @@ int merino_segment_info(merino_segment_t segment, merino_segment_info_t *info);
  * Allocates a block of shared memory: the address means the same on every node, and any node may free it.
  * The contents are undefined. Freeing a block happens before its bytes are allocated again. Passing the
  * pointer to another node is up to the program, like any other shared value.
- * @return the block, aligned for every type; NULL with errno (ENOMEM, EINVAL) and merino_last_error.
- *   For 0 bytes a pointer that can only be freed.
+ * @return the block, aligned for every type; NULL with errno (ENOMEM, EINVAL, or EHOSTDOWN where a node is
+ *   lost) and merino_last_error. For 0 bytes a pointer that can only be freed.
  */
 void *merino_malloc(size_t bytes);
 
@@ -443,20 +447,20 @@ typedef uint64_t merino_lock_t;
 /**
  * Makes a lock, free. Local: no other node takes part. The others get the handle through shared memory.
  * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_ELIMIT where all locks of the job are in use;
- *   MERINO_ENOTINIT.
+ *   MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_lock_create(merino_lock_t *lock);
 
 /**
  * Makes the lock of this name, or finds it where a node has made it before: all nodes that ask get the same.
  * @param name 1...MERINO_NAME_MAX bytes of UTF-8, apart from the names of segments.
- * @return as merino_lock_create; MERINO_EPEER.
+ * @return as merino_lock_create.
  */
 int merino_lock_create_named(const char *name, merino_lock_t *lock);
 
 /**
  * Removes a lock, which nobody may hold, wait for, or use any more. A name is free at once.
- * @return MERINO_SUCCESS; MERINO_EHANDLE; MERINO_EBUSY where it is held; MERINO_ENOTINIT.
+ * @return MERINO_SUCCESS; MERINO_EHANDLE; MERINO_EBUSY where it is held; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_lock_destroy(merino_lock_t lock);
 
@@ -495,13 +499,13 @@ typedef uint64_t merino_rwlock_t;
 
 /**
  * Makes a reader-writer lock, free. Local.
- * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_ELIMIT; MERINO_ENOTINIT.
+ * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_ELIMIT; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_rwlock_create(merino_rwlock_t *lock);
 
 /**
  * Removes a reader-writer lock, which nobody may hold, wait for, or use any more.
- * @return MERINO_SUCCESS; MERINO_EHANDLE; MERINO_EBUSY where it is held; MERINO_ENOTINIT.
+ * @return MERINO_SUCCESS; MERINO_EHANDLE; MERINO_EBUSY where it is held; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_rwlock_destroy(merino_rwlock_t lock);
 
@@ -536,13 +540,13 @@ typedef uint64_t merino_event_t;
 
 /**
  * Makes an event, clear. Local.
- * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_ELIMIT; MERINO_ENOTINIT.
+ * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_ELIMIT; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_event_create(merino_event_t *event);
 
 /**
  * Removes an event, which nobody may wait for or use any more.
- * @return MERINO_SUCCESS; MERINO_EHANDLE; MERINO_ENOTINIT.
+ * @return MERINO_SUCCESS; MERINO_EHANDLE; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_event_destroy(merino_event_t event);
 
@@ -569,13 +573,13 @@ typedef uint64_t merino_cond_t;
 
 /**
  * Makes a condition variable. Local.
- * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_ELIMIT; MERINO_ENOTINIT.
+ * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_ELIMIT; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_cond_create(merino_cond_t *condition);
 
 /**
  * Removes a condition variable, which nobody may wait for or use any more.
- * @return MERINO_SUCCESS; MERINO_EHANDLE; MERINO_ENOTINIT.
+ * @return MERINO_SUCCESS; MERINO_EHANDLE; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_cond_destroy(merino_cond_t condition);
 
@@ -622,13 +626,13 @@ typedef uint64_t merino_barrier_t;
 /**
  * Makes a barrier. Local.
  * @param participants how many threads it waits for each time, at least 1.
- * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_ELIMIT; MERINO_ENOTINIT.
+ * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_ELIMIT; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_barrier_create(uint32_t participants, merino_barrier_t *barrier);
 
 /**
  * Removes a barrier, in which nobody may wait any more.
- * @return MERINO_SUCCESS; MERINO_EHANDLE; MERINO_EBUSY where threads wait in it; MERINO_ENOTINIT.
+ * @return MERINO_SUCCESS; MERINO_EHANDLE; MERINO_EBUSY where threads wait in it; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_barrier_destroy(merino_barrier_t barrier);
 
@@ -897,9 +901,9 @@ typedef struct merino_stats {
 
 /**
  * Reads the counters. Exact for what happened before the call. The two amounts in use are asked from where
- * they are kept, a round trip each.
+ * they are kept, a round trip each; when a node is lost they are 0.
  * @param stats initialised by MERINO_STATS_INIT; filled as far as its `size` goes.
- * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_ENOTINIT; MERINO_EPEER.
+ * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_ENOTINIT.
  */
 int merino_stats(merino_stats_t *stats);
 
