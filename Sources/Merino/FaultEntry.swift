@@ -21,8 +21,7 @@ struct NodeFaultService: FaultService {
         page: globalOffset >> engine.configuration.pageShift, access: access, view: view)
     } catch {
       FatalReport.end(
-        report, node: engine.node, globalOffset: globalOffset, access: access, error,
-        how: loss.how)
+        report, node: engine.node, globalOffset: globalOffset, access: access, error, loss)
     }
     let code = engine.protection.failureCode
     if code != 0 { FatalReport.end(report, node: engine.node, globalOffset: globalOffset, errno: code) }

@@ -16,7 +16,8 @@ enum Loss {
       default: "a node left the job before the end"
       }
     guard let record = record.withLock({ $0 }), record.word.load() == UInt64(peer) &+ 1 else { return who }
-    let how = String(decoding: record.how, as: UTF8.self)
+    let bytes = UnsafeRawBufferPointer(start: record.how, count: record.howByteCount)
+    let how = String(decoding: bytes, as: UTF8.self)
     return how.isEmpty ? who : "\(who): \(how.hasSuffix(".") ? String(how.dropLast()) : how)"
   }
 }

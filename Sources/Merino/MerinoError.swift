@@ -123,7 +123,7 @@ extension MerinoError {
     case .badWord:
       self.init(
         .fabric,
-        "could not \(attempt): \(failure.word.map { "\($0.words)" } ?? "a word") at node \(failure.peer) is "
+        "could not \(attempt): \(failure.badWordWords) at node \(failure.peer) is "
           + "0x\(String(failure.value, radix: 16)), which no node can have written there: its memory was overwritten, "
           + "or it runs another version of Merino. End the job.")
     case .registrationFailed:

@@ -1,6 +1,7 @@
 import CPlatform
 import Coherence
 import Fabric
+import Platform
 
 /// The sentence of a page fault that cannot be served, put together and written in the signal handler: no
 /// allocation, no formatting library. The one thing that this library says on its own.
@@ -54,16 +55,15 @@ public struct FatalReport {
   }
 
   @inlinable
-  mutating func append(_ text: UnsafeRawBufferPointer) {
-    guard let start = text.baseAddress else { return }
-    let count = min(text.count, Self.byteCount - used)
-    cplatform_copy(buffer + used, start, count)
+  mutating func append(_ text: UnsafeRawPointer, _ byteCount: Int) {
+    let count = min(byteCount, Self.byteCount - used)
+    cplatform_copy(buffer + used, text, count)
     used += count
   }
 
-  /// `how`: of a lost node, the sentence about its end.
+  /// `loss`: of a lost node, the sentence about its end.
   @inlinable
-  mutating func append(_ failure: FabricFailure, how: UnsafeRawBufferPointer) {
+  mutating func append(_ failure: FabricFailure, _ loss: LossRecord) {
     switch failure.reason {
     case .peerLost:
       if failure.peer == FabricFailure.launcher {
@@ -73,10 +73,11 @@ public struct FatalReport {
       append(": node ")
       append(Int(failure.peer))
       append(" left the job before the end, and this page needs the others")
-      if !how.isEmpty {
+      let byteCount = loss.howByteCount
+      if byteCount > 0 {
         append(": ")
         // Without its full stop.
-        append(UnsafeRawBufferPointer(start: how.baseAddress, count: how.count - 1))
+        append(loss.how, byteCount - 1)
       }
     case .completionError:
       append(": the fabric's operation to node ")
@@ -96,7 +97,7 @@ public struct FatalReport {
       append("; raise the limit of locked memory (ulimit -l)")
     case .badWord:
       append(": ")
-      if let word = failure.word { append(word.words) }
+      append(failure.badWordWords)
       append(" at node ")
       append(Int(failure.peer))
       append(" is ")
@@ -115,7 +116,7 @@ public struct FatalReport {
   @inlinable
   public static func end(
     _ buffer: UnsafeMutableRawPointer, node: Int, globalOffset: Int, access: Access, _ error: EngineError,
-    how: UnsafeRawBufferPointer
+    _ loss: LossRecord
   ) -> Never {
     var report = FatalReport(buffer)
     report.append("merino: node ")
@@ -125,7 +126,7 @@ public struct FatalReport {
         ? " could not write the page at global address " : " could not read the page at global address ")
     report.append(hexadecimal: UInt(bitPattern: globalOffset))
     if case .fabric(let failure) = error {
-      report.append(failure, how: how)
+      report.append(failure, loss)
     } else {
       report.append(": the protocol is in an impossible state")
     }

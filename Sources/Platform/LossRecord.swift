@@ -31,17 +31,19 @@ public struct LossRecord: BitwiseCopyable, @unchecked Sendable {
     }
     let count = min(how.count, Self.byteCount - Self.textOffset)
     if let text = how.baseAddress { cplatform_copy(base + Self.textOffset, text, count) }
-    (base + Self.lengthOffset).storeBytes(of: UInt64(count), as: UInt64.self)
+    AtomicWord(base + Self.lengthOffset).storeRelaxed(UInt64(count))
     // Release: pairs with the load of whoever reads the sentence.
     word.store(UInt64(lost + 1))
   }
 
-  /// How the lost one ended, in UTF-8; empty where it is not known, or nobody is lost.
+  /// How the lost one ended, in UTF-8. A pointer and a count, for signal handlers: a debug build calls the runtime for a
+  /// buffer pointer's members.
+  @inlinable public var how: UnsafeRawPointer { UnsafeRawPointer(base + Self.textOffset) }
+
+  /// Bytes of `how`; 0 where it is not known, or nobody is lost.
   @inlinable
-  public var how: UnsafeRawBufferPointer {
+  public var howByteCount: Int {
     // Acquire: pairs with `note`. Nothing of it changes any more.
-    guard word.load() != 0 else { return UnsafeRawBufferPointer(start: nil, count: 0) }
-    let count = Int((base + Self.lengthOffset).load(as: UInt64.self))
-    return UnsafeRawBufferPointer(start: base + Self.textOffset, count: count)
+    word.load() == 0 ? 0 : Int(truncatingIfNeeded: AtomicWord(base + Self.lengthOffset).loadRelaxed())
   }
 }

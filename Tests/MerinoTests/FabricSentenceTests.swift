@@ -18,7 +18,12 @@ import VerbsFabric
     let buffer = UnsafeMutableRawPointer.allocate(byteCount: FatalReport.byteCount, alignment: 8)
     defer { buffer.deallocate() }
     var report = FatalReport(buffer)
-    Array(how.utf8).withUnsafeBytes { report.append(failure, how: $0) }
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: LossRecord.byteCount, alignment: 64)
+    defer { memory.deallocate() }
+    memory.initializeMemory(as: UInt8.self, repeating: 0, count: LossRecord.byteCount)
+    let loss = LossRecord(memory)
+    Array(how.utf8).withUnsafeBytes { loss.note(lost: 3, how: $0) }
+    report.append(failure, loss)
     return String(decoding: UnsafeRawBufferPointer(start: buffer, count: report.used), as: UTF8.self)
   }
 
