@@ -90,6 +90,9 @@ public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
     fabric.controlMemory(of: peer).advanced(by: offset)
   }
 
+  /// Whether a node has left the job early: a load.
+  @inlinable public var hasLostPeer: Bool { execution.lostPeer >= 0 }
+
   /// Throws where a node has left the job early. On entry of whatever orders memory or reaches another node, and in
   /// every wait: the fabric may let operations on a dead node's memory succeed for ever.
   @inlinable

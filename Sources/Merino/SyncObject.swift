@@ -98,8 +98,10 @@ final class ObjectTable: Sendable {
   func resolve(_ raw: UInt64, as kind: ObjectKind) throws(MerinoError) -> Int {
     let handle = ObjectHandle(raw: raw)
     // Before anything else is said of the object: nobody can be sure of its state any more.
-    try attempting("use the \(kind.name) 0x\(String(raw, radix: 16))") { () throws(EngineError) in
-      try engine.checkPeers()
+    if engine.hasLostPeer {
+      try attempting("use the \(kind.name) 0x\(String(raw, radix: 16))") { () throws(EngineError) in
+        try engine.checkPeers()
+      }
     }
     let isKnown = state.withLock { $0.known[handle.id] == raw }
     if handle.kind == kind && isKnown { return handle.id }
