@@ -139,7 +139,7 @@ let package = Package(
     .testTarget(name: "PlatformTests", dependencies: ["Platform", "Fabric", "HostFabric"]),
     .testTarget(
       name: "CoherenceTests",
-      dependencies: ["Coherence", "Fabric", "Platform", "SimulatedFabric", "Simulation"],
+      dependencies: ["Coherence", "Fabric", "HostFabric", "Platform", "SimulatedFabric", "Simulation"],
       swiftSettings: onCoroutines),
     .target(name: "CFaultProbe", path: "Tests/CFaultProbe"),
     .executableTarget(
@@ -158,7 +158,8 @@ let package = Package(
     .executableTarget(
       name: "MerinoStress", dependencies: ["Merino", "Platform", argumentParser], path: "Tests/Stress"),
     .executableTarget(name: "ApiProbe", dependencies: ["Merino"], path: "Tests/ApiProbe"),
-    .testTarget(name: "MerinoTests", dependencies: ["ApiProbe", "Fabric", "Merino", "Node", "VerbsFabric"]),
+    .testTarget(
+      name: "MerinoTests", dependencies: ["ApiProbe", "Fabric", "Merino", "Node", "Platform", "VerbsFabric"]),
     .target(name: "CFakeProvider", path: "Tests/CFakeProvider"),
     .target(name: "VerbsHotPath", dependencies: ["Verbs"], path: "Tests/VerbsHotPath"),
     .testTarget(name: "VerbsTests", dependencies: ["CFakeProvider", "Verbs", "VerbsHotPath"]),

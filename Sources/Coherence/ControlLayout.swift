@@ -2,7 +2,7 @@
 /// owner's base address name a word of any node.
 @frozen
 public struct ControlLayout: BitwiseCopyable, Sendable {
-  /// Position up to which the interval log is written; the next word is its floor.
+  /// Position up to which the interval log is written; the next word is its floor. Peers READ both at once.
   public let logHead: Int
   public let logFloor: Int
   /// Node 0's count of freed ranges; the ring follows at `retireRing`.

@@ -92,7 +92,9 @@ public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
 
   /// Throws where the job is over for this node: another one is lost, or an operation has failed. A connection that failed
   /// once does so for ever, and what the operation was to bring about has not happened: the successor of a lock was not
-  /// told, or a notice not placed. So every thread's waits end, with what the first one was told.
+  /// told, or a notice not placed. So every thread's waits end, with what the first one was told. Called in every wait, and on
+  /// entry of whatever orders memory or reaches another node: the fabric may let operations on a dead node's memory succeed
+  /// for ever.
   @inlinable @inline(__always)
   public func checkPeers() throws(EngineError) {
     let lost = execution.lostPeer
@@ -114,7 +116,7 @@ public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
   }
 
   /// Whether the job is over for this node: see `checkPeers`.
-  public var isOver: Bool { execution.lostPeer >= 0 || local.failed.load() != 0 }
+  @inlinable public var isOver: Bool { execution.lostPeer >= 0 || local.failed.load() != 0 }
 
   /// Waits for all operations of `flight`.
   @inlinable

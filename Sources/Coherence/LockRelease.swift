@@ -89,6 +89,7 @@ extension Engine {
 
   @inlinable
   func grantWithSignalsBlocked(_ name: UInt64) throws(EngineError) {
+    try check(name: name, as: .successor, at: node)
     let w = takeWorkspace()
     defer { giveBack(w) }
     storeClock(w.clock)

@@ -65,8 +65,9 @@ extension Engine {
         try tryAcquireLock(id)
         return
       } catch .busy {
-        if execution.nowNanoseconds() - start >= limit { throw .busy }
-        execution.pause(&backoff)
+        let passed = execution.nowNanoseconds() &- start
+        if passed >= limit { throw .busy }
+        pause(&backoff, beforeLimit: limit - passed)
       } catch {
         throw error
       }
@@ -151,6 +152,7 @@ extension Engine {
       try checkPeers()
       execution.pause(&backoff)
     }
+    try checkGrant(granted.load())
     return true
   }
 
@@ -182,6 +184,7 @@ extension Engine {
       try wait(w.flight)
       let before = w.resultValue(0)
       if before == expected { break }
+      if before != 0 { try check(name: before, as: .lockTail, at: record.node) }
       if !waiting { return nil }
       expected = before
     }

@@ -12,6 +12,7 @@ extension Engine {
   /// pages may be used again once `isReusable`. `nil` where the ring is full until the next barriers.
   @inlinable
   public func retire(_ range: Range<Int>) throws(EngineError) -> UInt64? {
+    try checkPeers()
     let saved = execution.enterCritical()
     defer { execution.leaveCritical(saved) }
     let w = takeWorkspace()
@@ -21,6 +22,7 @@ extension Engine {
     fabric.submit(batch, w.flight)
     try wait(w.flight)
     let position = w.resultValue(0)
+    try checkFreed(position, since: local.retireReusable.load(), rounds: 2)
     if position - local.retireReusable.load() >= UInt64(ControlLayout.retireEntryCount) { return nil }
     let slot = Int(position) % ControlLayout.retireEntryCount
     w.result(1).storeBytes(of: UInt64(range.lowerBound) << 28 | UInt64(range.count), as: UInt64.self)
@@ -43,12 +45,14 @@ extension Engine {
   @inlinable
   func reset(upTo head: UInt64) throws(EngineError) {
     let done = local.retireApplied.load()
+    try checkFreed(head, since: done)
     // What was forgotten in earlier barriers has been forgotten by all: they are in this one.
     local.retireReusable.store(done)
     if head == done { return }
     for position in done..<head {
       let packed = try readRetired(position)
       let first = Int(packed >> 28)
+      try checkFreed(page: first, count: Int(packed & 0xFFF_FFFF), raw: packed)
       if !isOn(.freeWithoutReset) { forget(first..<first + Int(packed & 0xFFF_FFFF)) }
     }
     local.retireApplied.store(head)

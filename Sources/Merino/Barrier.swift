@@ -22,6 +22,7 @@ public struct Barrier: Sendable, Equatable {
       var monitor = Monitor(runtime.engine, id, handle: handle)
       // Taking the lock orders this thread after all who arrived before.
       try monitor.enter()
+      try monitor.check(Self.arrived, monitor.words[Self.arrived] < monitor.words[Self.participants])
       monitor.words[Self.arrived] += 1
       if monitor.words[Self.arrived] == monitor.words[Self.participants] {
         monitor.words[Self.arrived] = 0

@@ -116,7 +116,7 @@ final class GlobalHeap: Sendable {
       throw refusal
     }
     // Also where the node's cache has a block: who could tell another node of it?
-    try attempting(attempt) { () throws(EngineError) in try engine.checkPeers() }
+    if engine.isOver { try attempting(attempt) { () throws(EngineError) in try engine.checkPeers() } }
     if let block = try withCache(
       attempt,
       { cache throws(HeapError) in
@@ -157,7 +157,7 @@ final class GlobalHeap: Sendable {
 
   func free(_ block: UnsafeMutableRawPointer) throws(MerinoError) {
     let attempt = "free 0x\(String(UInt(bitPattern: block), radix: 16))"
-    try attempting(attempt) { () throws(EngineError) in try engine.checkPeers() }
+    if engine.isOver { try attempting(attempt) { () throws(EngineError) in try engine.checkPeers() } }
     if try withCache(attempt, { cache throws(HeapError) in try cache.free(block) }) { return }
     try withGlobalLock(attempt) { () throws(HeapError) in
       try local.withLock { local throws(HeapError) in try local.cache?.freeFlushing(block) }

@@ -64,13 +64,15 @@ package struct PendingWait: BitwiseCopyable, Sendable {
     var backoff = backoff
     let (granted, isOver) = try Self.waiting(isForCondition) { engine throws(EngineError) in
       do throws(EngineError) {
-        if try engine.pollGrant(slot, &backoff) { return (true, true) }
+        let remaining = limit.map { $0 - min($0, engine.execution.nowNanoseconds() &- start) }
+        if remaining == 0 { return (engine.isGranted(slot), true) }
+        if try engine.pollGrant(slot, &backoff, beforeLimit: remaining) { return (true, true) }
+        return (false, false)
       } catch {
         // The job is over: nobody grants any more, and the slot stays as it is.
         engine.endWait()
         throw error
       }
-      return (false, limit.map { engine.execution.nowNanoseconds() - start >= $0 } ?? false)
     }
     self.backoff = backoff
     isGranted = granted

@@ -37,6 +37,8 @@ public struct ReadWriteLock: Sendable, Equatable {
     try attempting(what) { () throws(EngineError) in
       var monitor = Monitor(runtime.engine, id, handle: handle)
       try monitor.enter()
+      try monitor.check(Self.readers, monitor.words[Self.readers] <= UInt64(UInt32.max))
+      try monitor.check(Self.writers, monitor.words[Self.writers] <= 1)
       let isFree = monitor.words[Self.writers] == 0 && !monitor.hasWaiters
       if isFree && (mode == Self.reading || monitor.words[Self.readers] == 0) {
         monitor.words[mode == Self.reading ? Self.readers : Self.writers] += 1
@@ -65,7 +67,9 @@ public struct ReadWriteLock: Sendable, Equatable {
     try attempting("release a reader-writer lock") { () throws(EngineError) in
       var monitor = Monitor(runtime.engine, id, handle: handle)
       try monitor.enter()
-      monitor.words[mode == Self.reading ? Self.readers : Self.writers] -= 1
+      let holders = mode == Self.reading ? Self.readers : Self.writers
+      try monitor.check(holders, (1...UInt64(UInt32.max)).contains(monitor.words[holders]))
+      monitor.words[holders] -= 1
       let granted = try Self.admit(&monitor)
       try monitor.grant(granted)
       try monitor.leave()

@@ -112,7 +112,9 @@ final class Runtime: Sendable {
     let report = place + MemoryLayout<NodeFaultService>.stride
     report.initializeMemory(as: UInt8.self, repeating: 0, count: NodeFaultService.reportByteCount)
     place.bindMemory(to: NodeFaultService.self, capacity: 1)
-      .initialize(to: NodeFaultService(engine: engine, translation: space.translation, report: report))
+      .initialize(
+        to: NodeFaultService(engine: engine, translation: space.translation, report: report, loss: job.loss))
+    Loss.record.withLock { $0 = job.loss }
     // Never freed: a handler may be looking at it until the process ends.
     faultServiceAddress = UInt(bitPattern: place)
     do throws(SystemError) {
@@ -181,6 +183,7 @@ final class Runtime: Sendable {
 
   func detach(_ address: UnsafeMutableRawPointer) throws(MerinoError) {
     let key = UInt(bitPattern: address)
+    try attempting("detach 0x\(String(key, radix: 16))") { () throws(EngineError) in try engine.checkPeers() }
     let found = views.withLock { $0[key] }
     guard let found else {
       throw MerinoError(

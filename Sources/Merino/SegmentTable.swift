@@ -11,7 +11,7 @@ final class SegmentTable: Sendable {
   /// The lock that guards the table.
   static let lockID = 0
 
-  private let engine: NodeEngine
+  let engine: NodeEngine
   private let offset: Int
   private let objects: ObjectTable
 
@@ -25,10 +25,11 @@ final class SegmentTable: Sendable {
 
   /// The entries in use, at their indices. The first word of the table says how many there ever were.
   private func load() throws(EngineError) -> [SegmentEntry] {
-    let used = try engine.readControl(0, offset, count: 1)[0]
+    let used = try checkedCount(try engine.readControl(0, offset, count: 1)[0])
     if used == 0 { return [] }
-    let words = try engine.readControl(0, offset + 64, count: Int(used) * 16)
-    return (0..<Int(used)).map { SegmentEntry(words: words[$0 * 16..<$0 * 16 + 16]) }
+    let words = try engine.readControl(0, offset + 64, count: used * 16)
+    try check(entries: words)
+    return (0..<used).map { SegmentEntry(words: words[$0 * 16..<$0 * 16 + 16]) }
   }
 
   private func store(_ entry: SegmentEntry, at index: Int) throws(EngineError) {

@@ -98,13 +98,13 @@ final class ObjectTable: Sendable {
   /// A handle that another node destroys later may go unnoticed here.
   func resolve(_ raw: UInt64, as kind: ObjectKind) throws(MerinoError) -> Int {
     let handle = ObjectHandle(raw: raw)
-    let isKnown = state.withLock { $0.known[handle.id] == raw }
-    // Taking and releasing a lock begin with the same look; a second one would cost as much as all the rest here.
-    if handle.kind == kind && isKnown && kind == .lock { return handle.id }
     // Before anything else is said of the object: nobody can be sure of its state any more.
-    try attempting("use the \(kind.name) 0x\(String(raw, radix: 16))") { () throws(EngineError) in
-      try engine.checkPeers()
+    if engine.isOver {
+      try attempting("use the \(kind.name) 0x\(String(raw, radix: 16))") { () throws(EngineError) in
+        try engine.checkPeers()
+      }
     }
+    let isKnown = state.withLock { $0.known[handle.id] == raw }
     if handle.kind == kind && isKnown { return handle.id }
     guard handle.kind == kind, handle.id >= Self.reservedCount, handle.id < engine.configuration.lockCount
     else { throw Self.invalid(raw, kind) }

@@ -118,8 +118,18 @@ public func mrn_stats(_ stats: UnsafeMutablePointer<merino_stats_t>?) -> Int32 {
     filled.barriers = s.barriers
     filled.twins = s.twins
     filled.atomics = s.atomics
-    filled.heap_bytes_in_use = UInt64(try cluster.heapBytesInUse())
-    filled.segment_bytes_in_use = UInt64(try cluster.segmentBytesInUse())
+    filled.heap_bytes_in_use = try amount { () throws(MerinoError) in try cluster.heapBytesInUse() }
+    filled.segment_bytes_in_use = try amount { () throws(MerinoError) in try cluster.segmentBytesInUse() }
     try fill(stats, filled, size: \.size, "merino_stats")
+  }
+}
+
+/// What is asked of other nodes: 0 where one is lost. This node's own counters are told all the same.
+private func amount(_ body: () throws(MerinoError) -> Int) throws(MerinoError) -> UInt64 {
+  do throws(MerinoError) {
+    return UInt64(try body())
+  } catch {
+    guard error.code == .peerLost else { throw error }
+    return 0
   }
 }

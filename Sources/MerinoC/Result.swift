@@ -32,7 +32,13 @@ func pointer(_ body: () throws(MerinoError) -> UnsafeMutableRawPointer?) -> Unsa
     return try body()
   } catch {
     _ = fail(error)
-    mrn_set_errno(error.code == .invalidArgument || error.code == .badAddress ? EINVAL : ENOMEM)
+    let number =
+      switch error.code {
+      case .invalidArgument, .badAddress: EINVAL
+      case .peerLost: EHOSTDOWN
+      default: ENOMEM
+      }
+    mrn_set_errno(number)
     return nil
   }
 }

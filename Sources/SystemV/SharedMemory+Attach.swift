@@ -134,7 +134,7 @@ extension SharedMemory {
   /// One attachment less. Under the table's lock.
   func countOut(_ index: Int) {
     let entry = table[index]
-    entry.attachCount -= 1
+    if entry.attachCount > 0 { entry.attachCount -= 1 }
     if entry.attachCount == 0 && entry.state == .removed { becomeSpare(entry) }
   }
 

@@ -42,7 +42,8 @@ final class Table: Sendable {
   func withLock<R>(_ body: () throws(SystemVError) -> R) throws(SystemVError) -> R {
     do {
       return try LibraryLock.systemV.withLock("look into the table of System V's shared memory") {
-        try body()
+        try check()
+        return try body()
       }
     } catch let error as SystemVError {
       throw error
@@ -55,8 +56,26 @@ final class Table: Sendable {
 
   /// How many entries there ever were.
   var count: Int {
-    get { Int(header[0]) }
+    // Checked under the lock (`check`).
+    get { Int(truncatingIfNeeded: header[0]) }
     set { header[0] = UInt64(newValue) }
+  }
+
+  /// The table is shared memory, which anything on any node can overwrite: numbers that become sizes and places here
+  /// are looked at before they are used. Under the lock.
+  private func check() throws(SystemVError) {
+    guard header[0] <= UInt64(Self.capacity) else { throw corrupt("number of identifiers", header[0]) }
+    let limit = UInt64(cluster.capacityByteCount)
+    for index in 0..<count {
+      if let bad = self[index].badWord(byteLimit: limit) { throw corrupt("entry \(index)", bad) }
+    }
+  }
+
+  private func corrupt(_ what: String, _ value: UInt64) -> SystemVError {
+    SystemVError(
+      EIO,
+      "the job's table of System V shared memory is damaged: its \(what) says 0x\(String(value, radix: 16)); a node has "
+        + "overwritten the segment \"\(Self.name)\". End the job.")
   }
 
   /// A number that no segment had.

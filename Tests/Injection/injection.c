@@ -288,8 +288,6 @@ static void locals(const struct entry *entry, int kind) {
 
 enum { DONE = 77 };
 
-static int fabric_code(int result) { return result == 0 || result == MERINO_EFABRIC; }
-
 // Pointers and System V have no codes: the sentence says it.
 static int says_fabric(const struct entry *entry, int result) {
   int has_code = strncmp(entry->name, "merino_shm", 10) != 0 && strstr(entry->name, "alloc") == NULL && strcmp(entry->name, "merino_free") != 0;
@@ -323,19 +321,19 @@ static int fabric_child(const struct entry *entry, int nth) {
   if (result == 0 || !says_fabric(entry, result)) return complain(entry, nth, "the call says", result);
   // From here on this node's job is over, and all calls say the same. None hangs, and none says something else.
   result = entry->call();
-  if (result != 0 && !says_fabric(entry, result)) return complain(entry, nth, "the second call says", result);
+  if (!says_fabric(entry, result)) return complain(entry, nth, "the second call says", result);
   result = merino_lock_acquire(fresh);
-  if (!fabric_code(result)) return complain(entry, nth, "taking a lock says", result);
+  if (result != MERINO_EFABRIC) return complain(entry, nth, "taking a lock says", result);
   result = merino_lock_release(held);
-  if (!fabric_code(result)) return complain(entry, nth, "giving a lock back says", result);
-  if (result != 0 && (result = merino_lock_release(held)) != MERINO_EFABRIC)
-    return complain(entry, nth, "giving it back again says", result);
+  if (result != MERINO_EFABRIC) return complain(entry, nth, "giving a lock back says", result);
+  result = merino_lock_release(held);
+  if (result != MERINO_EFABRIC) return complain(entry, nth, "giving it back again says", result);
   result = merino_event_wait(set);
-  if (!fabric_code(result)) return complain(entry, nth, "waiting for an event says", result);
+  if (result != MERINO_EFABRIC) return complain(entry, nth, "waiting for an event says", result);
   result = merino_barrier();
-  if (!fabric_code(result)) return complain(entry, nth, "the barrier says", result);
+  if (result != MERINO_EFABRIC) return complain(entry, nth, "the barrier says", result);
   result = merino_finalize();
-  if (!fabric_code(result)) return complain(entry, nth, "leaving says", result);
+  if (result != MERINO_EFABRIC) return complain(entry, nth, "leaving says", result);
   result = merino_node();
   if (result != MERINO_ENOTINIT) return complain(entry, nth, "and after it", result);
   return 0;

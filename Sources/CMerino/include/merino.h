@@ -23,6 +23,10 @@
  * right behind the call, which is then complete: a lock may be held, and a block allocated. Threads may be cancelled in
  * page faults: in them the deferred type does not act, the asynchronous one acts behind them.
  *
+ * **A lost node.** When a node has died, every function that orders memory or reaches another node fails with
+ * MERINO_EPEER, at once or woken from its wait; the sentence names the node and, where it is known, how it ended.
+ * docs/after-a-loss.md lists all functions.
+ *
  * **Collective functions** say so: every node calls them, with matching arguments, once each and in the
  * same order on all nodes. All other functions concern the calling node alone.
  *
@@ -110,7 +114,8 @@ extern "C" {
 #define MERINO_ENOTSUP (-19)
 /** A system call failed; the sentence has its name and the system's reason. */
 #define MERINO_ESYSTEM (-20)
-/** The fabric reported an operation that failed. The job is over for this node: so do all its later calls that need others. */
+/** The fabric reported an operation that failed, or the memory of a node says what none can have written. The job is over
+ *  for this node: all its later calls that need others say the same after an operation that failed. */
 #define MERINO_EFABRIC (-21)
 /** This process is a child made by fork() of a node; it is not part of the job. */
 #define MERINO_EFORKED (-22)
@@ -358,7 +363,7 @@ int merino_segment_open(const char *name, merino_segment_t *segment);
  *   is a segmentation fault, as for mmap.
  * @param view receives the address of the view's first byte.
  * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_EHANDLE; MERINO_EADDRINUSE where something lies there,
- *   another view included; MERINO_ELIMIT; MERINO_ENOMEM; MERINO_ENOTINIT.
+ *   another view included; MERINO_ELIMIT; MERINO_ENOMEM; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_segment_attach(merino_segment_t segment, void *where, int protection, void **view);
 
@@ -381,7 +386,7 @@ int merino_segment_destroy(merino_segment_t segment);
 /**
  * Describes a segment.
  * @param info initialised by MERINO_SEGMENT_INFO_INIT; filled as far as its `size` goes.
- * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_EHANDLE; MERINO_ENOTINIT.
+ * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_EHANDLE; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_segment_info(merino_segment_t segment, merino_segment_info_t *info);
 
@@ -393,8 +398,8 @@ int merino_segment_info(merino_segment_t segment, merino_segment_info_t *info);
  * Allocates a block of shared memory: the address means the same on every node, and any node may free it.
  * The contents are undefined. Freeing a block happens before its bytes are allocated again. Passing the
  * pointer to another node is up to the program, like any other shared value.
- * @return the block, aligned for every type; NULL with errno (ENOMEM, EINVAL) and merino_last_error.
- *   For 0 bytes a pointer that can only be freed.
+ * @return the block, aligned for every type; NULL with errno (ENOMEM, EINVAL, or EHOSTDOWN where a node is
+ *   lost) and merino_last_error. For 0 bytes a pointer that can only be freed.
  */
 void *merino_malloc(size_t bytes);
 
@@ -454,20 +459,20 @@ typedef uint64_t merino_lock_t;
 /**
  * Makes a lock, free. Local: no other node takes part. The others get the handle through shared memory.
  * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_ELIMIT where all locks of the job are in use;
- *   MERINO_ENOTINIT.
+ *   MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_lock_create(merino_lock_t *lock);
 
 /**
  * Makes the lock of this name, or finds it where a node has made it before: all nodes that ask get the same.
  * @param name 1...MERINO_NAME_MAX bytes of UTF-8, apart from the names of segments.
- * @return as merino_lock_create; MERINO_EPEER.
+ * @return as merino_lock_create.
  */
 int merino_lock_create_named(const char *name, merino_lock_t *lock);
 
 /**
  * Removes a lock, which nobody may hold, wait for, or use any more. A name is free at once.
- * @return MERINO_SUCCESS; MERINO_EHANDLE; MERINO_EBUSY where it is held; MERINO_ENOTINIT.
+ * @return MERINO_SUCCESS; MERINO_EHANDLE; MERINO_EBUSY where it is held; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_lock_destroy(merino_lock_t lock);
 
@@ -508,13 +513,13 @@ typedef uint64_t merino_rwlock_t;
 
 /**
  * Makes a reader-writer lock, free. Local.
- * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_ELIMIT; MERINO_ENOTINIT.
+ * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_ELIMIT; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_rwlock_create(merino_rwlock_t *lock);
 
 /**
  * Removes a reader-writer lock, which nobody may hold, wait for, or use any more.
- * @return MERINO_SUCCESS; MERINO_EHANDLE; MERINO_EBUSY where it is held; MERINO_ENOTINIT.
+ * @return MERINO_SUCCESS; MERINO_EHANDLE; MERINO_EBUSY where it is held; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_rwlock_destroy(merino_rwlock_t lock);
 
@@ -550,13 +555,13 @@ typedef uint64_t merino_event_t;
 
 /**
  * Makes an event, clear. Local.
- * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_ELIMIT; MERINO_ENOTINIT.
+ * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_ELIMIT; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_event_create(merino_event_t *event);
 
 /**
  * Removes an event, which nobody may wait for or use any more.
- * @return MERINO_SUCCESS; MERINO_EHANDLE; MERINO_ENOTINIT.
+ * @return MERINO_SUCCESS; MERINO_EHANDLE; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_event_destroy(merino_event_t event);
 
@@ -584,13 +589,13 @@ typedef uint64_t merino_cond_t;
 
 /**
  * Makes a condition variable. Local.
- * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_ELIMIT; MERINO_ENOTINIT.
+ * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_ELIMIT; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_cond_create(merino_cond_t *condition);
 
 /**
  * Removes a condition variable, which nobody may wait for or use any more.
- * @return MERINO_SUCCESS; MERINO_EHANDLE; MERINO_ENOTINIT.
+ * @return MERINO_SUCCESS; MERINO_EHANDLE; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_cond_destroy(merino_cond_t condition);
 
@@ -640,13 +645,13 @@ typedef uint64_t merino_barrier_t;
 /**
  * Makes a barrier. Local.
  * @param participants how many threads it waits for each time, at least 1.
- * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_ELIMIT; MERINO_ENOTINIT.
+ * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_ELIMIT; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_barrier_create(uint32_t participants, merino_barrier_t *barrier);
 
 /**
  * Removes a barrier, in which nobody may wait any more.
- * @return MERINO_SUCCESS; MERINO_EHANDLE; MERINO_EBUSY where threads wait in it; MERINO_ENOTINIT.
+ * @return MERINO_SUCCESS; MERINO_EHANDLE; MERINO_EBUSY where threads wait in it; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_barrier_destroy(merino_barrier_t barrier);
 
@@ -916,9 +921,9 @@ typedef struct merino_stats {
 
 /**
  * Reads the counters. Exact for what happened before the call. The two amounts in use are asked from where
- * they are kept, a round trip each.
+ * they are kept, a round trip each; when a node is lost they are 0.
  * @param stats initialised by MERINO_STATS_INIT; filled as far as its `size` goes.
- * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_ENOTINIT; MERINO_EPEER.
+ * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_ENOTINIT.
  */
 int merino_stats(merino_stats_t *stats);
 
