@@ -65,7 +65,9 @@ import Testing
   }
 
   @Test(arguments: entries) func isToldOnEntry(_ entry: Entry) throws {
-    let engine = try pair().engines[0]
+    let pair = try pair()
+    defer { withExtendedLifetime(pair) {} }
+    let engine = pair.engines[0]
     for _ in 0..<2 {
       #expect(throws: EngineError.fabric(FabricFailure(reason: .peerLost, peer: 1))) { try entry.call(engine) }
     }
