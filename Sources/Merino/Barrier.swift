@@ -59,7 +59,7 @@ public struct Barrier: Sendable, Equatable {
 extension Cluster {
   /// Makes a barrier of `participants` threads, at least 1. Local: no other node takes part.
   ///
-  /// - Throws: `.invalidArgument`, `.limitReached`.
+  /// - Throws: `.invalidArgument`, `.limitReached`, `.peerLost`.
   public func makeBarrier(participants: Int) throws(MerinoError) -> Barrier {
     try Barrier.make(try runtime, participants: participants)
   }

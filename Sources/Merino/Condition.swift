@@ -85,7 +85,7 @@ public struct Condition: Sendable, Equatable {
 extension Cluster {
   /// Makes a condition variable. Local: no other node takes part.
   ///
-  /// - Throws: `.limitReached` where all locks of the job are in use.
+  /// - Throws: `.limitReached` where all locks of the job are in use, `.peerLost`.
   public func makeCondition() throws(MerinoError) -> Condition {
     Condition(handle: try runtime.objects.create(.condition).raw)
   }

@@ -78,7 +78,7 @@ public struct Event: Sendable, Equatable {
 extension Cluster {
   /// Makes an event, clear. Local: no other node takes part.
   ///
-  /// - Throws: `.limitReached` where all locks of the job are in use.
+  /// - Throws: `.limitReached` where all locks of the job are in use, `.peerLost`.
   public func makeEvent() throws(MerinoError) -> Event {
     Event(handle: try runtime.objects.create(.event).raw)
   }

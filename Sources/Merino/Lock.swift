@@ -78,7 +78,7 @@ public struct Lock: Sendable, Equatable {
 extension Cluster {
   /// Makes a lock, free. Local: no other node takes part.
   ///
-  /// - Throws: `.limitReached` where all locks of the job are in use.
+  /// - Throws: `.limitReached` where all locks of the job are in use, `.peerLost`.
   public func makeLock() throws(MerinoError) -> Lock {
     Lock(handle: try runtime.objects.create(.lock).raw)
   }

@@ -130,7 +130,7 @@ public struct ReadWriteLock: Sendable, Equatable {
 extension Cluster {
   /// Makes a reader-writer lock, free. Local: no other node takes part.
   ///
-  /// - Throws: `.limitReached` where all locks of the job are in use.
+  /// - Throws: `.limitReached` where all locks of the job are in use, `.peerLost`.
   public func makeReadWriteLock() throws(MerinoError) -> ReadWriteLock {
     ReadWriteLock(handle: try runtime.objects.create(.readWriteLock).raw)
   }

@@ -140,5 +140,24 @@ extension FakeFabric {
         #expect(ContinuousClock.now - start < .milliseconds(400))
       }
     }
+
+    /// The connection to this node itself lives on, and what is homed here could be reached for ever.
+    @Test func aLossIsToldAlsoOfWhatIsHomedHere() throws {
+      try withEngine { engine, lost in
+        #expect(read(engine, from: 0) == nil)
+        try engine.acquireLock(0)
+        lost.store(2)
+        let told = EngineError.fabric(FabricFailure(reason: .peerLost, peer: 1))
+        #expect(read(engine, from: 0) == told)
+        #expect(throws: told) { try engine.releaseLock(0) }
+        #expect(throws: told) { try engine.tryAcquireLock(2) }
+        #expect(throws: told) { try engine.acquireLock(2, withinNanoseconds: 60_000_000_000) }
+        #expect(throws: told) { try engine.release() }
+        #expect(throws: told) { try engine.acquireAll() }
+        #expect(throws: told) { _ = try engine.atomic(.load, at: 0) }
+        #expect(throws: told) { try engine.prefetch(0..<1, view: 0) }
+        #expect(throws: told) { try engine.pin(0..<1, to: .read, view: 0) }
+      }
+    }
   }
 }

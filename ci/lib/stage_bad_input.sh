@@ -86,6 +86,13 @@ bad_input_survivors() {
   output=$(timeout --kill-after=5 400 ci/check-survivors "$directory/survivors" "$programs_run" \
     Sources/CMerino/include/merino.h docs/after-a-loss.md 2>&1) || status=$?
   tally_output "survivors" "$status" "$output"
+  cp Sources/CMerino/include/merino.h "$directory/merino.h"
+  echo 'int merino_new(void);' >>"$directory/merino.h"
+  check_fails "a function in no list" "^< merino_new$" ci/check-survivors "$directory/survivors" "$programs_run" \
+    "$directory/merino.h" docs/after-a-loss.md lists
+  sed 's/^- `merino_unpin`/- `merino_pin`/' docs/after-a-loss.md >"$directory/lists.md"
+  check_fails "a function in two lists" "in two lists: merino_pin" ci/check-survivors "$directory/survivors" "$programs_run" \
+    Sources/CMerino/include/merino.h "$directory/lists.md" lists
 }
 
 # Words in nodes' memory that no node writes.
