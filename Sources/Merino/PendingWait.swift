@@ -105,23 +105,39 @@ package struct PendingWait: BitwiseCopyable, Sendable {
         engine.giveBackWaitSlot(slot)
         return
       }
-      if !wasWaiting {
-        var monitor = Monitor(engine, object, handle: handle)
-        try monitor.enter()
-        let next = try monitor.dequeue()
-        try monitor.grant(next == 0 ? [] : [next])
-        try monitor.leave()
-      }
+      if !wasWaiting { try passOn(engine) }
       try engine.acquireLock(lock, givingSlot: slot)
     }
   }
 
+  /// Enters the object's monitor; `nil` where the object has been removed, as it may be once nobody is in its queue.
+  private func enter(_ engine: NodeEngine) throws(EngineError) -> Monitor? {
+    var monitor = Monitor(engine, object, handle: handle)
+    do throws(EngineError) {
+      try monitor.enter()
+    } catch .invalidObject {
+      return nil
+    } catch {
+      throw error
+    }
+    return monitor
+  }
+
+  /// Lets the next one go, if there is one.
+  private func passOn(_ engine: NodeEngine) throws(EngineError) {
+    guard var monitor = try enter(engine) else { return }
+    let next = try monitor.dequeue()
+    try monitor.grant(next == 0 ? [] : [next])
+    try monitor.leave()
+  }
+
   /// Takes the thread out of the queue. False where it was not in it any more; the grant has come by then.
   private func leaveQueue(_ engine: NodeEngine) throws(EngineError) -> Bool {
-    var monitor = Monitor(engine, object, handle: handle)
-    try monitor.enter()
-    let wasWaiting = try monitor.remove(name)
-    try monitor.leave()
+    var wasWaiting = false
+    if var monitor = try enter(engine) {
+      wasWaiting = try monitor.remove(name)
+      try monitor.leave()
+    }
     // Taken out by somebody who grants: that is on the way, and the slot is written to until it is here.
     if !wasWaiting { _ = try engine.awaitGrant(slot, withinNanoseconds: nil) }
     return wasWaiting
