@@ -131,10 +131,17 @@ extension FakeFabric {
 
     /// What fails at this node has nothing to do with others: it is told at once.
     @Test func aFailureOfTheOwnDeviceDoesNotWait() throws {
+      let refused = EngineError.fabric(FabricFailure(reason: .completionError, peer: 1, status: -12))
       try withEngine { engine, _ in
         let start = ContinuousClock.now
         cfake_refuse_post_at(0)
-        #expect(read(engine) == .fabric(FabricFailure(reason: .completionError, peer: 1, status: -12)))
+        #expect(read(engine) == refused)
+        // The job is over for this node: what comes later is told the same, and is not tried.
+        #expect(read(engine, from: 0) == refused)
+        #expect(ContinuousClock.now - start < .milliseconds(400))
+      }
+      try withEngine { engine, _ in
+        let start = ContinuousClock.now
         cfake_complete_next_with(4)
         #expect(read(engine, from: 0) == .fabric(FabricFailure(reason: .completionError, peer: 0, status: 4)))
         #expect(ContinuousClock.now - start < .milliseconds(400))
