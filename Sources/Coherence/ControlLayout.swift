@@ -66,7 +66,7 @@ public struct ControlLayout: BitwiseCopyable, Sendable {
     lockRecordByteCount = (64 + c.clockByteCount + 63) & ~63
     lockRecords = take(locksHere * lockRecordByteCount)
     lockSlotByteCount = (64 + c.clockByteCount + 63) & ~63
-    lockSlots = take(c.lockSlotCount * lockSlotByteCount)
+    lockSlots = take(c.allSlotCount * lockSlotByteCount)
     inboxByteCount = (64 + c.clockByteCount + 63) & ~63
     inboxes = take(2 * c.roundCount * inboxByteCount)
     stagings = take(c.roundCount * inboxByteCount)

@@ -34,7 +34,7 @@ public struct LocalState: BitwiseCopyable, @unchecked Sendable {
     peerKeys = carving.take(c.chunkCount * c.nodeCount * 4)
     chunkRequests = carving.take(c.chunkCount * 8)
     localLocks = carving.take(c.lockCount * LocalLock.byteCount)
-    slotUse = carving.take((c.lockSlotCount + 63) / 64 * 8)
+    slotUse = carving.take((c.allSlotCount + 63) / 64 * 8)
     usedLanes = carving.take((c.nodeCount * 4 + 63) / 64 * 8)
     streams = carving.take(Self.streamCount * 64)
     moves = carving.take(c.moveCount * 16)
@@ -68,6 +68,8 @@ public struct LocalState: BitwiseCopyable, @unchecked Sendable {
   @inlinable var barrierBusy: AtomicWord { word(15) }
   /// Threads of this node that wait for a lock or for a grant.
   @inlinable var waiting: AtomicWord { word(16) }
+  /// The first failure of the fabric that no lost node explains, as in `Flight.failure`; 0 for none.
+  @inlinable var failed: AtomicWord { word(20) }
 
   @inlinable func exclusiveGroupWord(_ index: Int) -> AtomicWord { AtomicWord(exclusiveGroups + index &* 8) }
   @inlinable func applied(_ node: Int) -> AtomicWord { AtomicWord(applied + node &* 8) }

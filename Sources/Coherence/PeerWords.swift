@@ -98,7 +98,7 @@ extension Engine {
 
   @inlinable
   func isSlot(_ name: UInt64) -> Bool {
-    name >> 32 &- 1 < UInt64(nodeCount) && name & 0xFFFF_FFFF < UInt64(configuration.lockSlotCount)
+    name >> 32 &- 1 < UInt64(nodeCount) && name & 0xFFFF_FFFF < UInt64(configuration.allSlotCount)
   }
 
   /// Whether it can be in the queue of an object's waiters: a slot, or 0 for none. For the layer above.

@@ -6,7 +6,7 @@ import Platform
 // hand-over of a lock.
 
 extension Engine {
-  /// A slot to wait on, and the name by which others grant it.
+  /// A slot to wait on, and the name by which others grant it. One of the program's: `.slotsExhausted`.
   @inlinable
   public func takeWaitSlot() throws(EngineError) -> (slot: Int, name: UInt64) {
     let slot = try takeSlot()
@@ -47,6 +47,26 @@ extension Engine {
     try checkGrant(granted.load())
     return true
   }
+
+  /// A few steps of the wait for the grant, so that the caller can look at other things in between; false where it has not
+  /// come yet. The caller counts as waiting meanwhile (`beginWait`).
+  @inlinable
+  public func pollGrant(_ slot: Int, _ backoff: inout Backoff) throws(EngineError) -> Bool {
+    for _ in 0..<4 {
+      // Acquire: pairs with the granter's WRITE of the flag behind its clock.
+      if slotWord(slot, 1).load() != 0 { return true }
+      try checkPeers()
+      execution.pause(&backoff)
+    }
+    return slotWord(slot, 1).load() != 0
+  }
+
+  /// Around all of a wait that is done in steps: this node does not leave the job meanwhile.
+  @inlinable
+  public func beginWait() { beginWaiting() }
+
+  @inlinable
+  public func endWait() { endWaiting() }
 
   @inlinable
   public func isGranted(_ slot: Int) -> Bool { slotWord(slot, 1).load() != 0 }

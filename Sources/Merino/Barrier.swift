@@ -51,12 +51,8 @@ public struct Barrier: Sendable, Equatable {
       throw MerinoError(
         .invalidArgument, "could not make a barrier of \(participants) threads: it takes at least 1.")
     }
-    let handle = try runtime.objects.create(.barrier)
-    let place = runtime.engine.stateWords(ofLock: handle.id)
-    try attempting("make a barrier") { () throws(EngineError) in
-      try runtime.engine.writeControl(place.node, place.offset, [UInt64(participants)])
-    }
-    return Barrier(handle: handle.raw)
+    assert(Self.participants == 0, "it is the first word")
+    return Barrier(handle: try runtime.objects.create(.barrier, first: UInt64(participants)).raw)
   }
 }
 

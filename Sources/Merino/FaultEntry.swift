@@ -16,6 +16,8 @@ struct NodeFaultService: FaultService {
 
   @inline(__always)
   func serve(view: ViewID, globalOffset: Int, access: Access) -> Bool {
+    refuseNothing(true)
+    defer { refuseNothing(false) }
     do throws(EngineError) {
       try engine.fault(
         page: globalOffset >> engine.configuration.pageShift, access: access, view: view)

@@ -28,7 +28,7 @@ struct Monitor {
   /// its handle was looked up: destroying takes this lock, so under it the info word tells for sure. (A
   /// thread that went on would wait in a queue that nobody serves any more.)
   mutating func enter() throws(EngineError) {
-    try engine.acquireLock(id)
+    try engine.acquireLock(id, for: .moment)
     let place = engine.stateWords(ofLock: id)
     words = try engine.readControl(place.node, place.offset, count: 7)
     if words.removeLast() != handle {

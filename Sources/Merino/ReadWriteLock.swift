@@ -64,7 +64,6 @@ public struct ReadWriteLock: Sendable, Equatable {
       throw MerinoError(
         .notOwner, "could not release a reader-writer lock: the calling thread does not hold it.")
     }
-    runtime.holders.set(id, 0)
     try attempting("release a reader-writer lock") { () throws(EngineError) in
       var monitor = Monitor(runtime.engine, id, handle: handle)
       try monitor.enter()
@@ -75,6 +74,8 @@ public struct ReadWriteLock: Sendable, Equatable {
       try monitor.grant(granted)
       try monitor.leave()
     }
+    // Behind the rest: a thread that could not give it back holds it still.
+    runtime.holders.set(id, 0)
   }
 
   /// The waiters that may go now: one writer, or all readers up to the next writer; counted in.
@@ -110,14 +111,9 @@ public struct ReadWriteLock: Sendable, Equatable {
   }
 
   private func releasing<R>(_ body: () throws -> R) throws -> R {
-    do {
-      let result = try body()
-      try release()
-      return result
-    } catch {
-      try release()
-      throw error
-    }
+    let outcome = Result { try body() }
+    try release()
+    return try outcome.get()
   }
 
   /// Removes the lock, which nobody may hold, wait for or use any more.

@@ -1,8 +1,8 @@
 import Glibc
 import Merino
 
-/// The identifiers of a job's System V shared memory: a table in a Merino segment, under a Merino lock, which the first
-/// node that asks makes. Each identifier is a Merino segment of its own.
+/// The identifiers of a job's System V shared memory: a table in a Merino segment, which the first node that asks makes,
+/// under a lock of the library's own. Each identifier is a Merino segment of its own.
 ///
 /// A segment that is gone stays as a spare for the next identifier: programs of this kind know no barrier of all nodes,
 /// which is what gives the addresses of a destroyed Merino segment back.
@@ -14,12 +14,10 @@ final class Table: Sendable {
   private static let name = "merino.sysv.shm"
 
   let cluster: Cluster
-  private let lock: Lock
   private let base: UInt
 
   init(_ cluster: Cluster) throws(MerinoError) {
     self.cluster = cluster
-    lock = try cluster.makeLock(named: Self.name)
     let view = try Self.segment(cluster).attach()
     base = UInt(bitPattern: view.baseAddress)
   }
@@ -42,16 +40,18 @@ final class Table: Sendable {
 
   /// Runs `body` with the table to itself. It may take page faults: it is ordinary shared memory.
   func withLock<R>(_ body: () throws(SystemVError) -> R) throws(SystemVError) -> R {
-    try merino { () throws(MerinoError) in try lock.acquire() }
-    let outcome: Result<R, SystemVError>
-    do throws(SystemVError) {
-      try check()
-      outcome = .success(try body())
+    do {
+      return try LibraryLock.systemV.withLock("look into the table of System V's shared memory") {
+        try check()
+        return try body()
+      }
+    } catch let error as SystemVError {
+      throw error
+    } catch let error as MerinoError {
+      throw SystemVError(error)
     } catch {
-      outcome = .failure(error)
+      throw SystemVError(EIO, "could not look into the table of System V's shared memory: \(error).")
     }
-    try merino { () throws(MerinoError) in try lock.release() }
-    return try outcome.get()
   }
 
   /// How many entries there ever were.

@@ -216,7 +216,7 @@ extension PeerWordTests {
     freedRange("beyond the capacity", 250 << 28 | 7),
     lockTail("no such node", 3 << 32 | 1, tries: false),
     lockTail("no node", 1, tries: false),
-    lockTail("no such slot", 2 << 32 | 16, tries: false),
+    lockTail("no such slot", 2 << 32 | 1000, tries: false),
     lockTail("the largest number, tried", ~0, tries: true),
     Damage(word: .successor, what: "no such node") { pair, blame throws(EngineError) in
       (blame.peer, blame.value) = (0, 9 << 32)
