@@ -90,11 +90,10 @@ public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
     fabric.controlMemory(of: peer).advanced(by: offset)
   }
 
-  /// Throws where the job is over for this node: another one is lost, or an operation has failed. A connection that failed
-  /// once does so for ever, and what the operation was to bring about has not happened: the successor of a lock was not
-  /// told, or a notice not placed. So every thread's waits end, with what the first one was told. Called in every wait, and on
-  /// entry of whatever orders memory or reaches another node: the fabric may let operations on a dead node's memory succeed
-  /// for ever.
+  /// Throws where the job is over for this node: another one is lost, or an operation has failed. On entry of whatever orders
+  /// memory or reaches another node, and in every wait: the fabric may let operations on a dead node's memory succeed for
+  /// ever. A connection that failed once does so for ever, and what the operation was to bring about has not happened: the
+  /// successor of a lock was not told, or a notice not placed. So every thread's waits end, with what the first one was told.
   @inlinable @inline(__always)
   public func checkPeers() throws(EngineError) {
     let lost = execution.lostPeer

@@ -36,7 +36,7 @@ public struct Lock: Sendable, Equatable {
   public func tryAcquire() throws(MerinoError) -> Bool {
     let runtime = try Runtime.current()
     let id = try runtime.objects.resolve(handle, as: .lock)
-    if runtime.engine.holdsLock(id) {
+    if runtime.engine.holdsLock(id) && !runtime.engine.isOver {
       throw MerinoError(
         .deadlock, "could not take a lock: the calling thread holds it already, so waiting would never end.")
     }

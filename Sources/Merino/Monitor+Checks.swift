@@ -30,7 +30,7 @@ extension Monitor {
   /// Counts waiters: a queue longer than there are slots goes round in a circle.
   mutating func step() throws(EngineError) {
     steps += 1
-    if steps > engine.configuration.nodeCount * engine.configuration.lockSlotCount {
+    if steps > engine.configuration.nodeCount * engine.configuration.allSlotCount {
       throw try refused(.waiter, of: engine.stateWords(ofLock: id).node, words[Self.first])
     }
   }

@@ -15,6 +15,10 @@
  * merino_handle_fault. A child made by fork() is no part of the job: its calls give MERINO_EFORKED, and shared memory is
  * not there; touching it says so on standard error and is then a SIGSEGV like any other. The parent goes on.
  *
+ * **A lost node.** When a node has died, every function that orders memory or reaches another node fails with
+ * MERINO_EPEER, at once or woken from its wait; the sentence names the node and, where it is known, how it ended.
+ * docs/after-a-loss.md lists all functions.
+ *
  * **Cancellation** (pthread_cancel). Three functions are cancellation points: merino_event_wait, merino_cond_wait and
  * merino_cond_wait_within, as POSIX has it for its own. A thread that is cancelled there has left the queue; after a
  * wait with a condition it holds the lock again when its clean-up handlers run, and a signal that had come for it wakes
@@ -22,10 +26,6 @@
  * meanwhile acts at the thread's next cancellation point. Where the thread's type is asynchronous it acts right before or
  * right behind the call, which is then complete: a lock may be held, and a block allocated. Threads may be cancelled in
  * page faults: in them the deferred type does not act, the asynchronous one acts behind them.
- *
- * **A lost node.** When a node has died, every function that orders memory or reaches another node fails with
- * MERINO_EPEER, at once or woken from its wait; the sentence names the node and, where it is known, how it ended.
- * docs/after-a-loss.md lists all functions.
  *
  * **Collective functions** say so: every node calls them, with matching arguments, once each and in the
  * same order on all nodes. All other functions concern the calling node alone.
@@ -114,8 +114,10 @@ extern "C" {
 #define MERINO_ENOTSUP (-19)
 /** A system call failed; the sentence has its name and the system's reason. */
 #define MERINO_ESYSTEM (-20)
-/** The fabric reported an operation that failed, or the memory of a node says what none can have written. The job is over
- *  for this node: all its later calls that need others say the same after an operation that failed. */
+/**
+ * The fabric reported an operation that failed, or the memory of a node says what none can have written. The job is over for
+ * this node: so do all its later calls that need others.
+ */
 #define MERINO_EFABRIC (-21)
 /** This process is a child made by fork() of a node; it is not part of the job. */
 #define MERINO_EFORKED (-22)
