@@ -69,7 +69,9 @@ import Testing
     defer { withExtendedLifetime(pair) {} }
     let engine = pair.engines[0]
     for _ in 0..<2 {
-      #expect(throws: EngineError.fabric(FabricFailure(reason: .peerLost, peer: 1))) { try entry.call(engine) }
+      #expect(throws: EngineError.fabric(FabricFailure(reason: .peerLost, peer: 1))) {
+        try entry.call(engine)
+      }
     }
     // Nothing has changed: the lock is held, the workspaces are free, no barrier is under way.
     #expect(engine.holdsLock(0))
