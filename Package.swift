@@ -10,6 +10,9 @@ let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package
 // (ci/check-package-flags).
 let onCoroutines: [SwiftSetting] = [.unsafeFlags(["-enforce-exclusivity=unchecked"])]
 
+// What makes a call's n-th use of something fail, for the tests: in debug builds only (ci/check-library).
+let injection = BuildSettingCondition.when(configuration: .debug)
+
 /// A benchmark's program, from its folder below Sources/Benchmarks.
 func benchmark(_ folder: String) -> Target {
   .executableTarget(
@@ -39,8 +42,9 @@ let package = Package(
   ],
   targets: [
     // The machine: system calls, atomics over raw memory, waiting.
-    .target(name: "CPlatform"),
-    .target(name: "Platform", dependencies: ["CPlatform"]),
+    .target(name: "CPlatform", cSettings: [.define("MERINO_INJECTION", injection)]),
+    .target(
+      name: "Platform", dependencies: ["CPlatform"], swiftSettings: [.define("MERINO_INJECTION", injection)]),
 
     // One-sided operations, and who provides them.
     .target(name: "Fabric", dependencies: ["Platform"]),
@@ -63,7 +67,7 @@ let package = Package(
       dependencies: ["AddressSpace", "CFaultHandler", "CPlatform", "Coherence", "Platform"]),
     .target(name: "CBootstrap"),
     .target(name: "Bootstrap", dependencies: ["CBootstrap", "CPlatform", "Platform"]),
-    .target(name: "Heap"),
+    .target(name: "Heap", dependencies: ["Platform"]),
     .target(
       name: "Node",
       dependencies: [
@@ -79,7 +83,9 @@ let package = Package(
       ]),
     .target(name: "SystemV", dependencies: ["Merino"]),
     .target(name: "CMerino"),
-    .target(name: "MerinoC", dependencies: ["CMerino", "FaultHandler", "Merino", "SystemV"]),
+    .target(
+      name: "MerinoC", dependencies: ["CMerino", "FaultHandler", "Merino", "SystemV"],
+      swiftSettings: [.define("MERINO_INJECTION", injection)]),
 
     // Tools.
     .target(name: "CDoctor"),
@@ -133,7 +139,7 @@ let package = Package(
     .testTarget(name: "PlatformTests", dependencies: ["Platform", "Fabric", "HostFabric"]),
     .testTarget(
       name: "CoherenceTests",
-      dependencies: ["Coherence", "Fabric", "Platform", "SimulatedFabric", "Simulation"],
+      dependencies: ["Coherence", "Fabric", "HostFabric", "Platform", "SimulatedFabric", "Simulation"],
       swiftSettings: onCoroutines),
     .target(name: "CFaultProbe", path: "Tests/CFaultProbe"),
     .executableTarget(
@@ -152,7 +158,8 @@ let package = Package(
     .executableTarget(
       name: "MerinoStress", dependencies: ["Merino", "Platform", argumentParser], path: "Tests/Stress"),
     .executableTarget(name: "ApiProbe", dependencies: ["Merino"], path: "Tests/ApiProbe"),
-    .testTarget(name: "MerinoTests", dependencies: ["ApiProbe", "Fabric", "Merino", "Node", "VerbsFabric"]),
+    .testTarget(
+      name: "MerinoTests", dependencies: ["ApiProbe", "Fabric", "Merino", "Node", "Platform", "VerbsFabric"]),
     .target(name: "CFakeProvider", path: "Tests/CFakeProvider"),
     .target(name: "VerbsHotPath", dependencies: ["Verbs"], path: "Tests/VerbsHotPath"),
     .testTarget(name: "VerbsTests", dependencies: ["CFakeProvider", "Verbs", "VerbsHotPath"]),

@@ -7,6 +7,10 @@ func mapMemory(
   at address: UInt? = nil, byteCount: Int, protection: Int32, flags: Int32, descriptor: Int32 = -1,
   offset: Int = 0
 ) -> UnsafeMutableRawPointer? {
+  if isAllocationRefused() {
+    errno = ENOMEM
+    return nil
+  }
   let wanted = address.flatMap { UnsafeMutableRawPointer(bitPattern: $0) }
   let result = mmap(wanted, byteCount, protection, flags, descriptor, offset)
   // MAP_FAILED does not import: it is the address -1.

@@ -33,7 +33,7 @@ extension SharedAddressSpace {
     let wanted = address ?? defaultAddress(of: max(range.lowerBound, 0))
     try check(range, wanted, limit)
     return try changing.withLock { slots throws(AddressSpaceError) in
-      guard let index = slots.free.last else {
+      guard !isAllocationRefused(), let index = slots.free.last else {
         throw .tooManyViews(limit: translation.capacity)
       }
       let view = slots.attachedCount << ViewProtection.recordBits | index

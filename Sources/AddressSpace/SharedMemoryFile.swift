@@ -18,7 +18,7 @@ public struct SharedMemoryFile: ~Copyable, Sendable {
   /// passed to it. `name` is for /proc/self/maps only.
   public init(named name: String, byteCount: Int) throws(SystemError) {
     let attempt = "create \(byteCount) bytes of shared memory"
-    let descriptor = cplatform_memfd_create(name)
+    let descriptor = isAllocationRefused() ? -1 : cplatform_memfd_create(name)
     guard descriptor >= 0 else {
       throw SystemError(
         attempt: attempt, call: "memfd_create", advice: "check the limit of open files (ulimit -n)")

@@ -17,14 +17,16 @@ public final class Job: Sendable {
   /// 0 while all nodes are there; else the number of the lost node plus 1, or `launcherNode + 1` when
   /// the launcher itself died. The first loss stays. Never goes away, so a signal handler may
   /// look at it at any time, also after the job's end. Written by `handleEvent` and by calls that fail.
-  public let lostPeerWord: AtomicWord
+  public var lostPeerWord: AtomicWord { loss.word }
+  /// The same, and how the lost node ended where that is known.
+  public let loss: LossRecord
 
   init(_ link: any JobLink) {
     self.link = link
     // Never deallocated: handlers and waits of other threads may look at it until the process ends.
-    let word = UnsafeMutableRawPointer.allocate(byteCount: 64, alignment: 64)
-    word.initializeMemory(as: UInt8.self, repeating: 0, count: 64)
-    lostPeerWord = AtomicWord(word)
+    let record = UnsafeMutableRawPointer.allocate(byteCount: LossRecord.byteCount, alignment: 64)
+    record.initializeMemory(as: UInt8.self, repeating: 0, count: LossRecord.byteCount)
+    loss = LossRecord(record)
   }
 
   /// Joins the job that this process was launched into: by `merino run`, or by a launcher that speaks PMIx or PMI
@@ -108,12 +110,12 @@ public final class Job: Sendable {
   public var eventDescriptor: Int32 { link.eventDescriptor }
 
   /// The next thing that happened, `nil` when there is no more; never blocks. A loss is in
-  /// `lostPeerWord` before this returns.
+  /// `lostPeerWord` before this returns, and how it came about in `loss`.
   public func handleEvent() -> JobEvent? {
     guard let event = link.nextEvent() else { return nil }
     switch event {
-    case .peerLost(let node, _): note(lost: node)
-    case .launcherGone: note(lost: Self.launcherNode)
+    case .peerLost(let node, let how): note(lost: node, how)
+    case .launcherGone: note(lost: Self.launcherNode, "")
     }
     return event
   }
@@ -138,13 +140,14 @@ public final class Job: Sendable {
     do {
       return try call()
     } catch {
-      if error.kind == .launcherGone { note(lost: Self.launcherNode) }
-      if error.kind == .peerLost, let node = error.node { note(lost: node) }
+      if error.kind == .launcherGone { note(lost: Self.launcherNode, "") }
+      if error.kind == .peerLost, let node = error.node { note(lost: node, error.description) }
       throw error
     }
   }
 
-  private func note(lost node: Int) {
-    _ = lostPeerWord.compareExchange(0, UInt64(node + 1))
+  private func note(lost node: Int, _ how: String) {
+    var how = how
+    how.withUTF8 { loss.note(lost: node, how: UnsafeRawBufferPointer($0)) }
   }
 }

@@ -29,6 +29,7 @@ extension Engine {
   /// The acquire fence: applies all notices that any node has published before the call.
   @inlinable
   public func acquireAll() throws(EngineError) {
+    try checkPeers()
     let saved = execution.enterCritical()
     defer { execution.leaveCritical(saved) }
     try enterGate()
@@ -45,6 +46,9 @@ extension Engine {
     }
     (w.clock + node * 8).storeBytes(of: 0, as: UInt64.self)
     try wait(w.flight)
+    for peer in 0..<nodeCount where peer != node {
+      try checkHead(Self.clockEntry(w.clock, peer), of: peer)
+    }
     try apply(UnsafeRawPointer(w.clock), w)
   }
 
@@ -61,6 +65,7 @@ extension Engine {
   @inlinable
   func apply(_ clock: UnsafeRawPointer, _ w: Workspace) throws(EngineError) {
     if isOn(.clockRaisedFirst) { raiseClock(clock) }
+    try check(clockEntry: Self.clockEntry(clock, node), of: node, head: logHead.load())
     var log = LogWriter(logHead.load())
     var overflowed = false
     var wave = LogWave(first: 0, from: local.applied(0).load())
@@ -92,7 +97,7 @@ extension Engine {
   }
 
   /// The next range of a log that fits into what is left of the buffer; `nil` where none does or
-  /// all are done. Ranges longer than a log are known to be overwritten.
+  /// all are done. Ranges longer than a log are known to be overwritten: of those only the head is looked at.
   @inlinable
   func next(
     _ wave: inout LogWave, _ clock: UnsafeRawPointer, _ overflowed: inout Bool
@@ -100,18 +105,20 @@ extension Engine {
     while wave.node < nodeCount {
       let target = Self.clockEntry(clock, wave.node)
       let missing = target > wave.from ? target - wave.from : 0
-      if wave.node == node || missing == 0 || missing > UInt64(configuration.logEntryCount) {
-        if wave.node != node && missing > 0 { overflowed = true }
+      if wave.node == node || missing == 0 {
         wave.node += 1
         if wave.node < nodeCount { wave.from = local.applied(wave.node).load() }
         continue
       }
-      let room = layout.noticeBufferEntryCount - wave.used - 1
+      let room = layout.noticeBufferEntryCount - wave.used - LogPiece.tailWordCount
       if room <= 0 { return nil }
-      let count = min(Int(missing), room)
-      let piece = LogPiece(node: wave.node, from: wave.from, count: count, offset: wave.used)
-      wave.used += count + 1
-      wave.from += UInt64(count)
+      let isLost = missing > UInt64(configuration.logEntryCount)
+      if isLost { overflowed = true }
+      let count = isLost ? 0 : min(Int(missing), room)
+      let piece = LogPiece(
+        node: wave.node, from: wave.from, target: target, count: count, offset: wave.used)
+      wave.used += count + LogPiece.tailWordCount
+      wave.from = isLost ? target : wave.from + UInt64(count)
       return piece
     }
     return nil
@@ -122,24 +129,26 @@ extension Engine {
     control + layout.noticeBuffer + index * 8
   }
 
-  /// Posts the READs of a range (two where it wraps) and, behind them, of the floor.
+  /// Posts the READs of a range (two where it wraps) and, behind them, of head and floor, which lie together.
   @inlinable
   func readLog(_ piece: LogPiece, _ w: Workspace) {
     let size = configuration.logEntryCount
     let start = Int(piece.from & UInt64(size - 1))
     let before = min(piece.count, size - start)
     var batch = fabric.open(piece.node, lane: 0)
-    fabric.read(
-      &batch, from: remote(piece.node, layout.logRing + start * 8), into: noticeBuffer(piece.offset),
-      byteCount: before * 8)
+    if before > 0 {
+      fabric.read(
+        &batch, from: remote(piece.node, layout.logRing + start * 8), into: noticeBuffer(piece.offset),
+        byteCount: before * 8)
+    }
     if before < piece.count {
       fabric.read(
         &batch, from: remote(piece.node, layout.logRing), into: noticeBuffer(piece.offset + before),
         byteCount: (piece.count - before) * 8)
     }
     fabric.read(
-      &batch, from: remote(piece.node, layout.logFloor), into: noticeBuffer(piece.offset + piece.count),
-      byteCount: 8)
+      &batch, from: remote(piece.node, layout.logHead), into: noticeBuffer(piece.offset + piece.count),
+      byteCount: LogPiece.tailWordCount * 8)
     fabric.submit(batch, w.flight)
   }
 
@@ -147,13 +156,15 @@ extension Engine {
   func applyPiece(
     _ piece: LogPiece, _ log: inout LogWriter, _ overflowed: inout Bool, _ w: Workspace
   ) throws(EngineError) {
-    let floor = noticeBuffer(piece.offset + piece.count).load(as: UInt64.self)
-    if floor > piece.from {
+    let tail = noticeBuffer(piece.offset + piece.count)
+    try check(clockEntry: piece.target, of: piece.node, head: tail.load(as: UInt64.self))
+    if tail.load(fromByteOffset: 8, as: UInt64.self) > piece.from {
       overflowed = true
       return
     }
     for index in 0..<piece.count {
       let notice = WriteNotice(raw: noticeBuffer(piece.offset + index).load(as: UInt64.self))
+      try check(notice, as: .logNotice, of: piece.node)
       add(.noticesReceived)
       try invalidate(notice.pages, &log, w)
     }
@@ -181,13 +192,19 @@ struct LogWave {
 struct LogPiece {
   @usableFromInline var node: Int
   @usableFromInline var from: UInt64
+  /// What the clock says of this log.
+  @usableFromInline var target: UInt64
   @usableFromInline var count: Int
   @usableFromInline var offset: Int
 
+  /// Words behind a range in the buffer: the log's head and floor, as they were after it was READ.
+  @inlinable static var tailWordCount: Int { 2 }
+
   @inlinable
-  init(node: Int, from: UInt64, count: Int, offset: Int) {
+  init(node: Int, from: UInt64, target: UInt64, count: Int, offset: Int) {
     self.node = node
     self.from = from
+    self.target = target
     self.count = count
     self.offset = offset
   }

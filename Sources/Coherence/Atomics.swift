@@ -24,6 +24,7 @@ extension Engine {
   public func atomic(
     _ operation: AtomicOperation, at address: Int, mask: UInt64 = ~0
   ) throws(EngineError) -> UInt64 {
+    try checkPeers()
     let saved = execution.enterCritical()
     defer { execution.leaveCritical(saved) }
     try enterGate()

@@ -9,6 +9,7 @@ extension Engine {
   /// Throws `.busy` where another thread of this node is in it.
   @inlinable
   public func barrier() throws(EngineError) {
+    try checkPeers()
     guard local.barrierBusy.compareExchange(0, 1) else { throw .busy }
     defer { local.barrierBusy.store(0) }
     add(.barriers)
@@ -85,6 +86,7 @@ extension Engine {
       let end = try readEpochHeads(from: first, w)
       for peer in first..<end where hasEpoch(peer) {
         let sealed = noticeBuffer((peer - first) * epochHeadWordCount + 2).load(as: UInt64.self)
+        try checkSeal(sealed, of: peer)
         (w.clock + peer * 8).storeBytes(of: sealed, as: UInt64.self)
         try applyEpoch(of: peer, slot: peer - first, &log, w)
       }
@@ -133,7 +135,7 @@ extension Engine {
     of peer: NodeID, slot: Int, _ log: inout LogWriter, _ w: Workspace
   ) throws(EngineError) {
     let words = epochHeadWordCount
-    let count = Int(noticeBuffer(slot * words).load(as: UInt64.self))
+    let count = try epochCount(noticeBuffer(slot * words).load(as: UInt64.self), of: peer)
     for index in 0..<min(count, words - 8) {
       let raw = noticeBuffer(slot * words + 8 + index).load(as: UInt64.self)
       try applyEpochEntry(WriteNotice(raw: raw), of: peer, &log, w)
@@ -162,6 +164,7 @@ extension Engine {
   func applyEpochEntry(
     _ notice: WriteNotice, of peer: NodeID, _ log: inout LogWriter, _ w: Workspace
   ) throws(EngineError) {
+    try checkEpoch(notice, of: peer)
     for page in stride(from: notice.page, to: notice.pages.upperBound, by: notice.unitPages) {
       tally(page, unitPages: notice.unitPages, of: peer, atHome: notice.atHome)
     }

@@ -100,6 +100,7 @@ extension Engine {
   /// Not in a signal handler.
   @inlinable
   public func offerPlacement(_ shape: SegmentShape) throws(EngineError) {
+    try checkPeers()
     guard shape.placement != .firstTouch else { return }
     let unitPages = 1 << shape.unitShift
     var page = shape.firstPage
@@ -126,7 +127,7 @@ extension Engine {
       &batch, from: remote(peer, layout.chunkKeys + chunk &* 8), into: w.result(1), byteCount: 8)
     fabric.submit(batch, w.flight)
     try wait(w.flight)
-    let key = UInt32(truncatingIfNeeded: w.resultValue(1))
+    let key = try key(w.resultValue(1), of: peer)
     if key != 0 { cache.pointee = key }
     return key
   }
@@ -136,6 +137,7 @@ extension Engine {
   @inlinable
   func homeFrame(_ page: Int, home: NodeID, _ w: Workspace) throws(EngineError) -> RemoteAddress {
     let key = try frameKey(of: home, chunk: page >> configuration.chunkShift, w)
+    if key == 0 { throw bad(.chunkKey, of: home, 0) }
     return RemoteAddress(
       address: fabric.framesAddress(of: home) + UInt64(page << configuration.pageShift), key: key)
   }

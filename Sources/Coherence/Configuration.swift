@@ -13,8 +13,10 @@ public struct Configuration: BitwiseCopyable, Sendable, Equatable {
   public var logEntryCount: Int
   /// Synchronisation objects (locks, events, ...) of the whole job.
   public var lockCount: Int
-  /// Locks that threads of one node may hold or wait for at a time.
+  /// Locks that the program's threads of one node may hold or wait for at a time; see `Slots`.
   public var lockSlotCount: Int
+  /// Slots of a node for the moments in which objects' words are changed; more threads wait for one another.
+  public var momentSlotCount: Int
   /// Entries (ranges) of the set of pages that a node wrote between two barriers. More than that,
   /// and no page moves at the barrier.
   public var epochEntryCount: Int
@@ -37,6 +39,7 @@ public struct Configuration: BitwiseCopyable, Sendable, Equatable {
     logEntryCount = 16_384
     lockCount = 65_536
     lockSlotCount = 256
+    momentSlotCount = 32
     epochEntryCount = 4_096
     moveCount = 16_384
     workspaceCount = 32
@@ -44,6 +47,11 @@ public struct Configuration: BitwiseCopyable, Sendable, Equatable {
     readAheadLimit = 32
     localPassLimit = 16
   }
+
+  /// Locks that the library keeps for itself, from number 0 on: each has a slot of its own on each node.
+  @inlinable public static var libraryLockCount: Int { 8 }
+  /// The slots of a node, of all kinds.
+  @inlinable public var allSlotCount: Int { lockSlotCount + momentSlotCount + Self.libraryLockCount }
 
   @inlinable public var pageByteCount: Int { 1 << pageShift }
   @inlinable public var capacityByteCount: Int { pageCount << pageShift }

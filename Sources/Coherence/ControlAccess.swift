@@ -15,6 +15,7 @@ extension Engine {
   public func readControl(
     _ peer: NodeID, _ offset: Int, into destination: UnsafeMutableRawPointer, byteCount: Int
   ) throws(EngineError) {
+    try checkPeers()
     let saved = execution.enterCritical()
     defer { execution.leaveCritical(saved) }
     let w = takeWorkspace()
@@ -36,6 +37,7 @@ extension Engine {
   public func writeControl(
     _ peer: NodeID, _ offset: Int, from source: UnsafeRawPointer, byteCount: Int
   ) throws(EngineError) {
+    try checkPeers()
     let saved = execution.enterCritical()
     defer { execution.leaveCritical(saved) }
     let w = takeWorkspace()

@@ -2,7 +2,7 @@
 /// owner's base address name a word of any node.
 @frozen
 public struct ControlLayout: BitwiseCopyable, Sendable {
-  /// Position up to which the interval log is written; the next word is its floor.
+  /// Position up to which the interval log is written; the next word is its floor. Peers READ both at once.
   public let logHead: Int
   public let logFloor: Int
   /// Node 0's count of freed ranges; the ring follows at `retireRing`, an entry of two words each.
@@ -71,7 +71,7 @@ public struct ControlLayout: BitwiseCopyable, Sendable {
     lockRecordByteCount = (64 + c.clockByteCount + 63) & ~63
     lockRecords = take(locksHere * lockRecordByteCount)
     lockSlotByteCount = (64 + c.clockByteCount + 63) & ~63
-    lockSlots = take(c.lockSlotCount * lockSlotByteCount)
+    lockSlots = take(c.allSlotCount * lockSlotByteCount)
     inboxByteCount = (64 + c.clockByteCount + 63) & ~63
     inboxes = take(2 * c.roundCount * inboxByteCount)
     stagings = take(c.roundCount * inboxByteCount)

@@ -36,8 +36,8 @@ extension Engine {
       fabric.read(&batch, from: remote(shard.node, shard.offset), into: w.result(0), byteCount: 8)
       fabric.submit(batch, w.flight)
       try wait(w.flight)
-      let word = w.resultValue(0)
-      return word == 0 ? .unclaimed : .home(Int(word) - 1)
+      let home = try home(w.resultValue(0), in: shard.node)
+      return home < 0 ? .unclaimed : .home(home)
     }
     let claimant = try claimant(for: unit, w)
     let piece = unit.page >> configuration.claimShift
@@ -56,8 +56,8 @@ extension Engine {
     fabric.submit(batch, w.flight)
     try wait(w.flight)
     if !isAnnounced { local.announcedClaim(piece).store(1) }
-    let before = w.resultValue(0)
-    if before != 0 { return .home(Int(before) - 1) }
+    let before = try home(w.resultValue(0), in: shard.node)
+    if before >= 0 { return .home(before) }
     add(.firstTouches)
     return claimant == node ? .claimed : .home(claimant)
   }

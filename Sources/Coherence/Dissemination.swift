@@ -109,7 +109,10 @@ extension Engine {
         try checkPeers()
         execution.pause(&backoff)
         looks &+= 1
-        if looks & 63 == 0 { try checkTold() }
+        if looks & 63 == 0 {
+          try checkTold()
+          try checkOld(TaggedWord(raw: AtomicWord(inbox + index * 8).load()), awaiting: number)
+        }
       }
     }
   }

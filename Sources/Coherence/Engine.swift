@@ -90,11 +90,32 @@ public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
     fabric.controlMemory(of: peer).advanced(by: offset)
   }
 
-  @inlinable
-  func checkPeers() throws(EngineError) {
+  /// Throws where the job is over for this node: another one is lost, or an operation has failed. On entry of whatever orders
+  /// memory or reaches another node, and in every wait: the fabric may let operations on a dead node's memory succeed for
+  /// ever. A connection that failed once does so for ever, and what the operation was to bring about has not happened: the
+  /// successor of a lock was not told, or a notice not placed. So every thread's waits end, with what the first one was told.
+  @inlinable @inline(__always)
+  public func checkPeers() throws(EngineError) {
     let lost = execution.lostPeer
-    if lost >= 0 { throw .fabric(FabricFailure(reason: .peerLost, peer: lost)) }
+    let failed = local.failed.load()
+    if lost >= 0 || failed != 0 { try sayOver(lost, failed) }
   }
+
+  @inlinable @inline(never)
+  func sayOver(_ lost: Int32, _ failed: UInt64) throws(EngineError) {
+    if lost >= 0 { throw .fabric(FabricFailure(reason: .peerLost, peer: lost)) }
+    throw .fabric(failure(failed))
+  }
+
+  @inlinable
+  func failure(_ word: UInt64) -> FabricFailure {
+    FabricFailure(
+      reason: .completionError, peer: Int32(truncatingIfNeeded: word & 0xFFFF) - 1,
+      status: Int32(truncatingIfNeeded: word >> 16))
+  }
+
+  /// Whether the job is over for this node: see `checkPeers`.
+  @inlinable public var isOver: Bool { execution.lostPeer >= 0 || local.failed.load() != 0 }
 
   /// Waits for all operations of `flight`.
   @inlinable
@@ -107,17 +128,18 @@ public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
       try checkPeers()
       execution.pause(&backoff)
     }
-    let failure = flight.failure.load()
-    if failure != 0 {
+    let word = flight.failure.load()
+    if word != 0 {
       flight.failure.store(0)
-      try explain(
-        FabricFailure(
-          reason: .completionError, peer: Int32(truncatingIfNeeded: failure & 0xFFFF) - 1,
-          status: Int32(truncatingIfNeeded: failure >> 16)))
+      let failure = failure(word)
+      try explain(failure)
+      // The first one stays, for whoever comes or waits.
+      _ = local.failed.compareExchange(0, word)
+      throw .fabric(failure)
     }
   }
 
-  /// Throws the failure, or what lies behind it: a node that dies takes its ends of the connections with it, and the
+  /// Throws what lies behind a failure, if anything: a node that dies takes its ends of the connections with it, and the
   /// fabric may see that before the launcher has told it. Who has left is what the user has to know, so a
   /// failure at another node waits a little for the news. Nothing goes on behind it.
   @inlinable
@@ -130,6 +152,5 @@ public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
         execution.pause(&backoff)
       }
     }
-    throw .fabric(failure)
   }
 }

@@ -16,6 +16,7 @@ extension Engine {
   @inlinable
   func reset(upTo head: UInt64) throws(EngineError) {
     let done = local.retireApplied.load()
+    try checkFreed(head, since: done)
     // What was forgotten in earlier barriers has been forgotten by all: they are in this one.
     local.retireReusable.store(done)
     local.forgottenCount.storeRelaxed(0)

@@ -40,7 +40,7 @@ public struct LocalState: BitwiseCopyable, @unchecked Sendable {
     peerKeys = carving.take(c.chunkCount * c.nodeCount * 4)
     chunkRequests = carving.take(c.chunkCount * 8)
     localLocks = carving.take(c.lockCount * LocalLock.byteCount)
-    slotUse = carving.take((c.lockSlotCount + 63) / 64 * 8)
+    slotUse = carving.take((c.allSlotCount + 63) / 64 * 8)
     usedLanes = carving.take((c.nodeCount * 4 + 63) / 64 * 8)
     streams = carving.take(Self.streamCount * 64)
     moves = carving.take(c.moveCount * 16)
@@ -79,6 +79,8 @@ public struct LocalState: BitwiseCopyable, @unchecked Sendable {
   @inlinable var waiting: AtomicWord { word(16) }
   /// Entries of `forgotten`. Used by the barrier's thread only.
   @inlinable var forgottenCount: AtomicWord { word(17) }
+  /// The first failure of the fabric that no lost node explains, as in `Flight.failure`; 0 for none.
+  @inlinable var failed: AtomicWord { word(20) }
 
   @inlinable func touchedChunk(_ chunk: Int) -> AtomicByte { AtomicByte(touchedChunks + chunk) }
   @inlinable func announcedClaim(_ piece: Int) -> AtomicByte { AtomicByte(announcedClaims + piece) }

@@ -7,25 +7,32 @@ import Platform
 extension Engine {
   /// Releases the lock: every write of this node before is visible to whoever gets it next.
   ///
-  /// Throws `.notOwner` where the calling thread does not hold it.
+  /// Throws `.notOwner` where the calling thread does not hold it. Where it throws anything else the thread still holds
+  /// it, so that a second try says the same and not that somebody else has it.
+  ///
+  /// - Parameter handsOver: whether it may stay at this node, in its slot, for a thread that waits here.
   @inlinable
-  public func releaseLock(_ id: Int) throws(EngineError) {
+  public func releaseLock(_ id: Int, handsOver: Bool = true) throws(EngineError) {
+    try checkPeers()
     let lock = localLock(id)
     guard lock.owner.loadRelaxed() == UInt64(execution.threadID) else { throw .notOwner }
-    lock.owner.storeRelaxed(0)
-    defer { leaveLocal(lock) }
     let passes = lock.passes.loadRelaxed()
-    if lock.nextTicket.load() > lock.serving.loadRelaxed() + 1, passes < UInt64(configuration.localPassLimit)
+    if handsOver, lock.nextTicket.load() > lock.serving.loadRelaxed() + 1,
+      passes < UInt64(configuration.localPassLimit)
     {
       lock.passes.storeRelaxed(passes + 1)
+      lock.owner.storeRelaxed(0)
+      leaveLocal(lock)
       return
     }
     let slot = Int(lock.slot.loadRelaxed()) - 1
-    lock.slot.storeRelaxed(0)
-    lock.passes.storeRelaxed(0)
     if !(try releaseAndPassOn(id, slot)) { try grantSuccessor(of: slot) }
     if isOn(.unlockBeforeFlush) { try release() }
+    lock.owner.storeRelaxed(0)
+    lock.slot.storeRelaxed(0)
+    lock.passes.storeRelaxed(0)
     giveBackSlot(slot)
+    leaveLocal(lock)
   }
 
   /// Releases, and grants the lock to the successor or leaves it free; false where somebody has enqueued and is not
@@ -82,6 +89,7 @@ extension Engine {
 
   @inlinable
   func grantWithSignalsBlocked(_ name: UInt64) throws(EngineError) {
+    try check(name: name, as: .successor, at: node)
     let w = takeWorkspace()
     defer { giveBack(w) }
     storeClock(w.clock)

@@ -186,6 +186,8 @@ extension Engine {
       desired: UInt64(node + 1), old: w.result(0))
     fabric.submit(batch, w.flight)
     try wait(w.flight)
+    // Whoever looked the page up has the same old home.
+    if w.resultValue(0) != UInt64(old + 1) { throw bad(.directory, of: shard.node, w.resultValue(0)) }
     word.wasWritten = false
     if word.state == .dirty {
       // Pinned: it stays writable, so it is noticed at every release.

@@ -19,19 +19,13 @@ extension Engine {
     if local.barrierBusy.load() != 0 { return .barrier }
     if local.waiting.load() != 0 { return .waiting }
     // A lock that this node has takes a slot; without one there is no need to look at all locks.
-    guard countsLocks, hasSlotInUse else { return nil }
+    guard countsLocks, slotsInUse > 0 else { return nil }
     for id in 0..<configuration.lockCount {
       let owner = localLock(id).owner.loadRelaxed()
       if owner != 0 { return .holding(id: id, thread: UInt32(truncatingIfNeeded: owner)) }
     }
     // On its way into a lock or out of one.
     return .waiting
-  }
-
-  private var hasSlotInUse: Bool {
-    (0..<(configuration.lockSlotCount + 63) / 64).contains {
-      AtomicWord(local.slotUse + $0 * 8).load() != 0
-    }
   }
 
   @inlinable

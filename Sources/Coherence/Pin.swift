@@ -10,6 +10,7 @@ extension Engine {
   /// Brings `range` in with `access` and keeps it so in `view` until `unpin`. Pins nest.
   @inlinable
   public func pin(_ range: Range<Int>, to access: Access, view: ViewID) throws(EngineError) {
+    try checkPeers()
     var page = range.lowerBound
     while page < range.upperBound {
       let unit = pages.unit(containing: page)

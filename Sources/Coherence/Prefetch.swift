@@ -6,6 +6,7 @@ extension Engine {
   /// fetched by others, written here, or that nobody has written, are passed over.
   @inlinable
   public func prefetch(_ range: Range<Int>, view: ViewID) throws(EngineError) {
+    try checkPeers()
     var page = range.lowerBound
     while page < range.upperBound {
       let saved = execution.enterCritical()

@@ -14,22 +14,41 @@ extension Engine {
   /// Waits for the lock; first come, first served between nodes. What was released with it before
   /// is visible when this returns.
   ///
-  /// Throws `.deadlock` where the calling thread holds it, `.slotsExhausted` where this node holds or awaits
-  /// too many.
+  /// Throws `.deadlock` where the calling thread holds it, `.slotsExhausted` where the program's threads of this node hold
+  /// or await too many.
   @inlinable
-  public func acquireLock(_ id: Int) throws(EngineError) {
+  public func acquireLock(_ id: Int, for use: LockUse = .program) throws(EngineError) {
+    try checkPeers()
     let lock = localLock(id)
     try enterLocal(lock)
-    try takeGlobally(id, lock, waiting: true)
+    try takeGlobally(id, lock, for: use, waiting: true)
+    lock.owner.storeRelaxed(UInt64(execution.threadID))
+  }
+
+  /// Takes the lock as `acquireLock` does, with a wait slot that the caller has and that is the lock's from now on: needs
+  /// no other, so it ends with the lock held whatever the program has taken meanwhile.
+  @inlinable
+  public func acquireLock(_ id: Int, givingSlot slot: Int) throws(EngineError) {
+    let lock = localLock(id)
+    do throws(EngineError) {
+      try enterLocal(lock)
+    } catch {
+      giveBackSlot(slot)
+      throw error
+    }
+    // Handed over within this node: it has one already.
+    if lock.slot.loadRelaxed() != 0 { giveBackSlot(slot) }
+    try takeGlobally(id, lock, slot, for: .program, waiting: true)
     lock.owner.storeRelaxed(UInt64(execution.threadID))
   }
 
   /// Takes the lock if it is free, else throws `.busy`. Never enqueues, so it never breaks the queue.
   @inlinable
-  public func tryAcquireLock(_ id: Int) throws(EngineError) {
+  public func tryAcquireLock(_ id: Int, for use: LockUse = .program) throws(EngineError) {
+    try checkPeers()
     let lock = localLock(id)
     guard tryEnterLocal(lock) else { throw .busy }
-    try takeGlobally(id, lock, waiting: false)
+    try takeGlobally(id, lock, for: use, waiting: false)
     lock.owner.storeRelaxed(UInt64(execution.threadID))
   }
 
@@ -46,8 +65,9 @@ extension Engine {
         try tryAcquireLock(id)
         return
       } catch .busy {
-        if execution.nowNanoseconds() - start >= limit { throw .busy }
-        execution.pause(&backoff)
+        let passed = execution.nowNanoseconds() &- start
+        if passed >= limit { throw .busy }
+        pause(&backoff, beforeLimit: limit - passed)
       } catch {
         throw error
       }
@@ -80,8 +100,12 @@ extension Engine {
   /// Takes the lock for this node, where it has not got it yet; who calls has entered locally, and has left again where
   /// this throws. Counts as waiting until nothing of it is left to do: behind a thread that is told that a node is lost
   /// the memory may go away.
+  ///
+  /// - Parameter given: a slot that the caller has for it.
   @inlinable
-  func takeGlobally(_ id: Int, _ lock: LocalLock, waiting: Bool) throws(EngineError) {
+  func takeGlobally(
+    _ id: Int, _ lock: LocalLock, _ given: Int? = nil, for use: LockUse, waiting: Bool
+  ) throws(EngineError) {
     add(.lockAcquires)
     if lock.slot.loadRelaxed() != 0 {
       add(.lockLocalHandOvers)
@@ -90,7 +114,7 @@ extension Engine {
     beginWaiting()
     defer { endWaiting() }
     do throws(EngineError) {
-      let slot = try takeSlot()
+      let slot = if let given { given } else { try takeSlot(id, for: use) }
       guard try takeGlobally(id, slot: slot, waiting: waiting) else { throw .busy }
       lock.slot.storeRelaxed(UInt64(slot + 1))
       try acquire(control + slotOffset(slot) + 64)
@@ -128,6 +152,7 @@ extension Engine {
       try checkPeers()
       execution.pause(&backoff)
     }
+    try checkGrant(granted.load())
     return true
   }
 
@@ -159,6 +184,7 @@ extension Engine {
       try wait(w.flight)
       let before = w.resultValue(0)
       if before == expected { break }
+      if before != 0 { try check(name: before, as: .lockTail, at: record.node) }
       if !waiting { return nil }
       expected = before
     }
@@ -176,24 +202,5 @@ extension Engine {
       to: remote(peer, slotOffset(Int(name & 0xFFFF_FFFF))))
     fabric.submit(batch, w.flight)
     try wait(w.flight)
-  }
-
-  @inlinable
-  func takeSlot() throws(EngineError) -> Int {
-    for index in 0..<(configuration.lockSlotCount + 63) / 64 {
-      let word = AtomicWord(local.slotUse + index * 8)
-      while true {
-        let used = word.load()
-        let slot = index * 64 + (~used).trailingZeroBitCount
-        if used == ~0 || slot >= configuration.lockSlotCount { break }
-        if word.compareExchange(used, used | 1 << UInt64(slot & 63)) { return slot }
-      }
-    }
-    throw .slotsExhausted
-  }
-
-  @inlinable
-  func giveBackSlot(_ slot: Int) {
-    AtomicWord(local.slotUse + (slot >> 6) * 8).fetchAnd(~(1 << UInt64(slot & 63)))
   }
 }

@@ -54,12 +54,12 @@ extension Engine {
     try wait(w.flight)
     var page = unit.pages.upperBound
     while page < end {
-      let home = Int(w.resultValue(8 + page - unit.page)) - 1
+      let home = try home(w.resultValue(8 + page - unit.page), in: shard.node)
       if home >= 0 { storeHintIfIdle(page, home) }
       page += unit.count
     }
-    let word = w.resultValue(8)
-    return word == 0 ? .unclaimed : .home(Int(word) - 1)
+    let home = try home(w.resultValue(8), in: shard.node)
+    return home < 0 ? .unclaimed : .home(home)
   }
 
   @inlinable

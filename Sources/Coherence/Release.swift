@@ -11,6 +11,7 @@ extension Engine {
   /// The release fence: on return all writes of this node before the call are placed and noted.
   @inlinable
   public func release() throws(EngineError) {
+    try checkPeers()
     let saved = execution.enterCritical()
     defer { execution.leaveCritical(saved) }
     try releaseWithSignalsBlocked()
@@ -177,6 +178,8 @@ extension Engine {
           trackAgain(pages.unit(containing: page), &log)
           break
         }
+        // Nobody acquires any more.
+        if execution.lostPeer >= 0 { return }
         execution.pause(&backoff)
       }
     }

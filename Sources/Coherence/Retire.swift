@@ -11,6 +11,7 @@ extension Engine {
   /// pages may be used again once `isReusable`. `nil` where the ring is full until the next barriers.
   @inlinable
   public func retire(_ range: Range<Int>) throws(EngineError) -> UInt64? {
+    try checkPeers()
     let saved = execution.enterCritical()
     defer { execution.leaveCritical(saved) }
     let w = takeWorkspace()
@@ -20,6 +21,7 @@ extension Engine {
     fabric.submit(batch, w.flight)
     try wait(w.flight)
     let position = w.resultValue(0)
+    try checkFreed(position, since: local.retireReusable.load(), rounds: 2)
     if position - local.retireReusable.load() >= UInt64(ControlLayout.retireEntryCount) { return nil }
     w.result(1).storeBytes(of: UInt64(range.lowerBound), as: UInt64.self)
     w.result(2).storeBytes(of: UInt64(range.count), as: UInt64.self)
@@ -58,7 +60,6 @@ extension Engine {
       byteCount: ControlLayout.retireEntryByteCount)
     fabric.submit(batch, w.flight)
     try wait(w.flight)
-    let first = Int(w.resultValue(0))
-    return first..<first + Int(w.resultValue(1))
+    return try freedRange(first: w.resultValue(0), count: w.resultValue(1))
   }
 }

@@ -6,7 +6,7 @@ import Platform
 // hand-over of a lock.
 
 extension Engine {
-  /// A slot to wait on, and the name by which others grant it.
+  /// A slot to wait on, and the name by which others grant it. One of the program's: `.slotsExhausted`.
   @inlinable
   public func takeWaitSlot() throws(EngineError) -> (slot: Int, name: UInt64) {
     let slot = try takeSlot()
@@ -27,6 +27,7 @@ extension Engine {
   /// Waits for the grant; false where `limit` nanoseconds passed first. A grant may still come.
   @inlinable
   public func awaitGrant(_ slot: Int, withinNanoseconds limit: UInt64?) throws(EngineError) -> Bool {
+    try checkPeers()
     let granted = slotWord(slot, 1)
     beginWaiting()
     defer { endWaiting() }
@@ -34,12 +35,45 @@ extension Engine {
     var backoff = Backoff()
     // Acquire: pairs with the granter's WRITE of the flag behind its clock.
     while granted.load() == 0 {
-      if let limit, execution.nowNanoseconds() - start >= limit { return false }
       try checkPeers()
-      execution.pause(&backoff)
+      guard let limit else {
+        execution.pause(&backoff)
+        continue
+      }
+      let passed = execution.nowNanoseconds() &- start
+      if passed >= limit { return false }
+      pause(&backoff, beforeLimit: limit - passed)
     }
+    try checkGrant(granted.load())
     return true
   }
+
+  /// A few steps of the wait for the grant, so that the caller can look at other things in between; false where it has not
+  /// come yet. The caller counts as waiting meanwhile (`beginWait`).
+  ///
+  /// - Parameter remaining: nanoseconds until the end of a wait that has one.
+  @inlinable
+  public func pollGrant(
+    _ slot: Int, _ backoff: inout Backoff, beforeLimit remaining: UInt64?
+  ) throws(EngineError) -> Bool {
+    let granted = slotWord(slot, 1)
+    for _ in 0..<(remaining == nil ? 4 : 1) {
+      // Acquire: pairs with the granter's WRITE of the flag behind its clock.
+      if granted.load() != 0 { break }
+      try checkPeers()
+      if let remaining { pause(&backoff, beforeLimit: remaining) } else { execution.pause(&backoff) }
+    }
+    let word = granted.load()
+    if word != 0 { try checkGrant(word) }
+    return word != 0
+  }
+
+  /// Around all of a wait that is done in steps: this node does not leave the job meanwhile.
+  @inlinable
+  public func beginWait() { beginWaiting() }
+
+  @inlinable
+  public func endWait() { endWaiting() }
 
   @inlinable
   public func isGranted(_ slot: Int) -> Bool { slotWord(slot, 1).load() != 0 }
@@ -53,4 +87,11 @@ extension Engine {
   /// Grants the slot `name`. The caller has called `release` since the writes that it hands over.
   @inlinable
   public func grantWaiter(_ name: UInt64) throws(EngineError) { try grant(name) }
+
+  /// One step of a wait that ends in `remaining` nanoseconds: it does not sleep beyond its end.
+  @inlinable
+  func pause(_ backoff: inout Backoff, beforeLimit remaining: UInt64) {
+    if remaining <= Backoff.longestSleepNanoseconds { backoff = Backoff() }
+    execution.pause(&backoff)
+  }
 }

@@ -35,13 +35,19 @@ public struct FabricFailure: Error, BitwiseCopyable, Sendable, Equatable {
     case peerLost
     /// Memory could not be registered with the device.
     case registrationFailed
+    /// A word that a peer keeps says what no node can have written; see `PeerWord`.
+    case badWord
   }
 
-  public var reason: Reason
+  // The order of the fields keeps it, and errors that hold it, within registers.
+  /// Of a `badWord` what it says.
+  public var value: UInt64 = 0
   /// The peer concerned, or -1; `launcher` where the launcher itself is gone.
   public var peer: Int32
-  /// The provider's status, an errno of a registration, or an errno of a post that was refused, negated.
+  /// The provider's status, an errno of a registration, or an errno of a post that was refused, negated; of a
+  /// `badWord` its `PeerWord`.
   public var status: Int32
+  public var reason: Reason
 
   /// Stands for the launcher in `peer`: no node's number.
   @inlinable public static var launcher: Int32 { .max }

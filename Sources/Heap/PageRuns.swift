@@ -1,3 +1,5 @@
+import Platform
+
 // Runs of pages: blocks that are too large for a slab, and the slabs themselves.
 
 extension SharedHeap {
@@ -12,6 +14,7 @@ extension SharedHeap {
   /// Reserves `pages` pages (at least 1) at a multiple of `alignment`; nil if no free run holds them.
   /// The caller gives the pages their records.
   func takeRun(_ pages: Int, alignment: Int) throws(HeapError) -> Int? {
+    if isAllocationRefused() { return nil }
     guard pages <= geometry.pageCount, let (page, head) = try findRun(pages, alignment) else { return nil }
     try unlink(page, head)
     let start = alignedPage(page, alignment)

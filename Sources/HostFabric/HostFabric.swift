@@ -56,7 +56,10 @@ public struct HostFabric: Fabric, @unchecked Sendable {
   public func open(_ peer: NodeID, lane: Int) -> HostBatch {
     precondition(peer >= 0 && peer < nodeCount, "no such node")
     assert(lane == 0, "no such connection")
-    return HostBatch(target: peers[peer], peer: Int32(truncatingIfNeeded: peer))
+    var batch = HostBatch(target: peers[peer], peer: Int32(truncatingIfNeeded: peer))
+    // As where a connection gives up: nothing of the batch is executed.
+    if isBatchRefused() { batch.status = HostStatus.unanswered }
+    return batch
   }
 
   /// Copies at once. Aligned words of 8 bytes are never torn.

@@ -60,4 +60,6 @@ public enum HostStatus {
   @inlinable public static var invalidRequest: Int32 { 9 }
   /// The key does not admit to the addressed memory.
   @inlinable public static var remoteAccess: Int32 { 10 }
+  /// Only where a test makes a batch fail: a connection that has given up.
+  @inlinable public static var unanswered: Int32 { 12 }
 }

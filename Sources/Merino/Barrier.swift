@@ -22,6 +22,7 @@ public struct Barrier: Sendable, Equatable {
       var monitor = Monitor(runtime.engine, id, handle: handle)
       // Taking the lock orders this thread after all who arrived before.
       try monitor.enter()
+      try monitor.check(Self.arrived, monitor.words[Self.arrived] < monitor.words[Self.participants])
       monitor.words[Self.arrived] += 1
       if monitor.words[Self.arrived] == monitor.words[Self.participants] {
         monitor.words[Self.arrived] = 0
@@ -50,19 +51,15 @@ public struct Barrier: Sendable, Equatable {
       throw MerinoError(
         .invalidArgument, "could not make a barrier of \(participants) threads: it takes at least 1.")
     }
-    let handle = try runtime.objects.create(.barrier)
-    let place = runtime.engine.stateWords(ofLock: handle.id)
-    try attempting("make a barrier") { () throws(EngineError) in
-      try runtime.engine.writeControl(place.node, place.offset, [UInt64(participants)])
-    }
-    return Barrier(handle: handle.raw)
+    assert(Self.participants == 0, "it is the first word")
+    return Barrier(handle: try runtime.objects.create(.barrier, first: UInt64(participants)).raw)
   }
 }
 
 extension Cluster {
   /// Makes a barrier of `participants` threads, at least 1. Local: no other node takes part.
   ///
-  /// - Throws: `.invalidArgument`, `.limitReached`.
+  /// - Throws: `.invalidArgument`, `.limitReached`, `.peerLost`.
   public func makeBarrier(participants: Int) throws(MerinoError) -> Barrier {
     try Barrier.make(try runtime, participants: participants)
   }

@@ -60,6 +60,15 @@ public final class Cluster: Sendable {
   /// Throws what `finalize` would throw at this moment because of locks held or threads that wait.
   package func checkMayFinalize() throws(MerinoError) { try runtime.checkMayFinalize() }
 
+  /// Throws where the job is over: a node is lost, or the fabric has failed.
+  package func checkPeers() throws(MerinoError) {
+    let engine = try runtime.engine
+    try attempting("go on") { () throws(EngineError) in try engine.checkPeers() }
+  }
+
+  /// Lock slots of this node that are in use, of all kinds: for tests.
+  package var lockSlotsInUse: Int { member.engine.slotsInUse }
+
   /// Ends the whole job: this process exits with `code` at once, and the launcher ends the other nodes. A process that has
   /// left, or is a child made by fork(), ends alone.
   public func abort(code: Int32) -> Never {

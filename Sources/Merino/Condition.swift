@@ -26,6 +26,15 @@ public struct Condition: Sendable, Equatable {
   }
 
   private func wait(with lock: Lock, limit: UInt64?) throws(MerinoError) -> Bool {
+    var pending = try beginWait(with: lock, withinNanoseconds: limit)
+    while try pending.step() == .waiting {}
+    return try pending.finish()
+  }
+
+  /// The beginning of a wait in steps. Where this throws, the lock is held as before.
+  package func beginWait(
+    with lock: Lock, withinNanoseconds limit: UInt64?
+  ) throws(MerinoError) -> PendingWait {
     let runtime = try Runtime.current()
     let id = try runtime.objects.resolve(handle, as: .condition)
     let lockID = try runtime.objects.resolve(lock.handle, as: .lock)
@@ -37,21 +46,7 @@ public struct Condition: Sendable, Equatable {
     return try attempting("wait for a condition") { () throws(EngineError) in
       var monitor = Monitor(engine, id, handle: handle)
       try monitor.enter()
-      let waiter = try monitor.enqueue(mode: 0)
-      try monitor.leave()
-      // In the queue before the lock is free: a signal under the lock after this finds the waiter.
-      try engine.releaseLock(lockID)
-      var woken = try engine.awaitGrant(waiter.slot, withinNanoseconds: limit)
-      if !woken {
-        try monitor.enter()
-        woken = !(try monitor.remove(waiter.name))
-        try monitor.leave()
-        // Out of the queue by a signal that came meanwhile: its grant is on the way.
-        if woken { _ = try engine.awaitGrant(waiter.slot, withinNanoseconds: nil) }
-      }
-      engine.giveBackWaitSlot(waiter.slot)
-      try engine.acquireLock(lockID)
-      return woken
+      return try PendingWait(&monitor, lock: lockID, withinNanoseconds: limit)
     }
   }
 
@@ -90,7 +85,7 @@ public struct Condition: Sendable, Equatable {
 extension Cluster {
   /// Makes a condition variable. Local: no other node takes part.
   ///
-  /// - Throws: `.limitReached` where all locks of the job are in use.
+  /// - Throws: `.limitReached` where all locks of the job are in use, `.peerLost`.
   public func makeCondition() throws(MerinoError) -> Condition {
     Condition(handle: try runtime.objects.create(.condition).raw)
   }

@@ -38,26 +38,31 @@ public struct Event: Sendable, Equatable {
   ///
   /// - Throws: as `set`; `.limitReached`.
   public func wait() throws(MerinoError) {
+    guard var pending = try beginWait() else { return }
+    while try pending.step() == .waiting {}
+    _ = try pending.finish()
+  }
+
+  /// The beginning of a wait in steps; `nil` where the event is set.
+  package func beginWait() throws(MerinoError) -> PendingWait? {
     try withMonitor("wait for an event") { monitor throws(EngineError) in
       if monitor.words[Self.flag] != 0 {
         try monitor.leave()
-        return
+        return nil
       }
-      let waiter = try monitor.enqueue(mode: 0)
-      try monitor.leave()
-      try monitor.await(waiter.slot)
+      return try PendingWait(&monitor)
     }
   }
 
-  private func withMonitor(
-    _ attempt: String, _ body: (inout Monitor) throws(EngineError) -> Void
-  ) throws(MerinoError) {
+  private func withMonitor<R>(
+    _ attempt: String, _ body: (inout Monitor) throws(EngineError) -> R
+  ) throws(MerinoError) -> R {
     let runtime = try Runtime.current()
     let id = try runtime.objects.resolve(handle, as: .event)
-    try attempting(attempt) { () throws(EngineError) in
+    return try attempting(attempt) { () throws(EngineError) in
       var monitor = Monitor(runtime.engine, id, handle: handle)
       try monitor.enter()
-      try body(&monitor)
+      return try body(&monitor)
     }
   }
 
@@ -73,7 +78,7 @@ public struct Event: Sendable, Equatable {
 extension Cluster {
   /// Makes an event, clear. Local: no other node takes part.
   ///
-  /// - Throws: `.limitReached` where all locks of the job are in use.
+  /// - Throws: `.limitReached` where all locks of the job are in use, `.peerLost`.
   public func makeEvent() throws(MerinoError) -> Event {
     Event(handle: try runtime.objects.create(.event).raw)
   }

@@ -11,15 +11,19 @@ struct NodeFaultService: FaultService {
   let translation: TranslationTable
   /// `reportByteCount` bytes: for the last words, and behind them a word that says that a child has been told.
   let report: UnsafeMutableRawPointer
+  let loss: LossRecord
   static var reportByteCount: Int { FatalReport.byteCount + 64 }
 
   @inline(__always)
   func serve(view: ViewID, globalOffset: Int, access: Access) -> Bool {
+    refuseNothing(true)
+    defer { refuseNothing(false) }
     do throws(EngineError) {
       try engine.fault(
         page: globalOffset >> engine.configuration.pageShift, access: access, view: view)
     } catch {
-      FatalReport.end(report, node: engine.node, globalOffset: globalOffset, access: access, error)
+      FatalReport.end(
+        report, node: engine.node, globalOffset: globalOffset, access: access, error, loss)
     }
     let code = engine.protection.failureCode
     if code != 0 { FatalReport.end(report, node: engine.node, globalOffset: globalOffset, errno: code) }

@@ -69,7 +69,7 @@ final class GlobalHeap: Sendable {
   private func withGlobalLock<R>(
     _ attempt: String, _ body: () throws(HeapError) -> R
   ) throws(MerinoError) -> R {
-    try attempting(attempt) { () throws(EngineError) in try engine.acquireLock(Self.lockID) }
+    try attempting(attempt) { () throws(EngineError) in try engine.acquireLock(Self.lockID, for: .library) }
     let outcome: Result<R, HeapError>
     do throws(HeapError) {
       outcome = .success(try body())
@@ -115,6 +115,8 @@ final class GlobalHeap: Sendable {
     if let refusal = Self.refusal(byteCount: byteCount == 0 ? 1 : byteCount, alignment: alignment, attempt) {
       throw refusal
     }
+    // Also where the node's cache has a block: who could tell another node of it?
+    if engine.isOver { try attempting(attempt) { () throws(EngineError) in try engine.checkPeers() } }
     if let block = try withCache(
       attempt,
       { cache throws(HeapError) in
@@ -155,6 +157,7 @@ final class GlobalHeap: Sendable {
 
   func free(_ block: UnsafeMutableRawPointer) throws(MerinoError) {
     let attempt = "free 0x\(String(UInt(bitPattern: block), radix: 16))"
+    if engine.isOver { try attempting(attempt) { () throws(EngineError) in try engine.checkPeers() } }
     if try withCache(attempt, { cache throws(HeapError) in try cache.free(block) }) { return }
     try withGlobalLock(attempt) { () throws(HeapError) in
       try local.withLock { local throws(HeapError) in try local.cache?.freeFlushing(block) }
@@ -222,7 +225,12 @@ extension Cluster {
     if isDone { return block }
     let moved = try heap.allocate(byteCount, alignment: 16)
     cplatform_copy(moved, block, min(usable, byteCount))
-    try heap.free(block)
+    do throws(MerinoError) {
+      try heap.free(block)
+    } catch {
+      try? heap.free(moved)
+      throw error
+    }
     return moved
   }
 
@@ -268,7 +276,7 @@ extension Cluster {
     do throws(MerinoError) {
       try runtime.exchange([address], from: 0..<1, call, attempt) { _, words in address = words[0] }
     } catch {
-      if node == 0, let block = UnsafeMutableRawPointer(bitPattern: UInt(address)) { try free(block) }
+      if node == 0, let block = UnsafeMutableRawPointer(bitPattern: UInt(address)) { try? free(block) }
       throw error
     }
     if let failure { throw failure }

@@ -6,7 +6,7 @@ extension Runtime {
   /// the others waiting for it; and under a thread that waits the memory would go away.
   func reasonToStay() -> MerinoError? {
     // Where a node is lost, whoever waits is about to be told, and locks cannot be released any more.
-    let isOver = job.lostPeerWord.load() != 0
+    let isOver = engine.isOver
     switch engine.occupation(countsLocks: !isOver) {
     case .barrier: return busy("another thread of this node is in the barrier of all nodes")
     case .waiting:

@@ -16,14 +16,9 @@ public struct Lock: Sendable, Equatable {
   /// - Throws: what `body` throws, or a `MerinoError` as `acquire`.
   public func withLock<R>(_ body: () throws -> R) throws -> R {
     try acquire()
-    do {
-      let result = try body()
-      try release()
-      return result
-    } catch {
-      try release()
-      throw error
-    }
+    let outcome = Result { try body() }
+    try release()
+    return try outcome.get()
   }
 
   /// Takes the lock, waiting as long as it takes.
@@ -41,7 +36,7 @@ public struct Lock: Sendable, Equatable {
   public func tryAcquire() throws(MerinoError) -> Bool {
     let runtime = try Runtime.current()
     let id = try runtime.objects.resolve(handle, as: .lock)
-    if runtime.engine.holdsLock(id) {
+    if runtime.engine.holdsLock(id) && !runtime.engine.isOver {
       throw MerinoError(
         .deadlock, "could not take a lock: the calling thread holds it already, so waiting would never end.")
     }
@@ -83,7 +78,7 @@ public struct Lock: Sendable, Equatable {
 extension Cluster {
   /// Makes a lock, free. Local: no other node takes part.
   ///
-  /// - Throws: `.limitReached` where all locks of the job are in use.
+  /// - Throws: `.limitReached` where all locks of the job are in use, `.peerLost`.
   public func makeLock() throws(MerinoError) -> Lock {
     Lock(handle: try runtime.objects.create(.lock).raw)
   }

@@ -119,13 +119,13 @@ extension MerinoError {
   init(_ failure: FabricFailure, _ attempt: String) {
     switch failure.reason {
     case .peerLost:
-      let who =
-        switch failure.peer {
-        case FabricFailure.launcher: "the launcher ended before the job"
-        case 0...: "node \(failure.peer) left the job before the end"
-        default: "a node left the job before the end"
-        }
-      self.init(.peerLost, "could not \(attempt): \(who); the job is over.")
+      self.init(.peerLost, "could not \(attempt): \(Loss.clause(failure.peer)); the job is over.")
+    case .badWord:
+      self.init(
+        .fabric,
+        "could not \(attempt): \(failure.badWordWords) at node \(failure.peer) is "
+          + "0x\(String(failure.value, radix: 16)), which no node can have written there: its memory was overwritten, "
+          + "or it runs another version of Merino. End the job.")
     case .registrationFailed:
       self.init(
         .outOfMemory,

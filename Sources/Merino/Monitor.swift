@@ -12,6 +12,8 @@ struct Monitor {
   let handle: UInt64
   /// Valid while the lock is held.
   var words: [UInt64] = []
+  /// Waiters looked at under this hold of the lock.
+  var steps = 0
 
   static let first = 4
   static let last = 5
@@ -26,13 +28,14 @@ struct Monitor {
   /// its handle was looked up: destroying takes this lock, so under it the info word tells for sure. (A
   /// thread that went on would wait in a queue that nobody serves any more.)
   mutating func enter() throws(EngineError) {
-    try engine.acquireLock(id)
+    try engine.acquireLock(id, for: .moment)
     let place = engine.stateWords(ofLock: id)
     words = try engine.readControl(place.node, place.offset, count: 7)
     if words.removeLast() != handle {
       try engine.releaseLock(id)
       throw .invalidObject
     }
+    try checkQueue()
   }
 
   /// Stores the words and gives the lock back.
@@ -68,7 +71,7 @@ struct Monitor {
 
   func next(of name: UInt64) throws(EngineError) -> UInt64 {
     let place = engine.slotLocation(name, word: 0)
-    return try engine.readControl(place.node, place.offset, count: 1)[0]
+    return try checked(try engine.readControl(place.node, place.offset, count: 1)[0], at: place.node)
   }
 
   func firstMode() throws(EngineError) -> UInt64 {
@@ -80,6 +83,7 @@ struct Monitor {
   mutating func dequeue() throws(EngineError) -> UInt64 {
     let name = words[Self.first]
     if name == 0 { return 0 }
+    try step()
     // Read before the grant: afterwards the slot is its owner's again.
     words[Self.first] = try next(of: name)
     if words[Self.first] == 0 { words[Self.last] = 0 }
@@ -92,6 +96,7 @@ struct Monitor {
     var current = words[Self.first]
     while current != 0 && current != name {
       before = current
+      try step()
       current = try next(of: current)
     }
     if current == 0 { return false }

@@ -65,7 +65,9 @@ final class NodeFiles: Sendable {
 
   private static func mapPrivate(_ byteCount: Int) throws(SystemError) -> UnsafeMutableRawPointer {
     let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
-    guard let memory = mmap(nil, byteCount, PROT_READ | PROT_WRITE, flags, -1, 0), memory != MAP_FAILED else {
+    guard !isAllocationRefused(),
+      let memory = mmap(nil, byteCount, PROT_READ | PROT_WRITE, flags, -1, 0), memory != MAP_FAILED
+    else {
       throw SystemError(
         attempt: "map \(byteCount) bytes for the state of the pages", call: "mmap",
         advice: "set MERINO_CAPACITY to less on all nodes, or allow overcommit (vm.overcommit_memory)")

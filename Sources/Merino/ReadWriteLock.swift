@@ -37,6 +37,8 @@ public struct ReadWriteLock: Sendable, Equatable {
     try attempting(what) { () throws(EngineError) in
       var monitor = Monitor(runtime.engine, id, handle: handle)
       try monitor.enter()
+      try monitor.check(Self.readers, monitor.words[Self.readers] <= UInt64(UInt32.max))
+      try monitor.check(Self.writers, monitor.words[Self.writers] <= 1)
       let isFree = monitor.words[Self.writers] == 0 && !monitor.hasWaiters
       if isFree && (mode == Self.reading || monitor.words[Self.readers] == 0) {
         monitor.words[mode == Self.reading ? Self.readers : Self.writers] += 1
@@ -62,15 +64,18 @@ public struct ReadWriteLock: Sendable, Equatable {
       throw MerinoError(
         .notOwner, "could not release a reader-writer lock: the calling thread does not hold it.")
     }
-    runtime.holders.set(id, 0)
     try attempting("release a reader-writer lock") { () throws(EngineError) in
       var monitor = Monitor(runtime.engine, id, handle: handle)
       try monitor.enter()
-      monitor.words[mode == Self.reading ? Self.readers : Self.writers] -= 1
+      let holders = mode == Self.reading ? Self.readers : Self.writers
+      try monitor.check(holders, (1...UInt64(UInt32.max)).contains(monitor.words[holders]))
+      monitor.words[holders] -= 1
       let granted = try Self.admit(&monitor)
       try monitor.grant(granted)
       try monitor.leave()
     }
+    // Behind the rest: a thread that could not give it back holds it still.
+    runtime.holders.set(id, 0)
   }
 
   /// The waiters that may go now: one writer, or all readers up to the next writer; counted in.
@@ -106,14 +111,9 @@ public struct ReadWriteLock: Sendable, Equatable {
   }
 
   private func releasing<R>(_ body: () throws -> R) throws -> R {
-    do {
-      let result = try body()
-      try release()
-      return result
-    } catch {
-      try release()
-      throw error
-    }
+    let outcome = Result { try body() }
+    try release()
+    return try outcome.get()
   }
 
   /// Removes the lock, which nobody may hold, wait for or use any more.
@@ -130,7 +130,7 @@ public struct ReadWriteLock: Sendable, Equatable {
 extension Cluster {
   /// Makes a reader-writer lock, free. Local: no other node takes part.
   ///
-  /// - Throws: `.limitReached` where all locks of the job are in use.
+  /// - Throws: `.limitReached` where all locks of the job are in use, `.peerLost`.
   public func makeReadWriteLock() throws(MerinoError) -> ReadWriteLock {
     ReadWriteLock(handle: try runtime.objects.create(.readWriteLock).raw)
   }

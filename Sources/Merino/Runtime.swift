@@ -112,7 +112,9 @@ final class Runtime: Sendable {
     let report = place + MemoryLayout<NodeFaultService>.stride
     report.initializeMemory(as: UInt8.self, repeating: 0, count: NodeFaultService.reportByteCount)
     place.bindMemory(to: NodeFaultService.self, capacity: 1)
-      .initialize(to: NodeFaultService(engine: engine, translation: space.translation, report: report))
+      .initialize(
+        to: NodeFaultService(engine: engine, translation: space.translation, report: report, loss: job.loss))
+    Loss.record.withLock { $0 = job.loss }
     // Never freed: a handler may be looking at it until the process ends.
     faultServiceAddress = UInt(bitPattern: place)
     do throws(SystemError) {
@@ -141,7 +143,7 @@ final class Runtime: Sendable {
     do throws(MerinoError) {
       return try map(entry, segment, at: address, protection)
     } catch {
-      try segments.detach(segment.index, segment.generation)
+      try? segments.detach(segment.index, segment.generation)
       throw error
     }
   }
@@ -170,7 +172,7 @@ final class Runtime: Sendable {
   /// Makes the shape of a segment known here before any of its pages is touched, and offers this node
   /// as home where the placement wishes it.
   func define(_ shape: SegmentShape) throws(MerinoError) {
-    guard views.withLock({ _ in engine.pages.define(shape) }) else {
+    guard !isAllocationRefused(), views.withLock({ _ in engine.pages.define(shape) }) else {
       throw MerinoError(
         .limitReached,
         "could not attach a segment: this node knows as many as it has room for "
@@ -181,6 +183,7 @@ final class Runtime: Sendable {
 
   func detach(_ address: UnsafeMutableRawPointer) throws(MerinoError) {
     let key = UInt(bitPattern: address)
+    try attempting("detach 0x\(String(key, radix: 16))") { () throws(EngineError) in try engine.checkPeers() }
     let found = views.withLock { $0[key] }
     guard let found else {
       throw MerinoError(
@@ -193,14 +196,17 @@ final class Runtime: Sendable {
       throw MerinoError(
         .badAddress, "could not detach 0x\(String(key, radix: 16)): another thread is detaching it.")
     }
-    // What was written is placed before anybody can find that the last view is gone.
-    try attempting("detach a view") { () throws(EngineError) in try engine.release() }
-    do throws(AddressSpaceError) {
-      try space.detach(found.view)
+    do throws(MerinoError) {
+      // What was written is placed before anybody can find that the last view is gone.
+      try attempting("detach a view") { () throws(EngineError) in try engine.release() }
+      try segments.detach(found.index, found.generation) {
+        // No error: this thread alone has taken the view out of the views.
+        try? space.detach(found.view)
+      }
     } catch {
-      throw MerinoError(error)
+      views.withLock { $0[key] = found }
+      throw error
     }
-    try segments.detach(found.index, found.generation)
   }
 
   /// Views of this process of one segment.

@@ -1,5 +1,6 @@
 import Coherence
 import Node
+import Platform
 import Synchronization
 
 /// The job's segments and names: a table in node 0's control memory, reached by one-sided operations
@@ -10,7 +11,7 @@ final class SegmentTable: Sendable {
   /// The lock that guards the table.
   static let lockID = 0
 
-  private let engine: NodeEngine
+  let engine: NodeEngine
   private let offset: Int
   private let objects: ObjectTable
 
@@ -24,10 +25,11 @@ final class SegmentTable: Sendable {
 
   /// The entries in use, at their indices. The first word of the table says how many there ever were.
   private func load() throws(EngineError) -> [SegmentEntry] {
-    let used = try engine.readControl(0, offset, count: 1)[0]
+    let used = try checkedCount(try engine.readControl(0, offset, count: 1)[0])
     if used == 0 { return [] }
-    let words = try engine.readControl(0, offset + 64, count: Int(used) * 16)
-    return (0..<Int(used)).map { SegmentEntry(words: words[$0 * 16..<$0 * 16 + 16]) }
+    let words = try engine.readControl(0, offset + 64, count: used * 16)
+    try check(entries: words)
+    return (0..<used).map { SegmentEntry(words: words[$0 * 16..<$0 * 16 + 16]) }
   }
 
   private func store(_ entry: SegmentEntry, at index: Int) throws(EngineError) {
@@ -38,17 +40,14 @@ final class SegmentTable: Sendable {
     _ attempt: String, _ body: (inout [SegmentEntry]) throws -> R
   ) throws(MerinoError) -> R {
     do {
-      try engine.acquireLock(Self.lockID)
-      do {
+      try engine.acquireLock(Self.lockID, for: .library)
+      let outcome = Result {
         var entries = try load()
         try reclaim(&entries)
-        let result = try body(&entries)
-        try engine.releaseLock(Self.lockID)
-        return result
-      } catch {
-        try engine.releaseLock(Self.lockID)
-        throw error
+        return try body(&entries)
       }
+      try engine.releaseLock(Self.lockID)
+      return try outcome.get()
     } catch let error as EngineError {
       throw MerinoError(engine: error, attempt)
     } catch let error as MerinoError {
@@ -77,7 +76,8 @@ final class SegmentTable: Sendable {
 
   private func retire(_ entry: inout SegmentEntry) throws(EngineError) {
     entry.state = .retiring
-    entry.retirePosition = try engine.retire(entry.pages) ?? ~0
+    let position = isAllocationRefused() ? nil : try engine.retire(entry.pages)
+    entry.retirePosition = position ?? ~0
   }
 
   // MARK: Segments
@@ -127,6 +127,7 @@ final class SegmentTable: Sendable {
 
   /// The lowest gap of whole chunks that holds `pages`.
   private func findGap(_ pages: Int, _ entries: [SegmentEntry]) -> Int? {
+    if isAllocationRefused() { return nil }
     let chunk = engine.configuration.chunkPageCount
     let taken = entries.filter { $0.state != .free && $0.state != .namedLock }
       .sorted { $0.firstPage < $1.firstPage }
@@ -140,7 +141,7 @@ final class SegmentTable: Sendable {
 
   private func freeIndex(_ entries: inout [SegmentEntry], _ attempt: String) throws -> Int {
     if let index = entries.firstIndex(where: { $0.state == .free }) { return index }
-    guard entries.count < engine.configuration.shapeCount else {
+    guard entries.count < engine.configuration.shapeCount, !isAllocationRefused() else {
       throw MerinoError(
         .limitReached,
         "could not \(attempt): the table of \(engine.configuration.shapeCount) segments and named locks is "
@@ -204,14 +205,17 @@ final class SegmentTable: Sendable {
     }
   }
 
-  /// Counts a view out, whose diffs are placed and which is unmapped. The last one of a destroyed
-  /// segment gives its pages back.
-  func detach(_ index: Int, _ generation: UInt64) throws(MerinoError) {
+  /// Counts a view out, whose diffs are placed. The last one of a destroyed segment gives its pages back.
+  ///
+  /// - Parameter unmap: ends the view, which nobody uses any more. It cannot fail, and comes last: a call that fails has
+  ///   not unmapped it. Under the table's lock: nobody makes a segment of these addresses before it is gone.
+  func detach(_ index: Int, _ generation: UInt64, unmap: () -> Void = {}) throws(MerinoError) {
     try withTable("detach a segment") { entries in
       var entry = try self.entry(entries, index, generation, "detach a segment")
       entry.attachCount -= 1
       if entry.state == .doomed && entry.attachCount == 0 { try retire(&entry) }
       try store(entry, at: index)
+      unmap()
     }
   }
 

@@ -3,6 +3,7 @@ import CPlatform
 import Coherence
 import Glibc
 import Node
+import Platform
 import Synchronization
 import VerbsFabric
 
@@ -22,7 +23,7 @@ final class ServiceThread: Sendable {
     self.job = job
     self.endpoint = endpoint
     self.log = log
-    wakeDescriptor = cplatform_event_descriptor()
+    wakeDescriptor = isAllocationRefused() ? -1 : cplatform_event_descriptor()
     guard wakeDescriptor >= 0 else {
       throw MerinoError(.system, "could not join: eventfd said \(String(cString: strerror(errno))).")
     }

@@ -59,10 +59,13 @@ final class ObjectTable: Sendable {
 
   init(engine: NodeEngine) { self.engine = engine }
 
-  func create(_ kind: ObjectKind) throws(MerinoError) -> ObjectHandle {
+  /// - Parameter first: the first of the state words; the others are 0.
+  func create(_ kind: ObjectKind, first: UInt64 = 0) throws(MerinoError) -> ObjectHandle {
+    try attempting("make a \(kind.name)") { () throws(EngineError) in try engine.checkPeers() }
     let lockCount = engine.configuration.lockCount
     let nodeCount = engine.configuration.nodeCount
     let handle: ObjectHandle? = state.withLock { state in
+      if isAllocationRefused() { return nil }
       let here = (lockCount - engine.node + nodeCount - 1) / nodeCount
       for step in 0..<here {
         let index = (state.cursor + step) % here
@@ -73,7 +76,6 @@ final class ObjectTable: Sendable {
         state.cursor = index + 1
         state.generation += 1
         let handle = ObjectHandle(kind: kind, generation: state.generation, id: id)
-        state.known[id] = handle.raw
         return handle
       }
       return nil
@@ -86,12 +88,12 @@ final class ObjectTable: Sendable {
     }
     defer { state.withLock { _ = $0.pending.remove(handle.id) } }
     // Nobody has the handle yet; whoever gets it does so by a synchronisation after this.
-    var words: [UInt64] = Array(repeating: 0, count: 6)
-    words.append(handle.raw)
+    let words = [first, 0, 0, 0, 0, 0, handle.raw]
     let place = engine.stateWords(ofLock: handle.id)
     try attempting("make a \(kind.name)") { () throws(EngineError) in
       try engine.writeControl(place.node, place.offset, words)
     }
+    state.withLock { $0.known[handle.id] = handle.raw }
     return handle
   }
 
@@ -99,6 +101,12 @@ final class ObjectTable: Sendable {
   /// A handle that another node destroys later may go unnoticed here.
   func resolve(_ raw: UInt64, as kind: ObjectKind) throws(MerinoError) -> Int {
     let handle = ObjectHandle(raw: raw)
+    // Before anything else is said of the object: nobody can be sure of its state any more.
+    if engine.isOver {
+      try attempting("use the \(kind.name) 0x\(String(raw, radix: 16))") { () throws(EngineError) in
+        try engine.checkPeers()
+      }
+    }
     let isKnown = state.withLock { $0.known[handle.id] == raw }
     if handle.kind == kind && isKnown { return handle.id }
     guard handle.kind == kind, handle.id >= Self.reservedCount, handle.id < engine.configuration.lockCount
@@ -136,7 +144,11 @@ final class ObjectTable: Sendable {
     do throws(EngineError) {
       // A lock that is the object: whether it is free. The others' is held for moments, as by the last thread to come to
       // a barrier, which has let the others go already; one of them may destroy the barrier now.
-      if kind == .lock { try engine.tryAcquireLock(id) } else { try engine.acquireLock(id) }
+      if kind == .lock {
+        try engine.tryAcquireLock(id, for: .moment)
+      } else {
+        try engine.acquireLock(id, for: .moment)
+      }
     } catch .busy {
       throw inUse
     } catch {
@@ -150,7 +162,8 @@ final class ObjectTable: Sendable {
       isThere = words.removeLast() == raw
       idle = isThere && isIdle(words)
       if idle { try engine.writeControl(place.node, place.offset + 48, [0]) }
-      try engine.releaseLock(id)
+      // A lock that the program waits for, against the rules, takes a slot of the program's and not this one.
+      try engine.releaseLock(id, handsOver: kind != .lock)
     }
     if !isThere { throw Self.invalid(raw, kind) }
     if !idle { throw inUse }

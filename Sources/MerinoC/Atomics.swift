@@ -52,63 +52,63 @@ private func fetchAdd<T: SharedAtomicValue>(
 // MARK: 32 bits
 
 @c @implementation
-public func merino_atomic_load_u32(
+public func mrn_atomic_load_u32(
   _ address: UnsafePointer<UInt32>?, _ value: UnsafeMutablePointer<UInt32>?
 ) -> Int32 {
   load("merino_atomic_load_u32", address, value, .relaxed)
 }
 
 @c @implementation
-public func merino_atomic_load_u32_acquire(
+public func mrn_atomic_load_u32_acquire(
   _ address: UnsafePointer<UInt32>?, _ value: UnsafeMutablePointer<UInt32>?
 ) -> Int32 {
   load("merino_atomic_load_u32_acquire", address, value, .acquire)
 }
 
 @c @implementation
-public func merino_atomic_store_u32(
+public func mrn_atomic_store_u32(
   _ address: UnsafeMutablePointer<UInt32>?, _ value: UInt32
 ) -> Int32 {
   exchange("merino_atomic_store_u32", address, value, nil, .relaxed)
 }
 
 @c @implementation
-public func merino_atomic_store_u32_release(
+public func mrn_atomic_store_u32_release(
   _ address: UnsafeMutablePointer<UInt32>?, _ value: UInt32
 ) -> Int32 {
   exchange("merino_atomic_store_u32_release", address, value, nil, .release)
 }
 
 @c @implementation
-public func merino_atomic_exchange_u32(
+public func mrn_atomic_exchange_u32(
   _ address: UnsafeMutablePointer<UInt32>?, _ value: UInt32, _ old: UnsafeMutablePointer<UInt32>?
 ) -> Int32 {
   exchange("merino_atomic_exchange_u32", address, value, old, .relaxed)
 }
 
 @c @implementation
-public func merino_atomic_exchange_u32_acquire(
+public func mrn_atomic_exchange_u32_acquire(
   _ address: UnsafeMutablePointer<UInt32>?, _ value: UInt32, _ old: UnsafeMutablePointer<UInt32>?
 ) -> Int32 {
   exchange("merino_atomic_exchange_u32_acquire", address, value, old, .acquire)
 }
 
 @c @implementation
-public func merino_atomic_exchange_u32_release(
+public func mrn_atomic_exchange_u32_release(
   _ address: UnsafeMutablePointer<UInt32>?, _ value: UInt32, _ old: UnsafeMutablePointer<UInt32>?
 ) -> Int32 {
   exchange("merino_atomic_exchange_u32_release", address, value, old, .release)
 }
 
 @c @implementation
-public func merino_atomic_exchange_u32_acq_rel(
+public func mrn_atomic_exchange_u32_acq_rel(
   _ address: UnsafeMutablePointer<UInt32>?, _ value: UInt32, _ old: UnsafeMutablePointer<UInt32>?
 ) -> Int32 {
   exchange("merino_atomic_exchange_u32_acq_rel", address, value, old, .acquireRelease)
 }
 
 @c @implementation
-public func merino_atomic_compare_exchange_u32(
+public func mrn_atomic_compare_exchange_u32(
   _ address: UnsafeMutablePointer<UInt32>?, _ expected: UInt32, _ desired: UInt32,
   _ old: UnsafeMutablePointer<UInt32>?
 ) -> Int32 {
@@ -116,7 +116,7 @@ public func merino_atomic_compare_exchange_u32(
 }
 
 @c @implementation
-public func merino_atomic_compare_exchange_u32_acquire(
+public func mrn_atomic_compare_exchange_u32_acquire(
   _ address: UnsafeMutablePointer<UInt32>?, _ expected: UInt32, _ desired: UInt32,
   _ old: UnsafeMutablePointer<UInt32>?
 ) -> Int32 {
@@ -124,7 +124,7 @@ public func merino_atomic_compare_exchange_u32_acquire(
 }
 
 @c @implementation
-public func merino_atomic_compare_exchange_u32_release(
+public func mrn_atomic_compare_exchange_u32_release(
   _ address: UnsafeMutablePointer<UInt32>?, _ expected: UInt32, _ desired: UInt32,
   _ old: UnsafeMutablePointer<UInt32>?
 ) -> Int32 {
@@ -132,7 +132,7 @@ public func merino_atomic_compare_exchange_u32_release(
 }
 
 @c @implementation
-public func merino_atomic_compare_exchange_u32_acq_rel(
+public func mrn_atomic_compare_exchange_u32_acq_rel(
   _ address: UnsafeMutablePointer<UInt32>?, _ expected: UInt32, _ desired: UInt32,
   _ old: UnsafeMutablePointer<UInt32>?
 ) -> Int32 {
@@ -141,28 +141,28 @@ public func merino_atomic_compare_exchange_u32_acq_rel(
 }
 
 @c @implementation
-public func merino_atomic_fetch_add_u32(
+public func mrn_atomic_fetch_add_u32(
   _ address: UnsafeMutablePointer<UInt32>?, _ addend: UInt32, _ old: UnsafeMutablePointer<UInt32>?
 ) -> Int32 {
   fetchAdd("merino_atomic_fetch_add_u32", address, addend, old, .relaxed)
 }
 
 @c @implementation
-public func merino_atomic_fetch_add_u32_acquire(
+public func mrn_atomic_fetch_add_u32_acquire(
   _ address: UnsafeMutablePointer<UInt32>?, _ addend: UInt32, _ old: UnsafeMutablePointer<UInt32>?
 ) -> Int32 {
   fetchAdd("merino_atomic_fetch_add_u32_acquire", address, addend, old, .acquire)
 }
 
 @c @implementation
-public func merino_atomic_fetch_add_u32_release(
+public func mrn_atomic_fetch_add_u32_release(
   _ address: UnsafeMutablePointer<UInt32>?, _ addend: UInt32, _ old: UnsafeMutablePointer<UInt32>?
 ) -> Int32 {
   fetchAdd("merino_atomic_fetch_add_u32_release", address, addend, old, .release)
 }
 
 @c @implementation
-public func merino_atomic_fetch_add_u32_acq_rel(
+public func mrn_atomic_fetch_add_u32_acq_rel(
   _ address: UnsafeMutablePointer<UInt32>?, _ addend: UInt32, _ old: UnsafeMutablePointer<UInt32>?
 ) -> Int32 {
   fetchAdd("merino_atomic_fetch_add_u32_acq_rel", address, addend, old, .acquireRelease)
@@ -171,63 +171,63 @@ public func merino_atomic_fetch_add_u32_acq_rel(
 // MARK: 64 bits
 
 @c @implementation
-public func merino_atomic_load_u64(
+public func mrn_atomic_load_u64(
   _ address: UnsafePointer<UInt64>?, _ value: UnsafeMutablePointer<UInt64>?
 ) -> Int32 {
   load("merino_atomic_load_u64", address, value, .relaxed)
 }
 
 @c @implementation
-public func merino_atomic_load_u64_acquire(
+public func mrn_atomic_load_u64_acquire(
   _ address: UnsafePointer<UInt64>?, _ value: UnsafeMutablePointer<UInt64>?
 ) -> Int32 {
   load("merino_atomic_load_u64_acquire", address, value, .acquire)
 }
 
 @c @implementation
-public func merino_atomic_store_u64(
+public func mrn_atomic_store_u64(
   _ address: UnsafeMutablePointer<UInt64>?, _ value: UInt64
 ) -> Int32 {
   exchange("merino_atomic_store_u64", address, value, nil, .relaxed)
 }
 
 @c @implementation
-public func merino_atomic_store_u64_release(
+public func mrn_atomic_store_u64_release(
   _ address: UnsafeMutablePointer<UInt64>?, _ value: UInt64
 ) -> Int32 {
   exchange("merino_atomic_store_u64_release", address, value, nil, .release)
 }
 
 @c @implementation
-public func merino_atomic_exchange_u64(
+public func mrn_atomic_exchange_u64(
   _ address: UnsafeMutablePointer<UInt64>?, _ value: UInt64, _ old: UnsafeMutablePointer<UInt64>?
 ) -> Int32 {
   exchange("merino_atomic_exchange_u64", address, value, old, .relaxed)
 }
 
 @c @implementation
-public func merino_atomic_exchange_u64_acquire(
+public func mrn_atomic_exchange_u64_acquire(
   _ address: UnsafeMutablePointer<UInt64>?, _ value: UInt64, _ old: UnsafeMutablePointer<UInt64>?
 ) -> Int32 {
   exchange("merino_atomic_exchange_u64_acquire", address, value, old, .acquire)
 }
 
 @c @implementation
-public func merino_atomic_exchange_u64_release(
+public func mrn_atomic_exchange_u64_release(
   _ address: UnsafeMutablePointer<UInt64>?, _ value: UInt64, _ old: UnsafeMutablePointer<UInt64>?
 ) -> Int32 {
   exchange("merino_atomic_exchange_u64_release", address, value, old, .release)
 }
 
 @c @implementation
-public func merino_atomic_exchange_u64_acq_rel(
+public func mrn_atomic_exchange_u64_acq_rel(
   _ address: UnsafeMutablePointer<UInt64>?, _ value: UInt64, _ old: UnsafeMutablePointer<UInt64>?
 ) -> Int32 {
   exchange("merino_atomic_exchange_u64_acq_rel", address, value, old, .acquireRelease)
 }
 
 @c @implementation
-public func merino_atomic_compare_exchange_u64(
+public func mrn_atomic_compare_exchange_u64(
   _ address: UnsafeMutablePointer<UInt64>?, _ expected: UInt64, _ desired: UInt64,
   _ old: UnsafeMutablePointer<UInt64>?
 ) -> Int32 {
@@ -235,7 +235,7 @@ public func merino_atomic_compare_exchange_u64(
 }
 
 @c @implementation
-public func merino_atomic_compare_exchange_u64_acquire(
+public func mrn_atomic_compare_exchange_u64_acquire(
   _ address: UnsafeMutablePointer<UInt64>?, _ expected: UInt64, _ desired: UInt64,
   _ old: UnsafeMutablePointer<UInt64>?
 ) -> Int32 {
@@ -243,7 +243,7 @@ public func merino_atomic_compare_exchange_u64_acquire(
 }
 
 @c @implementation
-public func merino_atomic_compare_exchange_u64_release(
+public func mrn_atomic_compare_exchange_u64_release(
   _ address: UnsafeMutablePointer<UInt64>?, _ expected: UInt64, _ desired: UInt64,
   _ old: UnsafeMutablePointer<UInt64>?
 ) -> Int32 {
@@ -251,7 +251,7 @@ public func merino_atomic_compare_exchange_u64_release(
 }
 
 @c @implementation
-public func merino_atomic_compare_exchange_u64_acq_rel(
+public func mrn_atomic_compare_exchange_u64_acq_rel(
   _ address: UnsafeMutablePointer<UInt64>?, _ expected: UInt64, _ desired: UInt64,
   _ old: UnsafeMutablePointer<UInt64>?
 ) -> Int32 {
@@ -260,28 +260,28 @@ public func merino_atomic_compare_exchange_u64_acq_rel(
 }
 
 @c @implementation
-public func merino_atomic_fetch_add_u64(
+public func mrn_atomic_fetch_add_u64(
   _ address: UnsafeMutablePointer<UInt64>?, _ addend: UInt64, _ old: UnsafeMutablePointer<UInt64>?
 ) -> Int32 {
   fetchAdd("merino_atomic_fetch_add_u64", address, addend, old, .relaxed)
 }
 
 @c @implementation
-public func merino_atomic_fetch_add_u64_acquire(
+public func mrn_atomic_fetch_add_u64_acquire(
   _ address: UnsafeMutablePointer<UInt64>?, _ addend: UInt64, _ old: UnsafeMutablePointer<UInt64>?
 ) -> Int32 {
   fetchAdd("merino_atomic_fetch_add_u64_acquire", address, addend, old, .acquire)
 }
 
 @c @implementation
-public func merino_atomic_fetch_add_u64_release(
+public func mrn_atomic_fetch_add_u64_release(
   _ address: UnsafeMutablePointer<UInt64>?, _ addend: UInt64, _ old: UnsafeMutablePointer<UInt64>?
 ) -> Int32 {
   fetchAdd("merino_atomic_fetch_add_u64_release", address, addend, old, .release)
 }
 
 @c @implementation
-public func merino_atomic_fetch_add_u64_acq_rel(
+public func mrn_atomic_fetch_add_u64_acq_rel(
   _ address: UnsafeMutablePointer<UInt64>?, _ addend: UInt64, _ old: UnsafeMutablePointer<UInt64>?
 ) -> Int32 {
   fetchAdd("merino_atomic_fetch_add_u64_acq_rel", address, addend, old, .acquireRelease)

@@ -2,7 +2,7 @@ import CMerino
 import Merino
 
 @c @implementation
-public func merino_broadcast(_ buffer: UnsafeMutableRawPointer?, _ bytes: Int, _ root: Int32) -> Int32 {
+public func mrn_broadcast(_ buffer: UnsafeMutableRawPointer?, _ bytes: Int, _ root: Int32) -> Int32 {
   result { () throws(MerinoError) in
     let cluster = try Cluster.current()
     guard bytes >= 0, bytes == 0 || buffer != nil else { throw nullArgument("merino_broadcast", "buffer") }
@@ -28,7 +28,7 @@ private func reduce<T>(
 }
 
 @c @implementation
-public func merino_allreduce_i64(
+public func mrn_allreduce_i64(
   _ values: UnsafeMutablePointer<Int64>?, _ count: Int, _ op: merino_op_t
 ) -> Int32 {
   reduce("merino_allreduce_i64", values, count, op) { cluster, given, reduction throws(MerinoError) in
@@ -37,7 +37,7 @@ public func merino_allreduce_i64(
 }
 
 @c @implementation
-public func merino_allreduce_u64(
+public func mrn_allreduce_u64(
   _ values: UnsafeMutablePointer<UInt64>?, _ count: Int, _ op: merino_op_t
 ) -> Int32 {
   reduce("merino_allreduce_u64", values, count, op) { cluster, given, reduction throws(MerinoError) in
@@ -46,7 +46,7 @@ public func merino_allreduce_u64(
 }
 
 @c @implementation
-public func merino_allreduce_f64(
+public func mrn_allreduce_f64(
   _ values: UnsafeMutablePointer<Double>?, _ count: Int, _ op: merino_op_t
 ) -> Int32 {
   reduce("merino_allreduce_f64", values, count, op) { cluster, given, reduction throws(MerinoError) in
@@ -57,7 +57,7 @@ public func merino_allreduce_f64(
 // MARK: Hints, pinning, statistics
 
 @c @implementation
-public func merino_prefetch(_ address: UnsafeRawPointer?, _ bytes: Int) -> Int32 {
+public func mrn_prefetch(_ address: UnsafeRawPointer?, _ bytes: Int) -> Int32 {
   result { () throws(MerinoError) in
     try Cluster.current().prefetch(try range(address, bytes, "merino_prefetch"))
   }
@@ -76,7 +76,7 @@ private func range(
 }
 
 @c @implementation
-public func merino_pin(_ address: UnsafeMutableRawPointer?, _ bytes: Int, _ protection: Int32) -> Int32 {
+public func mrn_pin(_ address: UnsafeMutableRawPointer?, _ bytes: Int, _ protection: Int32) -> Int32 {
   result { () throws(MerinoError) in
     let cluster = try Cluster.current()
     let limit = try protectionLimit(protection, "merino_pin")
@@ -85,14 +85,14 @@ public func merino_pin(_ address: UnsafeMutableRawPointer?, _ bytes: Int, _ prot
 }
 
 @c @implementation
-public func merino_unpin(_ address: UnsafeMutableRawPointer?, _ bytes: Int) -> Int32 {
+public func mrn_unpin(_ address: UnsafeMutableRawPointer?, _ bytes: Int) -> Int32 {
   result { () throws(MerinoError) in
     try Cluster.current().unpin(try range(address, bytes, "merino_unpin"))
   }
 }
 
 @c @implementation
-public func merino_stats(_ stats: UnsafeMutablePointer<merino_stats_t>?) -> Int32 {
+public func mrn_stats(_ stats: UnsafeMutablePointer<merino_stats_t>?) -> Int32 {
   result { () throws(MerinoError) in
     let cluster = try Cluster.current()
     guard let stats else { throw nullArgument("merino_stats", "stats") }
@@ -118,8 +118,18 @@ public func merino_stats(_ stats: UnsafeMutablePointer<merino_stats_t>?) -> Int3
     filled.barriers = s.barriers
     filled.twins = s.twins
     filled.atomics = s.atomics
-    filled.heap_bytes_in_use = UInt64(try cluster.heapBytesInUse())
-    filled.segment_bytes_in_use = UInt64(try cluster.segmentBytesInUse())
+    filled.heap_bytes_in_use = try amount { () throws(MerinoError) in try cluster.heapBytesInUse() }
+    filled.segment_bytes_in_use = try amount { () throws(MerinoError) in try cluster.segmentBytesInUse() }
     try fill(stats, filled, size: \.size, "merino_stats")
+  }
+}
+
+/// What is asked of other nodes: 0 where one is lost. This node's own counters are told all the same.
+private func amount(_ body: () throws(MerinoError) -> Int) throws(MerinoError) -> UInt64 {
+  do throws(MerinoError) {
+    return UInt64(try body())
+  } catch {
+    guard error.code == .peerLost else { throw error }
+    return 0
   }
 }

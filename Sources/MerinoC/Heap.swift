@@ -2,12 +2,12 @@ import CMerino
 import Merino
 
 @c @implementation
-public func merino_malloc(_ bytes: Int) -> UnsafeMutableRawPointer? {
+public func mrn_malloc(_ bytes: Int) -> UnsafeMutableRawPointer? {
   pointer { () throws(MerinoError) in try Cluster.current().allocate(byteCount: bytes) }
 }
 
 @c @implementation
-public func merino_calloc(_ count: Int, _ bytes: Int) -> UnsafeMutableRawPointer? {
+public func mrn_calloc(_ count: Int, _ bytes: Int) -> UnsafeMutableRawPointer? {
   pointer { () throws(MerinoError) in
     let (total, overflow) = UInt(bitPattern: count).multipliedReportingOverflow(by: UInt(bitPattern: bytes))
     guard !overflow, total <= UInt(Int.max) else {
@@ -21,8 +21,8 @@ public func merino_calloc(_ count: Int, _ bytes: Int) -> UnsafeMutableRawPointer
 }
 
 @c @implementation
-public func merino_realloc(_ block: UnsafeMutableRawPointer?, _ bytes: Int) -> UnsafeMutableRawPointer? {
-  guard let block else { return merino_malloc(bytes) }
+public func mrn_realloc(_ block: UnsafeMutableRawPointer?, _ bytes: Int) -> UnsafeMutableRawPointer? {
+  guard let block else { return mrn_malloc(bytes) }
   return pointer { () throws(MerinoError) in
     let cluster = try Cluster.current()
     if bytes == 0 {
@@ -34,12 +34,12 @@ public func merino_realloc(_ block: UnsafeMutableRawPointer?, _ bytes: Int) -> U
 }
 
 @c @implementation
-public func merino_aligned_alloc(_ alignment: Int, _ bytes: Int) -> UnsafeMutableRawPointer? {
+public func mrn_aligned_alloc(_ alignment: Int, _ bytes: Int) -> UnsafeMutableRawPointer? {
   pointer { () throws(MerinoError) in try Cluster.current().allocate(byteCount: bytes, alignment: alignment) }
 }
 
 @c @implementation
-public func merino_free(_ block: UnsafeMutableRawPointer?) {
+public func mrn_free(_ block: UnsafeMutableRawPointer?) {
   guard let block else { return }
   _ = pointer { () throws(MerinoError) in
     try Cluster.current().free(block)
@@ -48,13 +48,13 @@ public func merino_free(_ block: UnsafeMutableRawPointer?) {
 }
 
 @c @implementation
-public func merino_collective_malloc(_ bytes: Int, _ alignment: Int) -> UnsafeMutableRawPointer? {
+public func mrn_collective_malloc(_ bytes: Int, _ alignment: Int) -> UnsafeMutableRawPointer? {
   pointer { () throws(MerinoError) in
     try Cluster.current().collectiveAllocate(byteCount: bytes, alignment: alignment == 0 ? nil : alignment)
   }
 }
 
 @c @implementation
-public func merino_collective_free(_ block: UnsafeMutableRawPointer?) -> Int32 {
+public func mrn_collective_free(_ block: UnsafeMutableRawPointer?) -> Int32 {
   result { () throws(MerinoError) in try Cluster.current().collectiveFree(block) }
 }

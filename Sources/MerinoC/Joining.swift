@@ -5,10 +5,10 @@ import Merino
 import SystemV
 
 @c @implementation
-public func merino_init() -> Int32 { merino_init_with(nil) }
+public func mrn_init() -> Int32 { mrn_init_with(nil) }
 
 @c @implementation
-public func merino_init_with(_ options: UnsafePointer<merino_options_t>?) -> Int32 {
+public func mrn_init_with(_ options: UnsafePointer<merino_options_t>?) -> Int32 {
   result { () throws(MerinoError) in _ = try Cluster.join(try clusterOptions(options)) }
 }
 
@@ -45,7 +45,7 @@ private func clusterOptions(
 }
 
 @c @implementation
-public func merino_finalize() -> Int32 {
+public func mrn_finalize() -> Int32 {
   result { () throws(MerinoError) in
     let cluster = try Cluster.current()
     // First, as what is done before finalize: it takes a lock.
@@ -56,18 +56,18 @@ public func merino_finalize() -> Int32 {
 }
 
 @c @implementation
-public func merino_abort(_ code: Int32) -> Never {
+public func mrn_abort(_ code: Int32) -> Never {
   guard let cluster = try? Cluster.current() else { _exit(code) }
   cluster.abort(code: code)
 }
 
 @c @implementation
-public func merino_node() -> Int32 {
+public func mrn_node() -> Int32 {
   do throws(MerinoError) { return Int32(try Cluster.current().node) } catch { return fail(error) }
 }
 
 @c @implementation
-public func merino_nodes() -> Int32 {
+public func mrn_nodes() -> Int32 {
   do throws(MerinoError) { return Int32(try Cluster.current().nodeCount) } catch { return fail(error) }
 }
 

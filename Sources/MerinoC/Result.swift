@@ -2,7 +2,8 @@ import CMerino
 import Glibc
 import Merino
 
-// The C functions are declared in merino.h, where their documentation is; `@c @implementation` makes a
+// The C functions are declared in merino.h, where their documentation is. Most stand behind one of C of that name
+// (`merino_entries.h`), which keeps cancellation out, and are called mrn_... here; `@c @implementation` makes a
 // difference between the two a compile error.
 
 /// Runs `body`; an error becomes its code, and its sentence this thread's last.
@@ -31,7 +32,13 @@ func pointer(_ body: () throws(MerinoError) -> UnsafeMutableRawPointer?) -> Unsa
     return try body()
   } catch {
     _ = fail(error)
-    mrn_set_errno(error.code == .invalidArgument || error.code == .badAddress ? EINVAL : ENOMEM)
+    let number =
+      switch error.code {
+      case .invalidArgument, .badAddress: EINVAL
+      case .peerLost: EHOSTDOWN
+      default: ENOMEM
+      }
+    mrn_set_errno(number)
     return nil
   }
 }

@@ -32,7 +32,7 @@ private func name(_ pointer: UnsafePointer<CChar>?, _ function: String) throws(M
 }
 
 @c @implementation
-public func merino_segment_create(
+public func mrn_segment_create(
   _ name: UnsafePointer<CChar>?, _ bytes: Int, _ options: UnsafePointer<merino_segment_options_t>?,
   _ segment: UnsafeMutablePointer<merino_segment_t>?
 ) -> Int32 {
@@ -70,7 +70,7 @@ private func placement(_ given: merino_segment_options_t) throws(MerinoError) ->
 }
 
 @c @implementation
-public func merino_segment_open(
+public func mrn_segment_open(
   _ name: UnsafePointer<CChar>?, _ segment: UnsafeMutablePointer<merino_segment_t>?
 ) -> Int32 {
   result { () throws(MerinoError) in
@@ -89,7 +89,7 @@ func protectionLimit(_ bits: Int32, _ function: String) throws(MerinoError) -> V
 }
 
 @c @implementation
-public func merino_segment_attach(
+public func mrn_segment_attach(
   _ number: merino_segment_t, _ where: UnsafeMutableRawPointer?, _ protection: Int32,
   _ view: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
 ) -> Int32 {
@@ -103,7 +103,7 @@ public func merino_segment_attach(
 }
 
 @c @implementation
-public func merino_segment_detach(_ view: UnsafeMutableRawPointer?) -> Int32 {
+public func mrn_segment_detach(_ view: UnsafeMutableRawPointer?) -> Int32 {
   result { () throws(MerinoError) in
     let cluster = try Cluster.current()
     guard let view else { throw MerinoError(.badAddress, "merino_segment_detach: no view begins at NULL.") }
@@ -112,7 +112,7 @@ public func merino_segment_detach(_ view: UnsafeMutableRawPointer?) -> Int32 {
 }
 
 @c @implementation
-public func merino_segment_destroy(_ number: merino_segment_t) -> Int32 {
+public func mrn_segment_destroy(_ number: merino_segment_t) -> Int32 {
   result { () throws(MerinoError) in
     _ = try Cluster.current()
     try segment(number, "merino_segment_destroy").destroy()
@@ -120,7 +120,7 @@ public func merino_segment_destroy(_ number: merino_segment_t) -> Int32 {
 }
 
 @c @implementation
-public func merino_segment_info(
+public func mrn_segment_info(
   _ number: merino_segment_t, _ info: UnsafeMutablePointer<merino_segment_info_t>?
 ) -> Int32 {
   result { () throws(MerinoError) in

@@ -15,12 +15,12 @@ private func systemV<R>(_ failure: R, _ body: (SharedMemory) throws(SystemVError
 }
 
 @c @implementation
-public func merino_shmget(_ key: Int32, _ bytes: Int, _ flags: Int32) -> Int32 {
+public func mrn_shmget(_ key: Int32, _ bytes: Int, _ flags: Int32) -> Int32 {
   systemV(-1) { memory throws(SystemVError) in try memory.get(key: key, byteCount: bytes, flags: flags) }
 }
 
 @c @implementation
-public func merino_shmat(
+public func mrn_shmat(
   _ identifier: Int32, _ address: UnsafeRawPointer?, _ flags: Int32
 ) -> UnsafeMutableRawPointer? {
   // As MAP_FAILED.
@@ -30,7 +30,7 @@ public func merino_shmat(
 }
 
 @c @implementation
-public func merino_shmdt(_ address: UnsafeRawPointer?) -> Int32 {
+public func mrn_shmdt(_ address: UnsafeRawPointer?) -> Int32 {
   systemV(-1) { memory throws(SystemVError) in
     try memory.detach(address)
     return 0
@@ -38,7 +38,6 @@ public func merino_shmdt(_ address: UnsafeRawPointer?) -> Int32 {
 }
 
 @c @implementation
-public func merino_shmctl(_ identifier: Int32, _ command: Int32, _ buffer: UnsafeMutableRawPointer?) -> Int32
-{
+public func mrn_shmctl(_ identifier: Int32, _ command: Int32, _ buffer: UnsafeMutableRawPointer?) -> Int32 {
   systemV(-1) { memory throws(SystemVError) in try memory.control(identifier, command, buffer) }
 }

@@ -1,12 +1,13 @@
 import CPlatform
 import Coherence
 import Fabric
+import Platform
 
 /// The sentence of a page fault that cannot be served, put together and written in the signal handler: no
 /// allocation, no formatting library. The one thing that this library says on its own.
 public struct FatalReport {
   /// Bytes of the buffer that it is put together in.
-  @inlinable public static var byteCount: Int { 512 }
+  @inlinable public static var byteCount: Int { 1024 }
 
   @usableFromInline let buffer: UnsafeMutableRawPointer
   @usableFromInline var used: Int
@@ -54,7 +55,15 @@ public struct FatalReport {
   }
 
   @inlinable
-  mutating func append(_ failure: FabricFailure) {
+  mutating func append(_ text: UnsafeRawPointer, _ byteCount: Int) {
+    let count = min(byteCount, Self.byteCount - used)
+    cplatform_copy(buffer + used, text, count)
+    used += count
+  }
+
+  /// `loss`: of a lost node, the sentence about its end.
+  @inlinable
+  mutating func append(_ failure: FabricFailure, _ loss: LossRecord) {
     switch failure.reason {
     case .peerLost:
       if failure.peer == FabricFailure.launcher {
@@ -64,6 +73,12 @@ public struct FatalReport {
       append(": node ")
       append(Int(failure.peer))
       append(" left the job before the end, and this page needs the others")
+      let byteCount = loss.howByteCount
+      if byteCount > 0 {
+        append(": ")
+        // Without its full stop.
+        append(loss.how, byteCount - 1)
+      }
     case .completionError:
       append(": the fabric's operation to node ")
       append(Int(failure.peer))
@@ -80,6 +95,14 @@ public struct FatalReport {
       append(": registering memory with the device failed with errno ")
       append(Int(failure.status))
       append("; raise the limit of locked memory (ulimit -l)")
+    case .badWord:
+      append(": ")
+      append(failure.badWordWords)
+      append(" at node ")
+      append(Int(failure.peer))
+      append(" is ")
+      append(hexadecimal: UInt(failure.value))
+      append(", which no node can have written there: its memory was overwritten")
     }
   }
 
@@ -92,7 +115,8 @@ public struct FatalReport {
   /// Says why a fault could not be served, and ends the process.
   @inlinable
   public static func end(
-    _ buffer: UnsafeMutableRawPointer, node: Int, globalOffset: Int, access: Access, _ error: EngineError
+    _ buffer: UnsafeMutableRawPointer, node: Int, globalOffset: Int, access: Access, _ error: EngineError,
+    _ loss: LossRecord
   ) -> Never {
     var report = FatalReport(buffer)
     report.append("merino: node ")
@@ -102,7 +126,7 @@ public struct FatalReport {
         ? " could not write the page at global address " : " could not read the page at global address ")
     report.append(hexadecimal: UInt(bitPattern: globalOffset))
     if case .fabric(let failure) = error {
-      report.append(failure)
+      report.append(failure, loss)
     } else {
       report.append(": the protocol is in an impossible state")
     }

@@ -12,7 +12,8 @@ public struct Backoff: BitwiseCopyable, Sendable {
   @inlinable public static var spins: UInt32 { 64 }
   /// Steps after those that yield.
   @inlinable static var yields: UInt32 { 336 }
-  @inlinable static var longestSleepNanoseconds: UInt64 { 1_000_000 }
+  /// No step takes longer, but for the system's own delays.
+  @inlinable public static var longestSleepNanoseconds: UInt64 { 1_000_000 }
 
   /// One step of the wait.
   @inlinable

@@ -25,6 +25,15 @@ struct Entry {
     get { State(rawValue: words[0]) ?? .free }
     nonmutating set { words[0] = newValue.rawValue }
   }
+  /// The first of its words that says what no node writes; `nil` where all are right.
+  func badWord(byteLimit: UInt64) -> UInt64? {
+    guard let state = State(rawValue: words[0]) else { return words[0] }
+    if state == .free { return nil }
+    // Segments are whole pages.
+    if words[5] > byteLimit { return words[5] }
+    if words[3] > words[5] { return words[3] }
+    return words[10] <= UInt64(UInt32.max) ? nil : words[10]
+  }
   /// How often this place was given out: a part of the identifier.
   var sequence: UInt64 {
     get { words[1] }
@@ -36,7 +45,7 @@ struct Entry {
   }
   /// What was asked for.
   var byteCount: Int {
-    get { Int(words[3]) }
+    get { Int(truncatingIfNeeded: words[3]) }
     nonmutating set { words[3] = UInt64(newValue) }
   }
   /// Which Merino segment it is.
@@ -46,7 +55,7 @@ struct Entry {
   }
   /// Bytes of that segment; at least `byteCount`.
   var capacity: Int {
-    get { Int(words[5]) }
+    get { Int(truncatingIfNeeded: words[5]) }
     nonmutating set { words[5] = UInt64(newValue) }
   }
   /// The permissions, and SHM_LOCKED.
@@ -76,15 +85,15 @@ struct Entry {
     nonmutating set { words[12] = UInt64(newValue) }
   }
   var attachTime: Int {
-    get { Int(words[13]) }
+    get { Int(truncatingIfNeeded: words[13]) }
     nonmutating set { words[13] = UInt64(newValue) }
   }
   var detachTime: Int {
-    get { Int(words[14]) }
+    get { Int(truncatingIfNeeded: words[14]) }
     nonmutating set { words[14] = UInt64(newValue) }
   }
   var changeTime: Int {
-    get { Int(words[15]) }
+    get { Int(truncatingIfNeeded: words[15]) }
     nonmutating set { words[15] = UInt64(newValue) }
   }
 }

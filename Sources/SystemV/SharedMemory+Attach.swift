@@ -33,7 +33,8 @@ extension SharedMemory {
       }
       return view
     } catch {
-      try table.withLock { () throws(SystemVError) in countOut(index) }
+      // What this says, if anything, is what everything says then.
+      try? table.withLock { () throws(SystemVError) in countOut(index) }
       throw error
     }
   }
@@ -91,20 +92,23 @@ extension SharedMemory {
       throw SystemVError(
         EINVAL, "could not detach 0x\(String(key, radix: 16)): no shared memory is attached there.")
     }
+    var isAttached = true
     do throws(SystemVError) {
-      try merino { () throws(MerinoError) in
-        try table.cluster.detach(UnsafeMutableRawPointer(bitPattern: key).unsafelyUnwrapped)
+      // Under the table's lock: where it is not to be had, nothing has changed.
+      try table.withLock { () throws(SystemVError) in
+        let index = try table.find(found.identifier, "detach shared memory")
+        try merino { () throws(MerinoError) in
+          try table.cluster.detach(UnsafeMutableRawPointer(bitPattern: key).unsafelyUnwrapped)
+        }
+        isAttached = false
+        table[index].detachTime = time(nil)
+        table[index].lastProcess = getpid()
+        countOut(index)
       }
     } catch {
-      // A part of it is pinned: it is still there.
-      state.withLock { $0.attachments[key] = found }
+      // As where a part of it is pinned: it is still there.
+      if isAttached { state.withLock { $0.attachments[key] = found } }
       throw error
-    }
-    try table.withLock { () throws(SystemVError) in
-      let index = try table.find(found.identifier, "detach shared memory")
-      table[index].detachTime = time(nil)
-      table[index].lastProcess = getpid()
-      countOut(index)
     }
   }
 
@@ -130,7 +134,7 @@ extension SharedMemory {
   /// One attachment less. Under the table's lock.
   func countOut(_ index: Int) {
     let entry = table[index]
-    entry.attachCount -= 1
+    if entry.attachCount > 0 { entry.attachCount -= 1 }
     if entry.attachCount == 0 && entry.state == .removed { becomeSpare(entry) }
   }
 

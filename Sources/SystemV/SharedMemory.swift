@@ -27,6 +27,8 @@ package final class SharedMemory: Sendable {
     try merino { () throws(MerinoError) in
       // Not under the lock, which a thread may have held when the process forked.
       let cluster = try Cluster.current()
+      // Before anything is said of identifiers: what others have done to them cannot be seen any more.
+      try cluster.checkPeers()
       return try current.withLock { current throws(MerinoError) in
         if let current { return current }
         let made = try SharedMemory(cluster)

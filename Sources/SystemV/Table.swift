@@ -1,8 +1,8 @@
 import Glibc
 import Merino
 
-/// The identifiers of a job's System V shared memory: a table in a Merino segment, under a Merino lock, which the first
-/// node that asks makes. Each identifier is a Merino segment of its own.
+/// The identifiers of a job's System V shared memory: a table in a Merino segment, which the first node that asks makes,
+/// under a lock of the library's own. Each identifier is a Merino segment of its own.
 ///
 /// A segment that is gone stays as a spare for the next identifier: programs of this kind know no barrier of all nodes,
 /// which is what gives the addresses of a destroyed Merino segment back.
@@ -14,12 +14,10 @@ final class Table: Sendable {
   private static let name = "merino.sysv.shm"
 
   let cluster: Cluster
-  private let lock: Lock
   private let base: UInt
 
   init(_ cluster: Cluster) throws(MerinoError) {
     self.cluster = cluster
-    lock = try cluster.makeLock(named: Self.name)
     let view = try Self.segment(cluster).attach()
     base = UInt(bitPattern: view.baseAddress)
   }
@@ -42,17 +40,42 @@ final class Table: Sendable {
 
   /// Runs `body` with the table to itself. It may take page faults: it is ordinary shared memory.
   func withLock<R>(_ body: () throws(SystemVError) -> R) throws(SystemVError) -> R {
-    try merino { () throws(MerinoError) in try lock.acquire() }
-    let outcome: Result<R, SystemVError>
-    do throws(SystemVError) { outcome = .success(try body()) } catch { outcome = .failure(error) }
-    try merino { () throws(MerinoError) in try lock.release() }
-    return try outcome.get()
+    do {
+      return try LibraryLock.systemV.withLock("look into the table of System V's shared memory") {
+        try check()
+        return try body()
+      }
+    } catch let error as SystemVError {
+      throw error
+    } catch let error as MerinoError {
+      throw SystemVError(error)
+    } catch {
+      throw SystemVError(EIO, "could not look into the table of System V's shared memory: \(error).")
+    }
   }
 
   /// How many entries there ever were.
   var count: Int {
-    get { Int(header[0]) }
+    // Checked under the lock (`check`).
+    get { Int(truncatingIfNeeded: header[0]) }
     set { header[0] = UInt64(newValue) }
+  }
+
+  /// The table is shared memory, which anything on any node can overwrite: numbers that become sizes and places here
+  /// are looked at before they are used. Under the lock.
+  private func check() throws(SystemVError) {
+    guard header[0] <= UInt64(Self.capacity) else { throw corrupt("number of identifiers", header[0]) }
+    let limit = UInt64(cluster.capacityByteCount)
+    for index in 0..<count {
+      if let bad = self[index].badWord(byteLimit: limit) { throw corrupt("entry \(index)", bad) }
+    }
+  }
+
+  private func corrupt(_ what: String, _ value: UInt64) -> SystemVError {
+    SystemVError(
+      EIO,
+      "the job's table of System V shared memory is damaged: its \(what) says 0x\(String(value, radix: 16)); a node has "
+        + "overwritten the segment \"\(Self.name)\". End the job.")
   }
 
   /// A number that no segment had.

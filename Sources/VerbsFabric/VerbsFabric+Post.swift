@@ -1,3 +1,4 @@
+import CPlatform
 import Fabric
 import Platform
 import Verbs
@@ -54,7 +55,10 @@ extension VerbsFabric {
     let record = connection.record(first &+ count &- 1, table.queueMask)
     if let base = UnsafeMutableRawPointer(bitPattern: UInt(flight)) { Flight(base).pending.fetchAdd(1) }
     record.store(flight)
+    // The driver of a device that is software posts by write(2), a cancellation point; and this may be a page fault.
+    let cancellation = cplatform_disable_cancellation()
     let outcome = connection.pair.post(batch.chain)
+    cplatform_restore_cancellation(cancellation)
     connection.posted.storeRelaxed(first &+ UInt64(outcome.postedCount))
     if outcome.code != 0 {
       batch.status = connection.fail(outcome.code < 0 ? outcome.code : -outcome.code)

@@ -30,11 +30,12 @@ import Testing
     #expect(firstFailure(seed..<seed + 1, nil) == nil)
   }
 
-  /// Those that few seeds are enough for; the others take the release build.
+  /// Those that few seeds are enough for; the others take the release build, and those that an assertion finds a process of
+  /// their own (`merino-simulate --all-mutations`).
   @Test(
     .timeLimit(.minutes(2)),
     arguments: [
-      Mutation.noGroupCommit, .bitNotHeldOverDiff, .clockRaisedFirst, .moveWithoutFetch,
+      Mutation.noGroupCommit, .clockRaisedFirst, .moveWithoutFetch,
       .diffCoversUnchangedByte,
       .unlockBeforeFlush, .overflowNoticeLost, .keepDirtyOnNotice, .freeWithoutReset, .claimZeroesWishedFrame,
       .twinWithoutRegistration, .claimNotAnnounced, .epochStampOf32Bits,

@@ -1,5 +1,6 @@
 import Fabric
 import Glibc
+import Platform
 import Testing
 import VerbsFabric
 
@@ -13,11 +14,16 @@ import VerbsFabric
   }
 
   /// What `FatalReport` writes of it.
-  private func lastWords(_ failure: FabricFailure) -> String {
+  private func lastWords(_ failure: FabricFailure, how: String = "") -> String {
     let buffer = UnsafeMutableRawPointer.allocate(byteCount: FatalReport.byteCount, alignment: 8)
     defer { buffer.deallocate() }
     var report = FatalReport(buffer)
-    report.append(failure)
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: LossRecord.byteCount, alignment: 64)
+    defer { memory.deallocate() }
+    memory.initializeMemory(as: UInt8.self, repeating: 0, count: LossRecord.byteCount)
+    let loss = LossRecord(memory)
+    Array(how.utf8).withUnsafeBytes { loss.note(lost: 3, how: $0) }
+    report.append(failure, loss)
     return String(decoding: UnsafeRawBufferPointer(start: buffer, count: report.used), as: UTF8.self)
   }
 
@@ -55,6 +61,30 @@ import VerbsFabric
     #expect(
       lastWords(failure(-ENOMEM))
         == ": the fabric's operation to node 2 was not accepted by this node's device, with errno 12")
+  }
+
+  @Test func aLostNodeAndHowItEnded() {
+    #expect(
+      lastWords(
+        FabricFailure(reason: .peerLost, peer: 3), how: "node 3 (process 4711) was ended by SIGKILL (Killed)."
+      )
+        == ": node 3 left the job before the end, and this page needs the others: node 3 (process 4711) was ended by "
+        + "SIGKILL (Killed)")
+    let longest = String(repeating: "x", count: LossRecord.byteCount)
+    #expect(
+      lastWords(FabricFailure(reason: .peerLost, peer: 3), how: longest).utf8.count <= FatalReport.byteCount)
+  }
+
+  @Test(arguments: PeerWord.allCases) func aBadWordIsNamedWithNodeAndValue(_ word: PeerWord) {
+    let failure = FabricFailure(bad: word, of: 3, value: 0xDEAD_BEEF)
+    let said =
+      "\(word.words) at node 3 is 0xdeadbeef, which no node can have written there: its memory was overwritten"
+    let error = MerinoError(failure, "take a lock")
+    #expect(error.code == .fabric)
+    #expect(
+      error.description
+        == "could not take a lock: \(said), or it runs another version of Merino. End the job.")
+    #expect(lastWords(failure) == ": \(said)")
   }
 
   /// The longest of them fits with what comes before and behind.

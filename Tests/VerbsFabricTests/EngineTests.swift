@@ -131,13 +131,39 @@ extension FakeFabric {
 
     /// What fails at this node has nothing to do with others: it is told at once.
     @Test func aFailureOfTheOwnDeviceDoesNotWait() throws {
+      let refused = EngineError.fabric(FabricFailure(reason: .completionError, peer: 1, status: -12))
       try withEngine { engine, _ in
         let start = ContinuousClock.now
         cfake_refuse_post_at(0)
-        #expect(read(engine) == .fabric(FabricFailure(reason: .completionError, peer: 1, status: -12)))
+        #expect(read(engine) == refused)
+        // The job is over for this node: what comes later is told the same, and is not tried.
+        #expect(read(engine, from: 0) == refused)
+        #expect(ContinuousClock.now - start < .milliseconds(400))
+      }
+      try withEngine { engine, _ in
+        let start = ContinuousClock.now
         cfake_complete_next_with(4)
         #expect(read(engine, from: 0) == .fabric(FabricFailure(reason: .completionError, peer: 0, status: 4)))
         #expect(ContinuousClock.now - start < .milliseconds(400))
+      }
+    }
+
+    /// The connection to this node itself lives on, and what is homed here could be reached for ever.
+    @Test func aLossIsToldAlsoOfWhatIsHomedHere() throws {
+      try withEngine { engine, lost in
+        #expect(read(engine, from: 0) == nil)
+        try engine.acquireLock(0)
+        lost.store(2)
+        let told = EngineError.fabric(FabricFailure(reason: .peerLost, peer: 1))
+        #expect(read(engine, from: 0) == told)
+        #expect(throws: told) { try engine.releaseLock(0) }
+        #expect(throws: told) { try engine.tryAcquireLock(2) }
+        #expect(throws: told) { try engine.acquireLock(2, withinNanoseconds: 60_000_000_000) }
+        #expect(throws: told) { try engine.release() }
+        #expect(throws: told) { try engine.acquireAll() }
+        #expect(throws: told) { _ = try engine.atomic(.load, at: 0) }
+        #expect(throws: told) { try engine.prefetch(0..<1, view: 0) }
+        #expect(throws: told) { try engine.pin(0..<1, to: .read, view: 0) }
       }
     }
   }

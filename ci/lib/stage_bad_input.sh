@@ -21,6 +21,8 @@ stage_bad_input() {
   bad_input_joining_again
   bad_input_ends
   bad_input_children
+  bad_input_survivors
+  bad_input_damage
   bad_input_newer_library
   # The archive and the soname are those of the staged library.
   if [ "$programs_library" = out/lib ]; then bad_input_copies; fi
@@ -75,6 +77,32 @@ bad_input_children() {
     "$programs_run" run -n 3 -- "$directory/faults" kill-beside-child
   check "a node exits and its child lives on" ends_with 1 '^SAID -17 .*node 2 left' \
     "$programs_run" run -n 3 -- "$directory/faults" exit-beside-child
+}
+
+# Nodes that were started by hand, so that nobody ends the survivors: every function of merino.h after a death.
+bad_input_survivors() {
+  local output status=0
+  build_program Tests/Programs/survivors.c "$directory/survivors" || status=$?
+  output=$(timeout --kill-after=5 400 ci/check-survivors "$directory/survivors" "$programs_run" \
+    Sources/CMerino/include/merino.h docs/after-a-loss.md 2>&1) || status=$?
+  tally_output "survivors" "$status" "$output"
+  cp Sources/CMerino/include/merino.h "$directory/merino.h"
+  echo 'int merino_new(void);' >>"$directory/merino.h"
+  check_fails "a function in no list" "^< merino_new$" ci/check-survivors "$directory/survivors" "$programs_run" \
+    "$directory/merino.h" docs/after-a-loss.md lists
+  sed 's/^- `merino_unpin`/- `merino_pin`/' docs/after-a-loss.md >"$directory/lists.md"
+  check_fails "a function in two lists" "in two lists: merino_pin" ci/check-survivors "$directory/survivors" "$programs_run" \
+    Sources/CMerino/include/merino.h "$directory/lists.md" lists
+}
+
+# Words in nodes' memory that no node writes.
+bad_input_damage() {
+  local which
+  build_program Tests/Programs/damage.c "$directory/damage"
+  for which in segments objects queue; do program_checks 2 damage "$which"; done
+  check "a damaged directory: the page fault says so" ends_with 70 \
+    'could not read the page at global address 0x[0-9a-f]+: the home of a page in the directory at node [01] is 0x7777, which' \
+    "$programs_run" run -n 2 -- "$directory/damage" fault
 }
 
 # Programs that were built where the library is a later one.

@@ -22,6 +22,7 @@ stage_programs() {
     program_checks "$nodes" pins
     program_checks "$nodes" system_v
     program_checks "$nodes" lifecycle
+    program_checks "$nodes" cancel
   done
   program_checks 1 last_lock
   program_checks 1 reuse

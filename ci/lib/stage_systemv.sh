@@ -12,10 +12,10 @@ stage_systemv() {
   # 256 keys of this run's own.
   systemv_key=$((0x4d000000 + ($$ & 0xffff) * 256))
   check "the library takes libc's names and no others" systemv_names
-  for name in memory semaphores undo ends objects habits signals costs edges; do
+  for name in memory semaphores undo ends objects habits signals cancel costs edges; do
     check "Tests/SystemV/$name.c compiles" systemv_compile "Tests/SystemV/$name.c" "$directory/$name"
   done
-  for name in memory semaphores undo ends objects habits signals; do
+  for name in memory semaphores undo ends objects habits signals cancel; do
     systemv_checks "$name, the kernel's" systemv_by_hand 4 "$directory/$name"
     systemv_checks "$name on 4 nodes" systemv_job 4 "$directory/$name"
   done

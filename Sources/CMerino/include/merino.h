@@ -6,11 +6,26 @@
  * **Results.** Functions that return `int` give MERINO_SUCCESS (0) or a negative code MERINO_E..., unless
  * their description says otherwise. A call that fails changes nothing, except where its description says
  * so. merino_last_error gives the whole sentence: what was tried, on what, what happened, what to do.
+ * After MERINO_EPEER, and after MERINO_EFABRIC, the job is over: what the call was to do may be done in part, the node's
+ * other waits end with the same code, and locks that a thread holds it holds still. (What the library asks malloc for is
+ * not among the things that can fail: where there is no such memory any more, the process ends.)
  *
  * **Threads.** Every function may be called by any thread at any time between merino_init and
  * merino_finalize, unless its description says otherwise. None may be called in a signal handler, except
  * merino_handle_fault. A child made by fork() is no part of the job: its calls give MERINO_EFORKED, and shared memory is
  * not there; touching it says so on standard error and is then a SIGSEGV like any other. The parent goes on.
+ *
+ * **A lost node.** When a node has died, every function that orders memory or reaches another node fails with
+ * MERINO_EPEER, at once or woken from its wait; the sentence names the node and, where it is known, how it ended.
+ * docs/after-a-loss.md lists all functions.
+ *
+ * **Cancellation** (pthread_cancel). Three functions are cancellation points: merino_event_wait, merino_cond_wait and
+ * merino_cond_wait_within, as POSIX has it for its own. A thread that is cancelled there has left the queue; after a
+ * wait with a condition it holds the lock again when its clean-up handlers run, and a signal that had come for it wakes
+ * another one. All other functions are none, waiting for locks and in barriers included: a cancellation that comes
+ * meanwhile acts at the thread's next cancellation point. Where the thread's type is asynchronous it acts right before or
+ * right behind the call, which is then complete: a lock may be held, and a block allocated. Threads may be cancelled in
+ * page faults: in them the deferred type does not act, the asynchronous one acts behind them.
  *
  * **Collective functions** say so: every node calls them, with matching arguments, once each and in the
  * same order on all nodes. All other functions concern the calling node alone.
@@ -91,7 +106,7 @@ extern "C" {
 #define MERINO_EACCES (-15)
 /** A table is full: locks, segments, views or nodes; the sentence names the table and its setting. */
 #define MERINO_ELIMIT (-16)
-/** A node died or left, and this call cannot be completed without it. */
+/** A node died or left, and this call cannot be completed without it. The job is over. */
 #define MERINO_EPEER (-17)
 /** The nodes of a collective call did not pass matching arguments, or run different versions. */
 #define MERINO_EMISMATCH (-18)
@@ -99,7 +114,10 @@ extern "C" {
 #define MERINO_ENOTSUP (-19)
 /** A system call failed; the sentence has its name and the system's reason. */
 #define MERINO_ESYSTEM (-20)
-/** The fabric reported an operation that failed. */
+/**
+ * The fabric reported an operation that failed, or the memory of a node says what none can have written. The job is over for
+ * this node: so do all its later calls that need others.
+ */
 #define MERINO_EFABRIC (-21)
 /** This process is a child made by fork() of a node; it is not part of the job. */
 #define MERINO_EFORKED (-22)
@@ -347,7 +365,7 @@ int merino_segment_open(const char *name, merino_segment_t *segment);
  *   is a segmentation fault, as for mmap.
  * @param view receives the address of the view's first byte.
  * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_EHANDLE; MERINO_EADDRINUSE where something lies there,
- *   another view included; MERINO_ELIMIT; MERINO_ENOMEM; MERINO_ENOTINIT.
+ *   another view included; MERINO_ELIMIT; MERINO_ENOMEM; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_segment_attach(merino_segment_t segment, void *where, int protection, void **view);
 
@@ -355,7 +373,7 @@ int merino_segment_attach(merino_segment_t segment, void *where, int protection,
  * Unmaps a view. What was written through it stays in the segment. No thread may use the view any more.
  * @param view as merino_segment_attach gave it.
  * @return MERINO_SUCCESS; MERINO_EFAULT where no view begins there (also at a second detach);
- *   MERINO_EBUSY while a range of it is pinned; MERINO_ENOTINIT.
+ *   MERINO_EBUSY while a range of it is pinned; MERINO_ENOTINIT; MERINO_EPEER: the view is still there.
  */
 int merino_segment_detach(void *view);
 
@@ -370,7 +388,7 @@ int merino_segment_destroy(merino_segment_t segment);
 /**
  * Describes a segment.
  * @param info initialised by MERINO_SEGMENT_INFO_INIT; filled as far as its `size` goes.
- * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_EHANDLE; MERINO_ENOTINIT.
+ * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_EHANDLE; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_segment_info(merino_segment_t segment, merino_segment_info_t *info);
 
@@ -382,8 +400,8 @@ int merino_segment_info(merino_segment_t segment, merino_segment_info_t *info);
  * Allocates a block of shared memory: the address means the same on every node, and any node may free it.
  * The contents are undefined. Freeing a block happens before its bytes are allocated again. Passing the
  * pointer to another node is up to the program, like any other shared value.
- * @return the block, aligned for every type; NULL with errno (ENOMEM, EINVAL) and merino_last_error.
- *   For 0 bytes a pointer that can only be freed.
+ * @return the block, aligned for every type; NULL with errno (ENOMEM, EINVAL, or EHOSTDOWN where a node is
+ *   lost) and merino_last_error. For 0 bytes a pointer that can only be freed.
  */
 void *merino_malloc(size_t bytes);
 
@@ -443,48 +461,50 @@ typedef uint64_t merino_lock_t;
 /**
  * Makes a lock, free. Local: no other node takes part. The others get the handle through shared memory.
  * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_ELIMIT where all locks of the job are in use;
- *   MERINO_ENOTINIT.
+ *   MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_lock_create(merino_lock_t *lock);
 
 /**
  * Makes the lock of this name, or finds it where a node has made it before: all nodes that ask get the same.
  * @param name 1...MERINO_NAME_MAX bytes of UTF-8, apart from the names of segments.
- * @return as merino_lock_create; MERINO_EPEER.
+ * @return as merino_lock_create.
  */
 int merino_lock_create_named(const char *name, merino_lock_t *lock);
 
 /**
  * Removes a lock, which nobody may hold, wait for, or use any more. A name is free at once.
- * @return MERINO_SUCCESS; MERINO_EHANDLE; MERINO_EBUSY where it is held; MERINO_ENOTINIT.
+ * @return MERINO_SUCCESS; MERINO_EHANDLE; MERINO_EBUSY where it is held; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_lock_destroy(merino_lock_t lock);
 
 /**
  * Takes the lock, waiting as long as it takes; first come, first served between nodes. The calling thread
- * becomes its owner. Acquire: sees what every earlier holder wrote before its release.
- * @return MERINO_SUCCESS; MERINO_EDEADLK where this thread holds it already; MERINO_EHANDLE;
- *   MERINO_ENOTINIT; MERINO_EPEER.
+ * becomes its owner. Acquire: sees what every earlier holder wrote before its release. No cancellation point.
+ * @return MERINO_SUCCESS; MERINO_EDEADLK where this thread holds it already; MERINO_ELIMIT where threads of this node hold
+ *   or await as many locks as it has slots (MERINO_LOCK_SLOTS; 256); MERINO_EHANDLE; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_lock_acquire(merino_lock_t lock);
 
 /**
  * Takes the lock if it is free, without waiting. Acquire if it succeeds.
  * @return MERINO_SUCCESS; MERINO_EBUSY where somebody holds it or waits for it; MERINO_EDEADLK where this
- *   thread holds it; MERINO_EHANDLE; MERINO_ENOTINIT; MERINO_EPEER.
+ *   thread holds it; MERINO_ELIMIT as merino_lock_acquire; MERINO_EHANDLE; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_lock_try_acquire(merino_lock_t lock);
 
 /**
  * Takes the lock if it becomes free within a time limit; stands in no queue meanwhile, so that those who
- * wait in merino_lock_acquire go first. Acquire if it succeeds.
+ * wait in merino_lock_acquire go first. Acquire if it succeeds. No cancellation point.
  * @param timeout_ns nanoseconds from now; 0: as merino_lock_try_acquire, but MERINO_ETIMEDOUT.
- * @return MERINO_SUCCESS; MERINO_ETIMEDOUT; MERINO_EDEADLK; MERINO_EHANDLE; MERINO_ENOTINIT; MERINO_EPEER.
+ * @return MERINO_SUCCESS; MERINO_ETIMEDOUT; MERINO_EDEADLK; MERINO_ELIMIT as merino_lock_acquire; MERINO_EHANDLE;
+ *   MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_lock_acquire_within(merino_lock_t lock, uint64_t timeout_ns);
 
 /**
- * Gives the lock back. Release: what this thread wrote is seen by the next holder.
+ * Gives the lock back. Release: what this thread wrote is seen by the next holder. Needs no slot. Where it fails, the
+ * thread still holds the lock.
  * @return MERINO_SUCCESS; MERINO_EPERM where this thread does not hold it; MERINO_EHANDLE;
  *   MERINO_ENOTINIT; MERINO_EPEER.
  */
@@ -495,33 +515,34 @@ typedef uint64_t merino_rwlock_t;
 
 /**
  * Makes a reader-writer lock, free. Local.
- * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_ELIMIT; MERINO_ENOTINIT.
+ * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_ELIMIT; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_rwlock_create(merino_rwlock_t *lock);
 
 /**
  * Removes a reader-writer lock, which nobody may hold, wait for, or use any more.
- * @return MERINO_SUCCESS; MERINO_EHANDLE; MERINO_EBUSY where it is held; MERINO_ENOTINIT.
+ * @return MERINO_SUCCESS; MERINO_EHANDLE; MERINO_EBUSY where it is held; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_rwlock_destroy(merino_rwlock_t lock);
 
 /**
  * Takes the lock for reading, together with other readers. Acquire: sees what every earlier writer wrote.
- * New readers do not overtake a writer that waits.
- * @return MERINO_SUCCESS; MERINO_EDEADLK where this thread holds it, either way; MERINO_EHANDLE;
+ * New readers do not overtake a writer that waits. No cancellation point.
+ * @return MERINO_SUCCESS; MERINO_EDEADLK where this thread holds it, either way; MERINO_ELIMIT where it would have to wait
+ *   and threads of this node hold or await as many locks as it has slots (MERINO_LOCK_SLOTS); MERINO_EHANDLE;
  *   MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_rwlock_acquire_read(merino_rwlock_t lock);
 
 /**
  * Takes the lock for writing, alone. Acquire: sees what every earlier writer wrote, and is ordered after
- * what every earlier reader read.
+ * what every earlier reader read. No cancellation point.
  * @return as merino_rwlock_acquire_read.
  */
 int merino_rwlock_acquire_write(merino_rwlock_t lock);
 
 /**
- * Gives the lock back, however this thread holds it. Release.
+ * Gives the lock back, however this thread holds it. Release. Needs no slot. Where it fails, the thread still holds the lock.
  * @return MERINO_SUCCESS; MERINO_EPERM where this thread does not hold it; MERINO_EHANDLE;
  *   MERINO_ENOTINIT; MERINO_EPEER.
  */
@@ -536,13 +557,13 @@ typedef uint64_t merino_event_t;
 
 /**
  * Makes an event, clear. Local.
- * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_ELIMIT; MERINO_ENOTINIT.
+ * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_ELIMIT; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_event_create(merino_event_t *event);
 
 /**
  * Removes an event, which nobody may wait for or use any more.
- * @return MERINO_SUCCESS; MERINO_EHANDLE; MERINO_ENOTINIT.
+ * @return MERINO_SUCCESS; MERINO_EHANDLE; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_event_destroy(merino_event_t event);
 
@@ -559,8 +580,9 @@ int merino_event_set(merino_event_t event);
 int merino_event_clear(merino_event_t event);
 
 /**
- * Waits until the event is set. Acquire: sees what those who set it wrote before they did.
- * @return MERINO_SUCCESS; MERINO_EHANDLE; MERINO_ENOTINIT; MERINO_EPEER.
+ * Waits until the event is set. Acquire: sees what those who set it wrote before they did. A cancellation point.
+ * @return MERINO_SUCCESS; MERINO_ELIMIT where it would have to wait and threads of this node hold or await as many locks as
+ *   it has slots (MERINO_LOCK_SLOTS); MERINO_EHANDLE; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_event_wait(merino_event_t event);
 
@@ -569,27 +591,30 @@ typedef uint64_t merino_cond_t;
 
 /**
  * Makes a condition variable. Local.
- * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_ELIMIT; MERINO_ENOTINIT.
+ * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_ELIMIT; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_cond_create(merino_cond_t *condition);
 
 /**
  * Removes a condition variable, which nobody may wait for or use any more.
- * @return MERINO_SUCCESS; MERINO_EHANDLE; MERINO_ENOTINIT.
+ * @return MERINO_SUCCESS; MERINO_EHANDLE; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_cond_destroy(merino_cond_t condition);
 
 /**
  * Releases the lock, waits for a signal or broadcast that comes after, and takes the lock again. May return
  * without one: call it in a loop that looks at what it waits for. All waiters use the same lock.
- * Ordered by the lock: release, then acquire.
- * @return MERINO_SUCCESS; MERINO_EPERM where this thread does not hold the lock; MERINO_EHANDLE;
- *   MERINO_ENOTINIT; MERINO_EPEER. The lock is held afterwards, except after MERINO_EPEER.
+ * Ordered by the lock: release, then acquire. A cancellation point.
+ * @return MERINO_SUCCESS; MERINO_EPERM where this thread does not hold the lock; MERINO_ELIMIT where threads of this node
+ *   hold or await as many locks as it has slots (MERINO_LOCK_SLOTS), without having waited; MERINO_EHANDLE;
+ *   MERINO_ENOTINIT; MERINO_EPEER. The lock is held afterwards, except where the job is over: after MERINO_EPEER or
+ *   MERINO_EFABRIC it may not be.
  */
 int merino_cond_wait(merino_cond_t condition, merino_lock_t lock);
 
 /**
- * Waits as merino_cond_wait does, but no longer than a time limit; taking the lock again is not limited.
+ * Waits as merino_cond_wait does, but no longer than a time limit; taking the lock again is not limited. A cancellation
+ * point.
  * @param timeout_ns nanoseconds from now.
  * @return as merino_cond_wait; MERINO_ETIMEDOUT, with the lock held.
  */
@@ -610,7 +635,7 @@ int merino_cond_broadcast(merino_cond_t condition);
 
 /**
  * Waits for all nodes of the job. Collective: one call on each node. Release before, acquire after: what
- * any node wrote before is seen by every node after. Pages may change their home here.
+ * any node wrote before is seen by every node after. Pages may change their home here. No cancellation point.
  * @return MERINO_SUCCESS; MERINO_EBUSY where another thread of this node is in it; MERINO_ENOTINIT;
  *   MERINO_EPEER.
  */
@@ -622,20 +647,21 @@ typedef uint64_t merino_barrier_t;
 /**
  * Makes a barrier. Local.
  * @param participants how many threads it waits for each time, at least 1.
- * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_ELIMIT; MERINO_ENOTINIT.
+ * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_ELIMIT; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_barrier_create(uint32_t participants, merino_barrier_t *barrier);
 
 /**
  * Removes a barrier, in which nobody may wait any more.
- * @return MERINO_SUCCESS; MERINO_EHANDLE; MERINO_EBUSY where threads wait in it; MERINO_ENOTINIT.
+ * @return MERINO_SUCCESS; MERINO_EHANDLE; MERINO_EBUSY where threads wait in it; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_barrier_destroy(merino_barrier_t barrier);
 
 /**
  * Waits until as many threads have come as the barrier was made for; it is then ready for the next round.
- * Release before, acquire after, among those who took part.
- * @return MERINO_SUCCESS; MERINO_EHANDLE; MERINO_ENOTINIT; MERINO_EPEER.
+ * Release before, acquire after, among those who took part. No cancellation point.
+ * @return MERINO_SUCCESS; MERINO_ELIMIT where it would have to wait and threads of this node hold or await as many locks as
+ *   it has slots (MERINO_LOCK_SLOTS): the thread has not come; MERINO_EHANDLE; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_barrier_wait(merino_barrier_t barrier);
 
@@ -897,9 +923,9 @@ typedef struct merino_stats {
 
 /**
  * Reads the counters. Exact for what happened before the call. The two amounts in use are asked from where
- * they are kept, a round trip each.
+ * they are kept, a round trip each; when a node is lost they are 0.
  * @param stats initialised by MERINO_STATS_INIT; filled as far as its `size` goes.
- * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_ENOTINIT; MERINO_EPEER.
+ * @return MERINO_SUCCESS; MERINO_EINVAL; MERINO_ENOTINIT.
  */
 int merino_stats(merino_stats_t *stats);
 

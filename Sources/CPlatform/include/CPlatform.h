@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -26,6 +27,10 @@
 #else
 #define MERINO_NO_LOCKS
 #endif
+
+// Waiting, waking and writing are system calls here and not functions of libc: those are cancellation points, and what is
+// below runs with a page's lock bit held, or in the handler of a page fault, where no thread may end (pthread_cancel). A
+// cancellation of the asynchronous type is a signal, and all signals are blocked there.
 
 /// Tells the core that this is a spin-wait loop.
 MERINO_NO_LOCKS static inline void cplatform_relax(void) {
@@ -94,7 +99,7 @@ MERINO_NO_LOCKS static inline void cplatform_yield(void) { sched_yield(); }
 
 MERINO_NO_LOCKS static inline void cplatform_sleep_nanoseconds(uint64_t nanoseconds) {
   struct timespec wait = {(time_t)(nanoseconds / 1000000000u), (long)(nanoseconds % 1000000000u)};
-  nanosleep(&wait, (struct timespec *)0);
+  syscall(SYS_nanosleep, &wait, (struct timespec *)0);
 }
 
 MERINO_NO_LOCKS static inline uint64_t cplatform_now_nanoseconds(void) {
@@ -161,7 +166,7 @@ MERINO_NO_LOCKS static inline void cplatform_wake(int descriptor) {
   uint64_t one = 1;
   int saved = errno;
   // It fails only where the counter is full, and then the descriptor is readable already.
-  ssize_t written = write(descriptor, &one, sizeof one);
+  long written = syscall(SYS_write, descriptor, &one, sizeof one);
   (void)written;
   errno = saved;
 }
@@ -169,14 +174,26 @@ MERINO_NO_LOCKS static inline void cplatform_wake(int descriptor) {
 /// Makes an event descriptor unreadable until it is woken again.
 static inline void cplatform_take_wakes(int descriptor) {
   uint64_t count;
-  ssize_t taken = read(descriptor, &count, sizeof count);
+  long taken = syscall(SYS_read, descriptor, &count, sizeof count);
   (void)taken;
+}
+
+/// No cancellation of this thread acts until `cplatform_restore_cancellation`, for calls of other libraries that may make system
+/// calls of libc's. Async-signal-safe. What comes meanwhile acts at the thread's next cancellation point.
+MERINO_NO_LOCKS static inline int cplatform_disable_cancellation(void) {
+  int before;
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+  return before;
+}
+
+MERINO_NO_LOCKS static inline void cplatform_restore_cancellation(int before) {
+  pthread_setcancelstate(before, (int *)0);
 }
 
 /// Writes to standard error; async-signal-safe, errno stays.
 MERINO_NO_LOCKS static inline void cplatform_write_error(const void *text, size_t bytes) {
   int saved = errno;
-  ssize_t written = write(2, text, bytes);
+  long written = syscall(SYS_write, 2, text, bytes);
   (void)written;
   errno = saved;
 }
@@ -187,10 +204,19 @@ MERINO_NO_LOCKS static inline int cplatform_process_id(void) { return (int)getpi
 /// The last words of a process: to standard error, and its end without exit handlers.
 __attribute__((noreturn)) MERINO_NO_LOCKS static inline void cplatform_write_and_exit(
     const void *text, size_t bytes, int code) {
-  ssize_t written = write(2, text, bytes);
+  long written = syscall(SYS_write, 2, text, bytes);
   (void)written;
   _exit(code);
 }
+
+/// Whether this use of a thing of `kind` (`Injection.swift` of Platform) shall fail; counts it. There in debug builds only.
+MERINO_NO_LOCKS int cplatform_injection_strikes(int kind);
+/// 1 and -1 around the service of a page fault, in which nothing fails.
+MERINO_NO_LOCKS void cplatform_injection_fault(int change);
+/// From here on the `nth` use of a thing of `kind` by the calling thread fails.
+void cplatform_injection_arm(int kind, long nth);
+/// Nothing fails any more. Whether something did.
+int cplatform_injection_disarm(void);
 
 MERINO_NO_LOCKS static inline int cplatform_errno(void) { return errno; }
 MERINO_NO_LOCKS static inline void cplatform_set_errno(int value) { errno = value; }

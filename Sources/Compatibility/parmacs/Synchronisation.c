@@ -2,6 +2,8 @@
  * Merino's handles, which mean the same on every node. */
 #include "Runtime.h"
 
+#include <pthread.h>
+
 /* ---- Locks */
 
 void merino_parmacs_lock_init(merino_lock_t *locks, long count, const char *file, int line) {
@@ -135,8 +137,7 @@ void merino_parmacs_loop_init(merino_parmacs_loop_t *loop, const char *file, int
   *loop = made;
 }
 
-long merino_parmacs_loop_next(merino_parmacs_loop_t loop, long last, long processes, const char *file, int line) {
-  if (loop == NULL) parmacs_fail(file, line, "GETSUB before GSINIT");
+static long loop_next(merino_parmacs_loop_t loop, long last, long processes, const char *file, int line) {
   parmacs_expect(merino_lock_acquire(loop->lock), "GETSUB", file, line);
   long result = loop->next <= last ? loop->next++ : -1;
   if (result < 0) {
@@ -150,5 +151,15 @@ long merino_parmacs_loop_next(merino_parmacs_loop_t loop, long last, long proces
     while (loop->round == round) parmacs_expect(merino_cond_wait(loop->over, loop->lock), "GETSUB", file, line);
   }
   parmacs_expect(merino_lock_release(loop->lock), "GETSUB", file, line);
+  return result;
+}
+
+long merino_parmacs_loop_next(merino_parmacs_loop_t loop, long last, long processes, const char *file, int line) {
+  if (loop == NULL) parmacs_fail(file, line, "GETSUB before GSINIT");
+  /* No cancellation point: a thread that ended in here would be counted as one that waits. */
+  int before;
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+  long result = loop_next(loop, last, processes, file, line);
+  pthread_setcancelstate(before, NULL);
   return result;
 }

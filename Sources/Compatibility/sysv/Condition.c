@@ -1,13 +1,27 @@
 /* Condition variables in shared memory, with mutexes there. */
+#include "Cancellation.h"
 #include "Real.h"
+
+/* A thread that ends by cancellation is out of Merino, and has the mutex, when the program's clean-up handlers run. */
+static void leave_cancelled(void *unused) {
+  (void)unused;
+  sysv_inside_end();
+}
 
 static int wait_with(pthread_cond_t *condition, pthread_mutex_t *mutex, const uint64_t *limit) {
   struct sysv_local *local = sysv_object(condition, SYSV_CONDITION, CLOCK_REALTIME);
   struct sysv_local *held = sysv_object(mutex, SYSV_MUTEX, PTHREAD_MUTEX_NORMAL);
+  int result;
+  pthread_testcancel();
+  struct sysv_cancellation before = sysv_cancellation_off();
   sysv_inside_begin();
-  int result = limit == NULL ? merino_cond_wait(local->condition, held->lock)
-                             : merino_cond_wait_within(local->condition, held->lock, *limit);
-  sysv_inside_end();
+  pthread_cleanup_push(leave_cancelled, NULL);
+  pthread_setcancelstate(before.state, NULL);
+  result = limit == NULL ? merino_cond_wait(local->condition, held->lock)
+                         : merino_cond_wait_within(local->condition, held->lock, *limit);
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+  pthread_cleanup_pop(1);
+  sysv_cancellation_restore(before);
   switch (result) {
     case MERINO_SUCCESS: return 0;
     case MERINO_ETIMEDOUT: return ETIMEDOUT;

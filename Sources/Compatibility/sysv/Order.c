@@ -50,8 +50,8 @@ static int poll_files(struct pollfd *files, nfds_t count, int milliseconds, cons
   sysv_release();
   struct transfer transfer = {.file = -1};
   sysv_transfer_pin(&transfer, files, count * sizeof *files, 1);
-  int result = real()->poll(files, count, milliseconds);
-  sysv_transfer_end(&transfer, 0);
+  int result;
+  SYSV_TRANSFER(&transfer, 0, result, real()->poll(files, count, milliseconds));
   sysv_acquire();
   return result;
 }

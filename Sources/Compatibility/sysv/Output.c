@@ -7,8 +7,8 @@
   do { \
     struct transfer transfer = sysv_transfer_begin(file, CALLER, 1); \
     if (transfer.file >= 0) sysv_transfer_pin(&transfer, start, bytes, 0); \
-    type result = real()->call; \
-    sysv_transfer_end(&transfer, 0); \
+    type result; \
+    SYSV_TRANSFER(&transfer, 0, result, real()->call); \
     return result; \
   } while (0)
 
@@ -17,8 +17,8 @@
     struct transfer transfer = sysv_transfer_begin(file, CALLER, 1); \
     for (size_t i = 0; transfer.file >= 0 && i < (size_t)(count); i++) \
       sysv_transfer_pin(&transfer, (parts)[i].iov_base, (parts)[i].iov_len, 0); \
-    ssize_t result = real()->call; \
-    sysv_transfer_end(&transfer, 0); \
+    ssize_t result; \
+    SYSV_TRANSFER(&transfer, 0, result, real()->call); \
     return result; \
   } while (0)
 

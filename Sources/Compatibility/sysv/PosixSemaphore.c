@@ -1,6 +1,7 @@
 /* POSIX semaphores in shared memory. */
 #include <limits.h>
 
+#include "Cancellation.h"
 #include "Interrupt.h"
 #include "Monitor.h"
 
@@ -9,8 +10,23 @@ static int failed(int error) {
   return -1;
 }
 
-/* Waits a while: until somebody posts, or it is time to look at the clock or at handlers. */
-static int wait_a_while(const struct sysv_local *local, clockid_t clock, const struct timespec *due) {
+/* A thread in a semaphore's monitor, for its end by cancellation there. */
+struct inside {
+  const struct sysv_local *local;
+  const struct sysv_held *held;
+};
+
+static void leave_cancelled(void *argument) {
+  const struct inside *inside = argument;
+  sysv_leave(inside->local);
+  /* The program's clean-up handlers run with its own mask. */
+  sysv_signals_let(inside->held);
+}
+
+/* Waits a while: until somebody posts, or it is time to look at the clock or at handlers. A cancellation point. */
+static int wait_a_while(struct inside inside, clockid_t clock, const struct timespec *due,
+                        struct sysv_cancellation before) {
+  const struct sysv_local *local = inside.local;
   uint64_t left = 0;
   if (due != NULL) {
     int error = sysv_until(clock, due, &left);
@@ -18,7 +34,11 @@ static int wait_a_while(const struct sysv_local *local, clockid_t clock, const s
     if (left == 0) return ETIMEDOUT;
   }
   uint64_t slice = sysv_slice(due != NULL ? &left : NULL);
+  pthread_cleanup_push(leave_cancelled, &inside);
+  pthread_setcancelstate(before.state, NULL);
   (void)sysv_wait(local, slice > 0 ? &slice : NULL);
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+  pthread_cleanup_pop(0);
   return 0;
 }
 
@@ -29,10 +49,11 @@ static int is_interrupted(struct sysv_interruptions before, const struct timespe
 }
 
 /* One attempt, and a wait at most. 0; an errno; -1 where it is to be tried again. */
-static int attempt(sem_t *semaphore, clockid_t clock, const struct timespec *due, int is_try) {
+static int attempt(sem_t *semaphore, clockid_t clock, const struct timespec *due, int is_try,
+                   const struct sysv_held *held, struct sysv_cancellation before) {
   struct sysv_local *local = sysv_enter(semaphore, SYSV_SEMAPHORE);
   int error = 0;
-  if (local->object->value == 0) error = is_try ? EAGAIN : wait_a_while(local, clock, due);
+  if (local->object->value == 0) error = is_try ? EAGAIN : wait_a_while((struct inside){local, held}, clock, due, before);
   /* One that comes at the last moment is taken. */
   int is_taken = local->object->value > 0;
   if (is_taken) local->object->value--;
@@ -43,12 +64,15 @@ static int attempt(sem_t *semaphore, clockid_t clock, const struct timespec *due
 static int take(sem_t *semaphore, clockid_t clock, const struct timespec *due, int is_try) {
   struct sysv_interruptions before = sysv_interruptions();
   int error;
+  if (!is_try) pthread_testcancel();
+  struct sysv_cancellation cancellation = sysv_cancellation_off();
   do {
     struct sysv_held held = sysv_signals_hold();
-    error = attempt(semaphore, clock, due, is_try);
+    error = attempt(semaphore, clock, due, is_try, &held, cancellation);
     sysv_signals_let(&held);
     if (error == -1 && is_interrupted(before, due)) error = EINTR;
   } while (error == -1);
+  sysv_cancellation_restore(cancellation);
   return error == 0 ? 0 : failed(error);
 }
 

@@ -1,4 +1,5 @@
 /* Read-write locks in shared memory. Readers go first, as libc's default is. */
+#include "Cancellation.h"
 #include "Monitor.h"
 
 struct limit {
@@ -9,6 +10,7 @@ struct limit {
 
 static int take(pthread_rwlock_t *lock, int is_write, struct limit limit) {
   int error = 0;
+  struct sysv_cancellation before = sysv_cancellation_off();
   struct sysv_local *local = sysv_enter(lock, SYSV_READ_WRITE);
   struct sysv_object *object = local->object;
   if (object->writer == sysv_thread()) error = EDEADLK;
@@ -21,6 +23,7 @@ static int take(pthread_rwlock_t *lock, int is_write, struct limit limit) {
   if (error == 0 && is_write) object->writer = sysv_thread();
   else if (error == 0) object->value++;
   sysv_leave(local);
+  sysv_cancellation_restore(before);
   return error == EDEADLK && limit.is_try ? EBUSY : error;
 }
 

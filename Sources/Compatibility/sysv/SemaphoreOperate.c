@@ -1,6 +1,7 @@
 /* semop(2): all operations of a call at once, or none. */
 #include <string.h>
 
+#include "Cancellation.h"
 #include "Interrupt.h"
 #include "SemaphoreSets.h"
 
@@ -99,7 +100,9 @@ static int attempt(int identifier, const struct sembuf *operations, size_t count
 
 static int operate(int identifier, const struct sembuf *operations, size_t count, const uint64_t *due) {
   unsigned wanted = 0400, handlers = sysv_interruptions().all;
-  int error, is_waiting = 0;
+  int error, is_waiting = 0, is_interrupted = 0;
+  /* As Linux has it: no cancellation point. */
+  struct sysv_cancellation before = sysv_cancellation_off();
   for (size_t i = 0; i < count; i++) wanted = operations[i].sem_op != 0 ? 0200 : wanted;
   do {
     const struct sembuf *blocked = NULL;
@@ -109,8 +112,10 @@ static int operate(int identifier, const struct sembuf *operations, size_t count
     /* Removed between two waits. */
     if (is_waiting && error == EINVAL) error = EIDRM;
     is_waiting = error == EAGAIN && blocked != NULL;
-    if (is_waiting && sysv_interruptions().all != handlers) return failed(EINTR);
-  } while (is_waiting);
+    is_interrupted = is_waiting && sysv_interruptions().all != handlers;
+  } while (is_waiting && !is_interrupted);
+  sysv_cancellation_restore(before);
+  if (is_interrupted) return failed(EINTR);
   return error == 0 ? 0 : failed(error);
 }
 

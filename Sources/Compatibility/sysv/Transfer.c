@@ -46,3 +46,5 @@ void sysv_transfer_end(struct transfer *transfer, int is_input) {
   if (transfer->is_ordered && is_input) sysv_acquire();
   errno = before;
 }
+
+void sysv_transfer_cancelled(void *transfer) { sysv_transfer_end(transfer, 0); }

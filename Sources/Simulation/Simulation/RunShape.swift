@@ -25,6 +25,9 @@ struct RunShape {
   var hasBusyHome = false
   /// Segments come and go all the time.
   var hasFreeing = false
+  /// The last lock is one of the library's, taken for moments: nobody takes another one inside.
+  var hasMomentLock = false
+  var momentLock: Int? { hasMomentLock && lockCount > 1 ? lockCount - 1 : nil }
   var features: Features
   var counters = CounterStart()
 
@@ -78,6 +81,8 @@ struct RunShape {
     c.logEntryCount = random.pick([2, 4, 8, 16, 64])
     c.lockCount = lockCount
     c.lockSlotCount = random.pick([1, 2, 16, 16, 16, 16])
+    c.momentSlotCount = random.pick([1, 1, 2, 32])
+    hasMomentLock = random.chance(1, in: 3)
     c.epochEntryCount = random.pick([1, 2, 4, 8, 64])
     c.moveCount = random.pick([1, 2, 8, 64])
     c.workspaceCount = random.pick([1, 2, 4, 8])

@@ -127,22 +127,27 @@ extension Worker {
   }
 
   private func take(_ id: Int) throws(EngineError) -> Bool {
-    let kind = program.run.features.contains(.tryLocks) ? random.below(4) : 0
+    let use: LockUse = id == program.run.momentLock ? .moment : .program
+    // With a limit it is the program's only.
+    let kind = program.run.features.contains(.tryLocks) ? random.below(use == .program ? 4 : 2) : 0
     do throws(EngineError) {
       switch kind {
       case 1:
         scheduler.note("trying lock", id)
-        try engine.tryAcquireLock(id)
+        try engine.tryAcquireLock(id, for: use)
       case 2:
         scheduler.note("waiting with a limit for lock", id)
         try engine.acquireLock(id, withinNanoseconds: UInt64(random.below(20_000)))
+      case 3 where use == .program:
+        scheduler.note("waiting with a slot for lock", id)
+        try engine.acquireLock(id, givingSlot: try engine.takeWaitSlot().slot)
       default:
         scheduler.note("waiting for lock", id)
-        try engine.acquireLock(id)
+        try engine.acquireLock(id, for: use)
       }
     } catch .busy where kind == 1 || kind == 2 {
       return false
-    } catch .slotsExhausted where program.run.configuration.lockSlotCount < 16 {
+    } catch .slotsExhausted where use == .program && program.run.configuration.lockSlotCount < 16 {
       // A node that has too few slots for its threads; nothing is lost.
       return false
     } catch {

@@ -49,6 +49,12 @@ inline int check(int result) {
   return result;
 }
 
+/** As check, for what destructors of std::lock_guard and its like call, perhaps on the way of an exception: that the job is
+ *  over (a node died, the fabric failed) the next call tells. */
+inline void check_given_back(int result) {
+  if (result != MERINO_EPEER && result != MERINO_EFABRIC) check(result);
+}
+
 /** Whether more exceptions are on their way than when an object was made: its destructor must not wait for nodes then. */
 class unwinding {
  public:

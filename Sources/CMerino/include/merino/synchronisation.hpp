@@ -62,7 +62,8 @@ class mutex {
   void destroy() const { detail::check(merino_lock_destroy(handle_)); }
 
   void lock() const { detail::check(merino_lock_acquire(handle_)); }
-  void unlock() const { detail::check(merino_lock_release(handle_)); }
+  /** Does not throw where a node died, as std::lock_guard needs it: the next call does. */
+  void unlock() const { detail::check_given_back(merino_lock_release(handle_)); }
   bool try_lock() const { return detail::succeeded(merino_lock_try_acquire(handle_), MERINO_EBUSY); }
   template <class Rep, class Period>
   bool try_lock_for(const std::chrono::duration<Rep, Period> &limit) const {
@@ -107,9 +108,9 @@ class shared_mutex {
   }
   void destroy() const { detail::check(merino_rwlock_destroy(handle_)); }
   void lock() const { detail::check(merino_rwlock_acquire_write(handle_)); }
-  void unlock() const { detail::check(merino_rwlock_release(handle_)); }
+  void unlock() const { detail::check_given_back(merino_rwlock_release(handle_)); }
   void lock_shared() const { detail::check(merino_rwlock_acquire_read(handle_)); }
-  void unlock_shared() const { detail::check(merino_rwlock_release(handle_)); }
+  void unlock_shared() const { detail::check_given_back(merino_rwlock_release(handle_)); }
   merino_rwlock_t handle() const noexcept { return handle_; }
 
  private:

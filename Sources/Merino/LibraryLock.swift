@@ -1,0 +1,26 @@
+import Coherence
+
+/// A lock of the library's own, between threads of all nodes: it takes none of the slots of the program's locks, so taking it
+/// never fails because the program holds too many. Not recursive.
+package struct LibraryLock: Sendable {
+  private let id: Int
+
+  /// That of the table of System V's shared memory. Its holder may take those of segments and of the heap.
+  package static let systemV = LibraryLock(2)
+
+  private init(_ id: Int) {
+    assert(id < Configuration.libraryLockCount && id != SegmentTable.lockID && id != GlobalHeap.lockID)
+    self.id = id
+  }
+
+  /// Runs `body` holding the lock. What a failing release says comes before what `body` says.
+  ///
+  /// - Throws: what `body` throws, or a `MerinoError`.
+  package func withLock<R>(_ attempt: String, _ body: () throws -> R) throws -> R {
+    let engine = try Runtime.current().engine
+    try attempting(attempt) { () throws(EngineError) in try engine.acquireLock(id, for: .library) }
+    let outcome = Result { try body() }
+    try attempting(attempt) { () throws(EngineError) in try engine.releaseLock(id) }
+    return try outcome.get()
+  }
+}
