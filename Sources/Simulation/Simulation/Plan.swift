@@ -25,6 +25,9 @@ struct PlannedSegment {
   var second: SegmentShape
   /// By node: which of its threads detaches it in phase `death`, and uses it until then.
   var detachers: [Int] = []
+  /// The thread that has every other page for itself until phase `death`, -1 for none: its node becomes the home, alone with
+  /// the page until others look at it for the last time.
+  var resident = -1
   /// The node whose thread may write in phase `death`, -1 for none.
   var lastWriter = -1
 
@@ -85,6 +88,9 @@ struct Plan {
         let placement = random.pick([
           SegmentShape.Placement.firstTouch, .firstTouch, .firstTouch, .blocked, .cyclic, .oneNode,
         ])
+        if run.hasFreeing, random.chance(2, in: 3) {
+          return SegmentShape(firstPage: first << c.chunkShift, pageCount: count << c.chunkShift)
+        }
         if run.hasBusyHome {
           return SegmentShape(
             firstPage: first << c.chunkShift, pageCount: count << c.chunkShift, placement: .oneNode)
@@ -98,6 +104,7 @@ struct Plan {
         made.death = random.within(1...run.phaseCount - 1)
         made.detachers = run.threadsOfNode.map { random.chance(3, in: 4) ? 0 : random.below($0) }
         made.lastWriter = random.below(c.nodeCount + 1) - 1
+        if run.hasFreeing { made.resident = random.below(run.threadsOfNode.reduce(0, +)) }
       }
       segments.append(made)
     }
@@ -144,6 +151,11 @@ struct Plan {
     }
   }
 
+  /// Whether the cell is on a page that its segment's resident has for itself.
+  func isResidents(_ cell: Cell, _ run: RunShape) -> Bool {
+    segments[cell.segment].resident >= 0 && cell.address >> run.configuration.pageShift % 2 == 1
+  }
+
   private mutating func makePhase(_ phase: Int, _ run: RunShape, _ threadCount: Int, _ random: inout Random) {
     var kinds: [Discipline] = []
     if run.features.contains(.locks) { kinds += (0..<run.lockCount).map { .lock($0) } }
@@ -167,7 +179,9 @@ struct Plan {
     disciplines.append(
       cells.map { cell in
         if random.chance(1, in: 2) { last = draw() }
-        return !segments[cell.segment].isLive(phase) || atomic.contains(cell.word) ? .nobody : last
+        let segment = segments[cell.segment]
+        if !segment.isLive(phase) || atomic.contains(cell.word) { return .nobody }
+        return phase < segment.death && isResidents(cell, run) ? .owner(segment.resident) : last
       })
     if run.hasBusyHome { disciplines[phase] = cells.indices.map { .lock($0 % run.lockCount) } }
     leaderBarriers.append(run.features.contains(.leaderBarriers) ? random.pick([0, 1, 1, 2]) : 0)

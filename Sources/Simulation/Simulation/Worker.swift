@@ -69,7 +69,7 @@ final class Worker {
   }
 
   /// A step of a wait for other threads outside the engine.
-  private func pause() throws(EngineError) {
+  func pause() throws(EngineError) {
     let lost = scheduler.lostPeer
     if lost >= 0 { throw .fabric(FabricFailure(reason: .peerLost, peer: lost)) }
     scheduler.pause()
@@ -89,12 +89,15 @@ final class Worker {
     }
     if isLeader, phase > 0, random.chance(1, in: 2) { try offerPlacements() }
     for barrier in 0...(isLeader ? plan.leaderBarriers[phase] : 0) {
-      for _ in 0..<random.within(0...program.run.operationLimit) {
+      // Where leaders wait for each other in barriers, the others have enough to do meanwhile.
+      let isLong = program.run.hasFreeing && !isLeader && plan.leaderBarriers[phase] > 0
+      for _ in 0..<random.within(0...program.run.operationLimit) * (isLong ? 4 : 1) {
         if let segment = leaving.last, random.chance(1, in: 3) {
           try leave(segment)
           leaving.removeLast()
         }
         try operate()
+        if program.run.hasFreeing, random.chance(1, in: 4) { try useResidence() }
         if idleness > 0 { scheduler.sleep(steps: random.below(idleness)) }
       }
       guard isLeader, barrier < plan.leaderBarriers[phase] else { continue }
@@ -149,47 +152,6 @@ final class Worker {
       program.restGeneration += 1
     }
     while program.restGeneration == generation { try pause() }
-  }
-
-  // MARK: Lives of segments
-
-  /// Uses a segment that dies in this phase for the last time and detaches it. The last one to do so retires the pages.
-  /// Other nodes may be in the middle of a barrier meanwhile, and so may this one.
-  private func leave(_ index: Int) throws(EngineError) {
-    let segment = plan.segments[index]
-    try useForTheLastTime(index)
-    let pages = segment.shape.firstPage..<segment.shape.firstPage + segment.shape.pageCount
-    scheduler.note("detaching segment", index)
-    scheduler.point()
-    node.detach(pages)
-    try engine.release()
-    program.detached[index] += 1
-    guard program.detached[index] == program.run.configuration.nodeCount else { return }
-    // What the segment table's lock does.
-    while program.isRetiring { try pause() }
-    program.isRetiring = true
-    scheduler.note("retiring segment", index)
-    guard let position = try engine.retire(pages) else {
-      scheduler.fail("There is no room to retire segment \(index).")
-    }
-    program.isRetiring = false
-    program.retired[index] = position
-    program.forget(index)
-  }
-
-  /// Loads, and stores to every other cell on one of the nodes, which nobody else looks at.
-  private func useForTheLastTime(_ index: Int) throws(EngineError) {
-    let cells = plan.cells.indices.filter { plan.cells[$0].segment == index }
-    let writer = plan.segments[index].lastWriter
-    if cells.isEmpty { return }
-    for _ in 0..<random.within(0...6) {
-      let cell = random.pick(cells)
-      if writer >= 0 && cell % 2 == 0 {
-        if node.id == writer { try store(plan.cells[cell].address) }
-      } else {
-        try load(plan.cells[cell].address)
-      }
-    }
   }
 
   // MARK: The end
