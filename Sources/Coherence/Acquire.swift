@@ -67,6 +67,21 @@ extension Engine {
     if isOn(.clockRaisedFirst) { raiseClock(clock) }
     try check(clockEntry: Self.clockEntry(clock, node), of: node, head: logHead.load())
     var log = LogWriter(logHead.load())
+    do throws(EngineError) {
+      try applyLogs(clock, &log, w)
+    } catch {
+      // What was flushed until then is placed, and its notices must not be lost.
+      publish(log)
+      throw error
+    }
+    // Diffs of dirty pages that were named are placed; their notices come before this acquire's end.
+    publish(log)
+    raiseClock(clock)
+  }
+
+  /// READs what the logs have up to `clock`, and invalidates.
+  @inlinable
+  func applyLogs(_ clock: UnsafeRawPointer, _ log: inout LogWriter, _ w: Workspace) throws(EngineError) {
     var overflowed = false
     var wave = LogWave(first: 0, from: local.applied(0).load())
     while wave.node < nodeCount {
@@ -81,9 +96,6 @@ extension Engine {
       wave.used = 0
     }
     if overflowed { try invalidateAll(&log, w) }
-    // Diffs of dirty pages that were named are placed; their notices come before this acquire's end.
-    publish(log)
-    raiseClock(clock)
   }
 
   @inlinable

@@ -80,6 +80,24 @@ extension Engine {
     defer { dropCommitLock() }
     if isOn(.clockRaisedFirst) { raiseClock(local.mergedClock) }
     var log = LogWriter(logHead.load())
+    do throws(EngineError) {
+      try applyEpochSets(&log, w)
+    } catch {
+      // What was flushed until then is placed, and its notices must not be lost.
+      publish(log)
+      throw error
+    }
+    publish(log)
+    raiseClock(w.clock)
+    // A thread outside the barrier may have released after its node's seal, and another node acquired
+    // that before its own: the merged clock is ahead of the sets then, and the logs have the rest.
+    if isOn(.barrierIgnoresSeals) { raiseClock(local.mergedClock) } else { try apply(local.mergedClock, w) }
+    keepSoleWriters()
+  }
+
+  /// Invalidates by the sets; leaves in the workspace's clock up to where each stands in for its log.
+  @inlinable
+  func applyEpochSets(_ log: inout LogWriter, _ w: Workspace) throws(EngineError) {
     cplatform_zero(w.clock, configuration.clockByteCount)
     var first = 0
     while first < nodeCount {
@@ -92,12 +110,6 @@ extension Engine {
       }
       first = end
     }
-    publish(log)
-    raiseClock(w.clock)
-    // A thread outside the barrier may have released after its node's seal, and another node acquired
-    // that before its own: the merged clock is ahead of the sets then, and the logs have the rest.
-    if isOn(.barrierIgnoresSeals) { raiseClock(local.mergedClock) } else { try apply(local.mergedClock, w) }
-    keepSoleWriters()
   }
 
   /// Whether `peer` noticed anything since the last barrier. Where no node did, the clock is that of the last barrier

@@ -61,6 +61,36 @@ import Testing
     _ = try pair.engines[1].retire(16..<32)
     try pair.engines[0].reset(upTo: 1)
   }
+
+  /// The lock is at the node, but not what was released with it: nobody of the node gets it before that is repaired.
+  @Test func aLockIsNotHandedOnWithoutItsNotices() throws {
+    let pair = try Pair()
+    let bad = EngineError.fabric(FabricFailure(bad: .logNotice, of: 1, value: 1 << 62))
+    try pair.engines[1].acquireLock(3)
+    let word = try notice(pair)
+    let right = word.load()
+    try pair.engines[1].releaseLock(3)
+    _ = try? pair.read(0, page: Self.page)
+    word.store(1 << 62)
+    for _ in 0..<3 {
+      #expect(failure { () throws(EngineError) in try pair.engines[0].acquireLock(3) } == bad)
+      #expect(failure { () throws(EngineError) in try pair.engines[0].releaseLock(3) } == .notOwner)
+    }
+    word.store(right)
+    try pair.engines[0].acquireLock(3)
+    #expect(try pair.read(0, page: Self.page) == 7)
+    try pair.engines[0].releaseLock(3)
+    try pair.engines[1].acquireLock(3)
+  }
+}
+
+private func failure(_ body: () throws(EngineError) -> Void) -> EngineError? {
+  do throws(EngineError) {
+    try body()
+    return nil
+  } catch {
+    return error
+  }
 }
 
 /// The log's first notice of node 1, after a store and a release.
