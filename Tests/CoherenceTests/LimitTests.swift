@@ -1,4 +1,4 @@
-import Simulation
+import Fabric
 import Testing
 
 @testable import Coherence
@@ -114,5 +114,58 @@ import Testing
   /// An entry of the ring is two whole words: no range is too long for it. (2^28 pages once were forgotten as none.)
   @Test func freedRangesHaveWholeWords() {
     #expect(ControlLayout.retireEntryByteCount == 16)
+  }
+}
+
+/// Counters that pass a limit while two nodes go on as ever.
+@Suite struct CounterTests {
+  private func pair(_ set: (inout CounterStart) -> Void) throws -> HostPair {
+    let pair = try HostPair()
+    var start = CounterStart()
+    set(&start)
+    for engine in pair.engines { engine.startCounters(at: start) }
+    return pair
+  }
+
+  /// Epoch 2^32 - 1 once trapped, an hour of bare barriers after joining.
+  @Test func epochsGoOnBehind32Bits() throws {
+    let pair = try pair { $0.epoch = 1 << 32 - 3 }
+    for round in 0..<6 {
+      try pair.write(1, page: 5, UInt8(round) + 1)
+      _ = try pair.sealBoth()
+      try pair.engines[0].acquireEpoch()
+      try pair.engines[1].acquireEpoch()
+      #expect(try pair.read(0, page: 5) == UInt8(round) + 1)
+    }
+    #expect(pair.engines[0].local.epoch.load() == 1 << 32 + 3)
+  }
+
+  @Test func logsGoOnBehind32Bits() throws {
+    let pair = try pair { $0.logPosition = 1 << 32 - 3 }
+    for round in 0..<6 {
+      try pair.write(1, page: 5, UInt8(round) + 1)
+      try pair.engines[1].release()
+      try pair.engines[0].acquireAll()
+      #expect(try pair.read(0, page: 5) == UInt8(round) + 1)
+    }
+    #expect(pair.engines[1].logHead.load() == 1 << 32 + 3)
+  }
+
+  /// A range as long as the whole field of 28 bits that it once had.
+  @Test func aFreedRangeKeepsItsLength() throws {
+    let pair = try pair { $0.retirePosition = 255 }
+    for (number, range) in [0..<16, 16..<64, 64..<256].enumerated() {
+      let position = try #require(try pair.engines[1].retire(range))
+      #expect(position == 255 + UInt64(number))
+      #expect(try pair.engines[0].readRetired(position) == range)
+    }
+    // Beyond the capacity, so refused; but as it is, not cut.
+    pair.word(0, pair.layout.retireRing + 255 * ControlLayout.retireEntryByteCount + 8).store(1 << 28)
+    do throws(EngineError) {
+      _ = try pair.engines[0].readRetired(255)
+      Issue.record("a range of 2^28 pages was taken for a shorter one")
+    } catch {
+      #expect(error == .fabric(FabricFailure(bad: .freedRange, of: 0, value: 1 << 28)))
+    }
   }
 }
