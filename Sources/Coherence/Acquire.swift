@@ -64,6 +64,11 @@ extension Engine {
   /// Under the commit lock, inside the gate.
   @inlinable
   func apply(_ clock: UnsafeRawPointer, _ w: Workspace) throws(EngineError) {
+    do throws(EngineError) { try applyWhole(clock, w) } catch { throw kept(error) }
+  }
+
+  @inlinable
+  func applyWhole(_ clock: UnsafeRawPointer, _ w: Workspace) throws(EngineError) {
     if isOn(.clockRaisedFirst) { raiseClock(clock) }
     try check(clockEntry: Self.clockEntry(clock, node), of: node, head: logHead.load())
     var log = LogWriter(logHead.load())

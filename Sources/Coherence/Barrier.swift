@@ -12,6 +12,11 @@ extension Engine {
     try checkPeers()
     guard local.barrierBusy.compareExchange(0, 1) else { throw .busy }
     defer { local.barrierBusy.store(0) }
+    do throws(EngineError) { try passBarrier() } catch { throw kept(error) }
+  }
+
+  @inlinable
+  func passBarrier() throws(EngineError) {
     add(.barriers)
     var message = BarrierMessage()
     let number = nextDissemination()
@@ -58,7 +63,12 @@ extension Engine {
     try commitRound(w)
     local.roundsFinished.store(round)
     message.epochOverflowed = sealEpoch()
-    if node == 0 { message.retired = AtomicWord(control + layout.retireHead).load() }
+    // What others could overwrite of this node's own, and what the message has no room for.
+    try checkHead(logHead.load(), of: node)
+    if node == 0 {
+      message.retired = AtomicWord(control + layout.retireHead).load()
+      try checkFreed(message.retired, since: local.retireApplied.load())
+    }
     for peer in 0..<nodeCount {
       let entry = peer == node ? logHead.load() : local.applied(peer).load()
       local.mergedClock.storeBytes(of: entry, toByteOffset: peer * 8, as: UInt64.self)

@@ -92,7 +92,7 @@ public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
 
   /// Throws where the job is over for this node: another one is lost, or an operation has failed. On entry of whatever orders
   /// memory or reaches another node, and in every wait: the fabric may let operations on a dead node's memory succeed for
-  /// ever. A connection that failed once does so for ever, and what the operation was to bring about has not happened: the
+  /// ever. So does a word that no node can have written where it stopped something in the middle (`kept`). A connection that failed once does so for ever, and what the operation was to bring about has not happened: the
   /// successor of a lock was not told, or a notice not placed. So every thread's waits end, with what the first one was told.
   @inlinable @inline(__always)
   public func checkPeers() throws(EngineError) {
@@ -109,9 +109,37 @@ public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
 
   @inlinable
   func failure(_ word: UInt64) -> FabricFailure {
-    FabricFailure(
+    var failure = FabricFailure(
       reason: .completionError, peer: Int32(truncatingIfNeeded: word & 0xFFFF) - 1,
       status: Int32(truncatingIfNeeded: word >> 16))
+    if word >> 48 == Self.keptRegistration { failure.reason = .registrationFailed }
+    if word >> 48 == Self.keptBadWord {
+      failure.reason = .badWord
+      failure.value = local.failedValue.loadRelaxed()
+    }
+    return failure
+  }
+
+  /// In the highest bits of `local.failed`, where a flight's failure has zeros.
+  @inlinable static var keptBadWord: UInt64 { 1 }
+  @inlinable static var keptRegistration: UInt64 { 2 }
+
+  /// Keeps what stopped a round, a barrier or an acquire in the middle: what was held there stays held, and nobody may go on
+  /// as if it had been done. From here on every call of this node says the same. Returns the error.
+  @inlinable
+  func kept(_ error: EngineError) -> EngineError {
+    guard case .fabric(let failure) = error,
+      failure.reason == .badWord || failure.reason == .registrationFailed,
+      local.failedClaim.compareExchange(0, 1)
+    else { return error }
+    let reason = failure.reason == .badWord ? Self.keptBadWord : Self.keptRegistration
+    local.failedValue.storeRelaxed(failure.value)
+    // Release, by the full barrier: pairs with the load of `failed` in `checkPeers`; the value is there before it.
+    _ = local.failed.compareExchange(
+      0,
+      reason << 48 | UInt64(UInt32(bitPattern: failure.status)) << 16
+        | UInt64(UInt32(bitPattern: failure.peer &+ 1)) & 0xFFFF)
+    return error
   }
 
   /// Whether the job is over for this node: see `checkPeers`.

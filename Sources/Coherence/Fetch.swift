@@ -157,6 +157,17 @@ extension Engine {
     cell.replace(cell.load(), by: open)
   }
 
+  /// `body` while the lock bit is held. Where it throws the bit is given back: after a loss threads still use what is here.
+  @inlinable @inline(__always)
+  func unlocking(_ unit: Unit, _ body: () throws(EngineError) -> Void) throws(EngineError) {
+    do throws(EngineError) {
+      try body()
+    } catch {
+      unlock(unit)
+      throw error
+    }
+  }
+
   @inlinable
   func unlock(_ unit: Unit) { pages.cell(unit.page).unlock() }
 }

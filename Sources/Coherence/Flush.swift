@@ -100,6 +100,27 @@ extension Engine {
     _ w: Workspace
   ) throws(EngineError) {
     if range.isEmpty { return }
+    do throws(EngineError) {
+      try flushLockedRun(range, unitPages: unitPages, &log, &sender, w)
+    } catch {
+      unlockRun(range, unitPages: unitPages)
+      throw error
+    }
+    unlockRun(range, unitPages: unitPages)
+  }
+
+  @inlinable
+  func unlockRun(_ range: Range<Int>, unitPages: Int) {
+    for page in stride(from: range.lowerBound, to: range.upperBound, by: unitPages) {
+      unlock(Unit(page: page, count: unitPages))
+    }
+  }
+
+  @inlinable
+  func flushLockedRun(
+    _ range: Range<Int>, unitPages: Int, _ log: inout LogWriter, _ sender: inout DiffSender<E.F>,
+    _ w: Workspace
+  ) throws(EngineError) {
     protection.lower(range, to: .read)
     execution.interleave(#line)
     for page in stride(from: range.lowerBound, to: range.upperBound, by: unitPages) {
@@ -110,9 +131,6 @@ extension Engine {
       submit(&sender, w)
       try wait(w.flight)
       sender.readsFrames = false
-    }
-    for page in stride(from: range.lowerBound, to: range.upperBound, by: unitPages) {
-      unlock(Unit(page: page, count: unitPages))
     }
   }
 

@@ -3,7 +3,7 @@ import Fabric
 import Platform
 
 // Forgetting freed pages, at the barrier that tells everybody of them: words, hints, directory words, marks, keys,
-// frames. Nobody has a view of these pages any more, but other threads of this node may be in the middle of a release
+// frames. Nobody uses a view of these pages any more (the last one may be about to go), but other threads of this node may be in the middle of a release
 // or an acquire whose rounds look at them. So their words are zeroed behind the closed gate, inside which all of
 // that happens: else a round that had loaded a word before would store it again behind this.
 //
@@ -12,7 +12,7 @@ import Platform
 // whose key this node has announced, and those it has touched.
 
 extension Engine {
-  /// The barrier's part. Everybody is in the barrier and nobody has a view of these pages.
+  /// The barrier's part. Everybody is in the barrier and nobody uses these pages.
   @inlinable
   func reset(upTo head: UInt64) throws(EngineError) {
     let done = local.retireApplied.load()
@@ -35,9 +35,10 @@ extension Engine {
   func forgetWords() throws(EngineError) {
     let saved = execution.enterCritical()
     defer { execution.leaveCritical(saved) }
+    // Opened in any case: page faults are served after a loss, too.
+    defer { if !isOn(.forgettingWithoutGate) { openGate() } }
     if !isOn(.forgettingWithoutGate) { try closeGate() }
     for index in 0..<Int(local.forgottenCount.loadRelaxed()) { forgetWords(forgottenRange(index)) }
-    if !isOn(.forgettingWithoutGate) { openGate() }
   }
 
   /// Behind the gate: what other threads of this node look at, page by page.

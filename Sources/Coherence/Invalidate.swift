@@ -14,7 +14,14 @@ extension Engine {
     while page < range.upperBound {
       let unit = pages.unit(containing: page)
       page = unit.pages.upperBound
-      guard try lockForInvalidation(unit) else { continue }
+      let isTaken: Bool
+      do throws(EngineError) {
+        isTaken = try lockForInvalidation(unit)
+      } catch {
+        dropRun(run, unitPages: unitPages)
+        throw error
+      }
+      if !isTaken { continue }
       let word = pages.load(unit.page)
       if word.state == .clean && !word.isPinned {
         if unit.page != run.upperBound || unit.count != unitPages {
@@ -26,7 +33,7 @@ extension Engine {
       } else {
         dropRun(run, unitPages: unitPages)
         run = page..<page
-        try invalidateWritten(unit, word, &log, w)
+        try unlocking(unit) { () throws(EngineError) in try invalidateWritten(unit, word, &log, w) }
       }
     }
     dropRun(run, unitPages: unitPages)

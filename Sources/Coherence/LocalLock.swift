@@ -14,9 +14,6 @@ public struct LocalLock: BitwiseCopyable, @unchecked Sendable {
   @inlinable var owner: AtomicWord { AtomicWord(base + 16) }
   /// The global lock's slot + 1 while this node has it, else 0. Belongs to the ticket being served.
   @inlinable var slot: AtomicWord { AtomicWord(base + 24) }
-  /// Not zero where the notices that came with the global lock could not be applied: its clock is in the slot yet. Belongs
-  /// to the ticket being served.
-  @inlinable var isBehind: AtomicWord { AtomicWord(base + 40) }
   /// Hand-overs within this node since it got the global lock.
   @inlinable var passes: AtomicWord { AtomicWord(base + 32) }
 }

@@ -66,6 +66,8 @@ extension Engine {
     defer { execution.leaveCritical(saved) }
     var message = BarrierMessage()
     let count = Int(local.moveCount.loadRelaxed())
+    // Opened in any case: page faults are served after a loss, too (after-a-loss.md).
+    defer { if !isOn(.movesWithoutGate) { openGate() } }
     if !isOn(.movesWithoutGate) { try closeGate() }
     // Behind the gate, as everywhere: who is inside and wants a workspace is not kept from it.
     let w = takeWorkspace()
@@ -80,7 +82,6 @@ extension Engine {
       if message.movesCancelled { try takeBack(moveAt(index)) } else { try carryOut(moveAt(index), w) }
     }
     try disseminate(&message, carrying: false)
-    if !isOn(.movesWithoutGate) { openGate() }
   }
 
   /// Step 1. False where the page is being written behind a pin at its home: such a page cannot move.
@@ -112,9 +113,11 @@ extension Engine {
       add(.pagesMovedAway)
     } else if word.state == .dirty && move.home == node && !word.isPinned {
       protection.lower(unit.pages, to: .read)
-      var sender = DiffSender<E.F>()
-      try flushLocked(unit, &log, &sender, w)
-      try closeHomes(&sender, w)
+      try unlocking(unit) { () throws(EngineError) in
+        var sender = DiffSender<E.F>()
+        try flushLocked(unit, &log, &sender, w)
+        try closeHomes(&sender, w)
+      }
       locked = pages.load(unit.page)
       word = locked
     }
@@ -157,7 +160,7 @@ extension Engine {
     var word = locked
     touch(unit.page, unless: .moveLeavesUntouched)
     if move.home == node && !word.isHome {
-      try takeOver(unit, &word, w)
+      try unlocking(unit) { () throws(EngineError) in try takeOver(unit, &word, w) }
       add(.pagesMovedHere)
     }
     word.home = move.home
@@ -169,6 +172,8 @@ extension Engine {
   @inlinable
   func takeOver(_ unit: Unit, _ word: inout PageWord, _ w: Workspace) throws(EngineError) {
     let old = word.home
+    // Who notices a page knows its home, and so do all: moves are told to everybody.
+    if old < 0 { throw bad(.epochNotice, of: node, UInt64(unit.page) << 28) }
     try ensureRegistered(unit.page >> configuration.chunkShift)
     let from = try homeFrame(unit.page, home: old, w)
     if word.state == .dirty {

@@ -27,7 +27,11 @@ extension Engine {
   @inlinable
   func checkEpoch(_ notice: WriteNotice, of peer: NodeID) throws(EngineError) {
     try check(notice, as: .epochNotice, of: peer)
-    if let shape = pages.shape(of: notice.page), 1 << shape.unitShift != notice.unitPages {
+    // What the last barrier forgot may be noted here yet, by who detached behind its node's seal; and another thread of
+    // this node may know the next segment at these addresses already.
+    if let shape = pages.shape(of: notice.page), 1 << shape.unitShift != notice.unitPages,
+      !wasForgotten(notice.page)
+    {
       throw bad(.epochNotice, of: peer, notice.raw)
     }
   }
@@ -45,17 +49,19 @@ extension Engine {
     if sealed > Self.clockEntry(local.mergedClock, peer) { throw bad(.epochSeal, of: peer, sealed) }
   }
 
-  /// A log's head as READ: never behind what it was.
+  /// A log's head as READ: never behind what it was, and no more than a barrier's message has room for.
   @inlinable
   func checkHead(_ head: UInt64, of peer: NodeID) throws(EngineError) {
-    if head < local.applied(peer).load() { throw bad(.logHead, of: peer, head) }
+    if head < local.applied(peer).load() || head & ~TaggedWord.mask != 0 {
+      throw bad(.logHead, of: peer, head)
+    }
   }
 
   /// A clock's entry for a log whose head, READ after the clock came, is `head`: whoever made the clock had seen at most
   /// that.
   @inlinable
   func check(clockEntry entry: UInt64, of peer: NodeID, head: UInt64) throws(EngineError) {
-    if entry > head { throw bad(.clock, of: peer, entry) }
+    if entry > head || entry & ~TaggedWord.mask != 0 { throw bad(.clock, of: peer, entry) }
   }
 
   /// The home that a directory word names, -1 for none.

@@ -107,23 +107,18 @@ extension Engine {
     _ id: Int, _ lock: LocalLock, _ given: Int? = nil, for use: LockUse, waiting: Bool
   ) throws(EngineError) {
     add(.lockAcquires)
-    if lock.slot.loadRelaxed() != 0, lock.isBehind.loadRelaxed() == 0 {
+    if lock.slot.loadRelaxed() != 0 {
       add(.lockLocalHandOvers)
       return
     }
     beginWaiting()
     defer { endWaiting() }
     do throws(EngineError) {
-      if lock.slot.loadRelaxed() == 0 {
-        let slot = if let given { given } else { try takeSlot(id, for: use) }
-        guard try takeGlobally(id, slot: slot, waiting: waiting) else { throw .busy }
-        lock.slot.storeRelaxed(UInt64(slot + 1))
-      }
-      // Until the notices are applied nobody of this node has the lock, though it is here: where that fails the next
-      // one tries again.
-      lock.isBehind.storeRelaxed(1)
-      try acquire(control + slotOffset(Int(lock.slot.loadRelaxed()) - 1) + 64)
-      lock.isBehind.storeRelaxed(0)
+      let slot = if let given { given } else { try takeSlot(id, for: use) }
+      guard try takeGlobally(id, slot: slot, waiting: waiting) else { throw .busy }
+      lock.slot.storeRelaxed(UInt64(slot + 1))
+      // Where this fails the lock is here, but not what was released with it. Nobody gets it all the same: see `kept`.
+      try acquire(control + slotOffset(slot) + 64)
     } catch {
       leaveLocal(lock)
       throw error

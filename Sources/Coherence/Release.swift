@@ -59,10 +59,15 @@ extension Engine {
   /// exclusive pages that were fetched, head moved.
   @inlinable
   func commitRound(_ w: Workspace) throws(EngineError) {
+    do throws(EngineError) { try commitWhole(w) } catch { throw kept(error) }
+  }
+
+  @inlinable
+  func commitWhole(_ w: Workspace) throws(EngineError) {
     var log = LogWriter(logHead.load())
     var sender = DiffSender<E.F>()
     try flushDirtyPages(&log, &sender, w)
-    noteFetchedExclusives(&log)
+    try noteFetchedExclusives(&log)
     try closeHomes(&sender, w)
     publish(log)
   }
@@ -71,28 +76,43 @@ extension Engine {
   func flushDirtyPages(
     _ log: inout LogWriter, _ sender: inout DiffSender<E.F>, _ w: Workspace
   ) throws(EngineError) {
-    var taker = pages.dirty.take()
     var run = 0..<0
     var unitPages = 1
+    do throws(EngineError) {
+      try gatherDirtyPages(&run, &unitPages, &log, &sender, w)
+    } catch {
+      unlockRun(run, unitPages: unitPages)
+      throw error
+    }
+    try flushRun(run, unitPages: unitPages, &log, &sender, w)
+    // Nobody waits for a lock bit with a batch open: its holder may be waiting for the connection.
+    submit(&sender, w)
+  }
+
+  /// Takes the dirty list and flushes all but the last run, whose lock bits are held; where it throws, those of `run`.
+  @inlinable
+  func gatherDirtyPages(
+    _ run: inout Range<Int>, _ unitPages: inout Int, _ log: inout LogWriter, _ sender: inout DiffSender<E.F>,
+    _ w: Workspace
+  ) throws(EngineError) {
+    var taker = pages.dirty.take()
     while let page = taker.next() {
       execution.interleave(#line)
       let unit = pages.unit(containing: page)
       guard try lockForFlush(unit, &sender, w) else { continue }
       if pages.load(unit.page).isPinned {
-        try flushPinned(unit, &log, &sender, w)
+        try unlocking(unit) { () throws(EngineError) in try flushPinned(unit, &log, &sender, w) }
         continue
       }
       if unit.page == run.upperBound, unit.count == unitPages, run.count < 256 {
         run = run.lowerBound..<unit.pages.upperBound
       } else {
-        try flushRun(run, unitPages: unitPages, &log, &sender, w)
+        let (full, fullUnitPages) = (run, unitPages)
         run = unit.pages
         unitPages = unit.count
+        try flushRun(full, unitPages: fullUnitPages, &log, &sender, w)
       }
     }
-    try flushRun(run, unitPages: unitPages, &log, &sender, w)
-    // Nobody waits for a lock bit with a batch open: its holder may be waiting for the connection.
-    submit(&sender, w)
   }
 
   /// Takes the unit's lock bit if there is something to flush. A thread that makes the page dirty
@@ -120,14 +140,14 @@ extension Engine {
   /// Exclusive pages at home that somebody has fetched: a notice, written or not, and tracked again. Looks at the
   /// groups of blocks in which there may be such pages, a word of bits for 64 groups (1 GiB of pages of 4 KiB).
   @inlinable
-  func noteFetchedExclusives(_ log: inout LogWriter) {
+  func noteFetchedExclusives(_ log: inout LogWriter) throws(EngineError) {
     // Stores to exclusive pages before this release, then the look at the marks: a mark placed later
     // has its READ after those stores.
     fullFence()
     for index in 0..<local.exclusiveWordCount {
       var groups = local.exclusiveGroupWord(index).load()
       while groups != 0 {
-        noteFetchedExclusives(inGroup: index << 6 | groups.trailingZeroBitCount, &log)
+        try noteFetchedExclusives(inGroup: index << 6 | groups.trailingZeroBitCount, &log)
         groups &= groups - 1
       }
     }
@@ -135,7 +155,7 @@ extension Engine {
 
   /// Block marks are bytes; eight are looked at together.
   @inlinable
-  func noteFetchedExclusives(inGroup group: Int, _ log: inout LogWriter) {
+  func noteFetchedExclusives(inGroup group: Int, _ log: inout LogWriter) throws(EngineError) {
     let first = group * ControlLayout.groupBlockCount
     let marks = control + layout.blockMarks + first
     for offset in stride(from: 0, to: ControlLayout.groupBlockCount, by: 8) {
@@ -143,27 +163,27 @@ extension Engine {
       while found != 0 {
         let byte = found.trailingZeroBitCount >> 3
         found &= ~(0xFF << UInt64(byte << 3))
-        noteFetchedExclusives(inBlock: first + offset + byte, &log)
+        try noteFetchedExclusives(inBlock: first + offset + byte, &log)
       }
     }
   }
 
   @inlinable
-  func noteFetchedExclusives(inBlock block: Int, _ log: inout LogWriter) {
+  func noteFetchedExclusives(inBlock block: Int, _ log: inout LogWriter) throws(EngineError) {
     let summary = blockMark(block)
     if isOn(.exchangeWithoutBarriers) {
-      noteExclusives(in: block, &log)
+      try noteExclusives(in: block, &log)
       execution.interleave(#line)
       summary.store(0)
     } else {
       // A full barrier on both sides: page marks placed before this summary are seen below.
       _ = summary.exchange(0)
-      noteExclusives(in: block, &log)
+      try noteExclusives(in: block, &log)
     }
   }
 
   @inlinable
-  func noteExclusives(in block: Int, _ log: inout LogWriter) {
+  func noteExclusives(in block: Int, _ log: inout LogWriter) throws(EngineError) {
     let first = block << ControlLayout.blockShift
     for page in first..<min(first + 1 << ControlLayout.blockShift, configuration.pageCount) {
       let cell = pages.cell(page)
@@ -178,8 +198,7 @@ extension Engine {
           trackAgain(pages.unit(containing: page), &log)
           break
         }
-        // Nobody acquires any more.
-        if execution.lostPeer >= 0 { return }
+        try checkPeers()
         execution.pause(&backoff)
       }
     }

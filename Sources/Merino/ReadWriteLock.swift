@@ -37,8 +37,7 @@ public struct ReadWriteLock: Sendable, Equatable {
     try attempting(what) { () throws(EngineError) in
       var monitor = Monitor(runtime.engine, id, handle: handle)
       try monitor.enter()
-      try monitor.check(Self.readers, monitor.words[Self.readers] <= UInt64(UInt32.max))
-      try monitor.check(Self.writers, monitor.words[Self.writers] <= 1)
+      try Self.check(monitor)
       let isFree = monitor.words[Self.writers] == 0 && !monitor.hasWaiters
       if isFree && (mode == Self.reading || monitor.words[Self.readers] == 0) {
         monitor.words[mode == Self.reading ? Self.readers : Self.writers] += 1
@@ -68,7 +67,8 @@ public struct ReadWriteLock: Sendable, Equatable {
       var monitor = Monitor(runtime.engine, id, handle: handle)
       try monitor.enter()
       let holders = mode == Self.reading ? Self.readers : Self.writers
-      try monitor.check(holders, (1...UInt64(UInt32.max)).contains(monitor.words[holders]))
+      try Self.check(monitor)
+      try monitor.check(holders, monitor.words[holders] > 0)
       monitor.words[holders] -= 1
       let granted = try Self.admit(&monitor)
       try monitor.grant(granted)
@@ -76,6 +76,12 @@ public struct ReadWriteLock: Sendable, Equatable {
     }
     // Behind the rest: a thread that could not give it back holds it still.
     runtime.holders.set(id, 0)
+  }
+
+  /// As many readers and writers as there can be.
+  private static func check(_ monitor: Monitor) throws(EngineError) {
+    try monitor.check(readers, monitor.words[readers] <= UInt64(UInt32.max))
+    try monitor.check(writers, monitor.words[writers] <= 1)
   }
 
   /// The waiters that may go now: one writer, or all readers up to the next writer; counted in.

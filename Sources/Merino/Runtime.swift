@@ -196,15 +196,17 @@ final class Runtime: Sendable {
       throw MerinoError(
         .badAddress, "could not detach 0x\(String(key, radix: 16)): another thread is detaching it.")
     }
+    var isUnmapped = false
     do throws(MerinoError) {
       // What was written is placed before anybody can find that the last view is gone.
       try attempting("detach a view") { () throws(EngineError) in try engine.release() }
       try segments.detach(found.index, found.generation) {
         // No error: this thread alone has taken the view out of the views.
         try? space.detach(found.view)
+        isUnmapped = true
       }
     } catch {
-      views.withLock { $0[key] = found }
+      if !isUnmapped { views.withLock { $0[key] = found } }
       throw error
     }
   }
@@ -294,7 +296,11 @@ final class Runtime: Sendable {
       failure = MerinoError(error)
     }
     service.stop()
-    do throws(BootstrapError) { try job.leave() } catch { failure = failure ?? MerinoError(error) }
+    // A node that the fabric has failed does not take its leave: the others wait for it, in a barrier perhaps, and are told
+    // that it is lost when its connection ends.
+    if failure?.code != .fabric {
+      do throws(BootstrapError) { try job.leave() } catch { failure = failure ?? MerinoError(error) }
+    }
     space.close()
     connected.close()
     memory.unmap()

@@ -47,10 +47,10 @@ struct SegmentEntry: Equatable {
     generation = w[0] >> 8
     bytes = w[1]
     firstPage = Int(truncatingIfNeeded: w[2])
-    pageCount = Int(w[3])
+    pageCount = Int(truncatingIfNeeded: w[3])
     unitShift = Int(w[4] & 0xFF)
     placement = SegmentShape.Placement(rawValue: UInt8(truncatingIfNeeded: w[4] >> 8)) ?? .firstTouch
-    placementNode = Int(w[4] >> 16)
+    placementNode = Int(truncatingIfNeeded: w[4] >> 16)
     attachCount = w[5]
     retirePosition = w[6]
     var utf8: [UInt8] = []

@@ -37,6 +37,8 @@ extension SegmentTable {
     let c = engine.configuration
     let pageLimit = UInt64(c.pageCount)
     if w[2] >= pageLimit || w[2] & UInt64(c.chunkPageCount - 1) != 0 { return w[2] }
+    // Counted up and down: nobody has so many views.
+    if w[5] > UInt64(UInt32.max) { return w[5] }
     if w[3] == 0 || w[3] > pageLimit - w[2] { return w[3] }
     let (unitShift, placement, node) = (w[4] & 0xFF, w[4] >> 8 & 0xFF, w[4] >> 16)
     if unitShift > UInt64(c.chunkShift) || w[3] & (1 << unitShift - 1) != 0

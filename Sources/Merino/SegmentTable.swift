@@ -212,6 +212,7 @@ final class SegmentTable: Sendable {
   func detach(_ index: Int, _ generation: UInt64, unmap: () -> Void = {}) throws(MerinoError) {
     try withTable("detach a segment") { entries in
       var entry = try self.entry(entries, index, generation, "detach a segment")
+      guard entry.attachCount > 0 else { throw engine.badWord(.segmentEntry, of: 0, entry.attachCount) }
       entry.attachCount -= 1
       if entry.state == .doomed && entry.attachCount == 0 { try retire(&entry) }
       try store(entry, at: index)

@@ -89,4 +89,21 @@ import Testing
     // On this fabric the memory of the lost node is there, as it was placed last.
     try pair.engines[0].fault(page: 7, access: .readWrite, view: 0)
   }
+
+  /// A node that dies in the middle of a barrier's moves, or when pages are forgotten, leaves no closed gate behind: what
+  /// is here is still served.
+  @Test func theGateIsOpenAfterALoss() throws {
+    let pair = try pair()
+    let engine = pair.engines[0]
+    let lost = EngineError.fabric(FabricFailure(reason: .peerLost, peer: 1))
+    #expect(throws: lost) { try engine.moveHomes() }
+    #expect(engine.local.gateClosed.load() == 0)
+    // Another thread of this node is inside.
+    engine.local.inside.fetchAdd(1)
+    #expect(throws: lost) { try engine.forgetWords() }
+    engine.local.inside.fetchAdd(~0)
+    #expect(engine.local.gateClosed.load() == 0)
+    try pair.write(0, page: Self.own, 3)
+    #expect(try pair.read(0, page: Self.own) == 3)
+  }
 }

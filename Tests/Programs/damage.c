@@ -87,7 +87,7 @@ static void damage_segments(void) {
     const char *text;
   } damages[] = {{0, 9, "0x9"}, {2, 1ull << 40, "0x10000000000"}, {2, 1, "0x1"}, {2, ~0ull, "0xffffffffffffffff"}, {3, 0, "0x0"},
                  {3, ~0ull, "0xffffffffffffffff"}, {4, 40, "0x28"}, {4, 7 << 8, "0x700"}, {4, 2 << 16, "0x20000"},
-                 {1, ~0ull, "0xffffffffffffffff"}, {15, ~0ull, "0xffffffffffffffff"}};
+                 {1, ~0ull, "0xffffffffffffffff"}, {5, ~0ull, "0xffffffffffffffff"}, {15, ~0ull, "0xffffffffffffffff"}};
   for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
     uint64_t before = segment[damages[i].word];
     segment[damages[i].word] = damages[i].value;
@@ -102,6 +102,18 @@ static void damage_segments(void) {
     CHECK(says(merino_segment_open("damaged-segment", &found), "the number of segments", "0x"), "the number of segments");
     *count = before;
   }
+  // The words of an entry that is free are not looked at, whatever they say; and nothing counts below zero.
+  uint64_t state = segment[0], pages = segment[3], views = segment[5];
+  segment[0] = 0, segment[3] = ~0ull, segment[4] |= ~0ull << 16;
+  CHECK(merino_segment_open("damaged-segment", &found) == MERINO_ENOENT, "a free entry that says anything");
+  segment[0] = state, segment[3] = pages, segment[4] &= 0xFFFF;
+  void *view;
+  NEED(merino_segment_open("damaged-segment", &found));
+  NEED(merino_segment_attach(found, (void *)0x300000000000, PROT_READ, &view));
+  segment[5] = 0;
+  CHECK(says(merino_segment_detach(view), "an entry of the table of segments", "0x0"), "more views are gone than there were");
+  segment[5] = views + 1;
+  CHECK_CODE(merino_segment_detach(view), MERINO_SUCCESS, "detach: repaired");
   // Repaired, all is as before.
   CHECK_CODE(merino_segment_open("damaged-segment", &found), MERINO_SUCCESS, "repaired");
 }
@@ -121,6 +133,10 @@ static void damage_objects(void) {
   CHECK_CODE(merino_lock_acquire(handles[0]), MERINO_SUCCESS, "repaired");
   CHECK_CODE(merino_lock_release(handles[0]), MERINO_SUCCESS, "repaired");
   NEED(merino_rwlock_acquire_read(handles[1]));
+  // Of the other kind, too: whoever lets the next ones in counts them.
+  rwlock[2] = 9;
+  CHECK(says(merino_rwlock_release(handles[1]), "the state of an object", "0x9"), "a reader's lock with 9 writers");
+  rwlock[2] = 0;
   rwlock[1] = ~0ull;
   CHECK(says(merino_rwlock_acquire_read(handles[5]), "the state of an object", "0x7"), "a lock with 7 writers");
   CHECK(says(merino_rwlock_release(handles[1]), "the state of an object", "0xffffffffffffffff"), "a lock with 2^64 - 1 readers");

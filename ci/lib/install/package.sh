@@ -12,11 +12,11 @@ package_checks() {
   check "it runs on 2 nodes" job_of 2 "$install_work/package/.build/debug/Counter"
 
   mkdir "$install_work/wrong"
-  sed 's/\.target(name: "Heap")/.target(name: "Heap", swiftSettings: onCoroutines)/' Package.swift \
+  sed 's/\.target(name: "Heap", dependencies: \["Platform"\])/.target(name: "Heap", dependencies: ["Platform"], swiftSettings: onCoroutines)/' Package.swift \
     >"$install_work/wrong/Package.swift"
   check_fails "check-package-flags finds unsafe flags two layers down" 'the library MerinoC has unsafeFlags in Heap' \
     own_temporary ci/check-package-flags "$install_work/wrong"
-  sed 's/\.target(name: "Heap")/.target(name: "Heap", dependencies: [argumentParser])/' Package.swift \
+  sed 's/\.target(name: "Heap", dependencies: \["Platform"\])/.target(name: "Heap", dependencies: ["Platform", argumentParser])/' Package.swift \
     >"$install_work/wrong/Package.swift"
   check_fails "check-package-flags finds a package that a library needs" 'needs ArgumentParser of a package in Heap' \
     own_temporary ci/check-package-flags "$install_work/wrong"
