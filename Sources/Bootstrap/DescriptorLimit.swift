@@ -28,6 +28,15 @@ package enum DescriptorLimit {
     }
   }
 
+  /// `makeRoom` for what is no reason not to begin: where the hard limit does not suffice, as much as there is.
+  static func raise(for count: Int) {
+    do throws(BootstrapError) {
+      try makeRoom(for: count, purpose: "")
+    } catch {
+      raiseToHardLimit()
+    }
+  }
+
   /// For a process that cannot know how many it will need: the launcher, through which all nodes'
   /// descriptors pass.
   package static func raiseToHardLimit() {

@@ -43,7 +43,7 @@ extension RendezvousServer {
     slots.indices.first { slots[$0].state == .absent && slots[$0].owner == .anyone }
   }
 
-  private func allTaken() -> BootstrapError {
+  func allTaken() -> BootstrapError {
     BootstrapError(
       .refused,
       "a process wants to join a job whose \(nodeCount) nodes are all taken or kept for others; give the job more "

@@ -2,6 +2,7 @@
 final class UnclaimedEvents {
   let token: [UInt8]
   let channel: MessageChannel
+  var timer: EventLoop.Timer?
   init(_ token: [UInt8], _ channel: MessageChannel) {
     self.token = token
     self.channel = channel
@@ -25,10 +26,17 @@ extension RendezvousServer {
   }
 
   /// All nodes are in, and with them every outpost that has some: whoever comes now finds the port closed.
+  /// Those on their way in are told so.
   func closeEntrance() {
+    let proven = entrance?.giveUpProven() ?? []
     entrance = nil
-    for unclaimed in unclaimedEvents { unclaimed.channel.close() }
+    for channel in proven { farewell(channel, allTaken()) }
+    let unclaimed = unclaimedEvents
     unclaimedEvents = []
+    for events in unclaimed {
+      events.timer?.cancel()
+      farewell(events.channel, allTaken())
+    }
   }
 
   private func serveFirst(_ message: RendezvousMessage, of channel: MessageChannel) {
@@ -65,6 +73,7 @@ extension RendezvousServer {
   private func claimEvents(_ token: [UInt8]) -> MessageChannel? {
     let claimed = unclaimedEvents.first { $0.token == token }
     unclaimedEvents.removeAll { $0 === claimed }
+    claimed?.timer?.cancel()
     return claimed?.channel
   }
 
@@ -90,7 +99,8 @@ extension RendezvousServer {
         unclaimed.channel, .violation("sent \(message.kind) on an events channel that no node has claimed"))
     }
     channel.send(RendezvousMessage(kind: .answer))
-    loop.after(milliseconds: Handshake.secondTimeLimitMilliseconds) { [weak self, weak unclaimed] in
+    unclaimed.timer = loop.after(milliseconds: Handshake.secondTimeLimitMilliseconds) {
+      [weak self, weak unclaimed] in
       guard let self, let unclaimed, unclaimedEvents.contains(where: { $0 === unclaimed }) else { return }
       unclaimedEvents.removeAll { $0 === unclaimed }
       unclaimed.channel.close()

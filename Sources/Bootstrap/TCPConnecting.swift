@@ -57,7 +57,9 @@ struct TCPConnecting {
     let greeting = Handshake.greeting(nonce: try Handshake.makeNonce())
     try send(greeting, over: socket)
     guard let challenge = try receive(Handshake.challengeByteCount, from: socket, dueNanoseconds: due) else {
-      throw noRendezvous("closed the connection before it said anything")
+      throw noRendezvous(
+        "closed the connection before it said anything: all nodes have joined meanwhile, or others knock so often that "
+          + "it has no place for this process; see who connects there, and start it again")
     }
     switch Handshake.check(challenge) {
     case .good: break
@@ -72,8 +74,9 @@ struct TCPConnecting {
     guard let answer = try receive(Handshake.proofByteCount, from: socket, dueNanoseconds: due) else {
       throw BootstrapError(
         .refused,
-        "the rendezvous at \(address) refused this process: the secrets differ. Give both sides the same secret "
-          + "file (\(JobEnvironment.secretFileName), --secret-file), byte for byte.")
+        "the rendezvous at \(address) refused this process: the secrets differ, or all nodes have joined meanwhile. Give "
+          + "both sides the same secret file (\(JobEnvironment.secretFileName), --secret-file), byte for byte."
+      )
     }
     let proof = Handshake.proof(of: .server, secret: secret, greeting: greeting, challenge: challenge)
     guard HMAC.areEqual(answer, proof) else {

@@ -34,7 +34,7 @@ package final class TCPEntrance {
   }
 
   /// Those who are there already come to their turn between two who arrive in a storm.
-  static let arrivalsPerTurn = 64
+  static let arrivalsPerTurn = 8
 
   /// - Parameter host: `nil` for all addresses of this host.
   init(
@@ -103,12 +103,26 @@ package final class TCPEntrance {
     guest.admission.read()
   }
 
+  private func makeRoom() {
+    while guests.count >= guestLimit, let victim = nextToGo {
+      // What it has said since its last turn counts. Who gets on by it goes behind others; who is still the next one goes.
+      victim.admission.read()
+      if nextToGo === victim { dismiss(victim) }
+    }
+  }
+
   /// A node greets at once. So who has been here longest without a greeting goes; where all have greeted, without a
   /// proof; where all have proven to belong here, the first.
-  private func makeRoom() {
-    let stranger =
-      guests.first { $0.channel == nil && !$0.admission.hasGreeted } ?? guests.first { $0.channel == nil }
-    if let victim = stranger ?? guests.first { dismiss(victim) }
+  private var nextToGo: Guest? {
+    guests.first { $0.channel == nil && !$0.admission.hasGreeted } ?? guests.first { $0.channel == nil }
+      ?? guests.first
+  }
+
+  /// Those who have proven to belong here and not said yet what they want; they are the caller's then.
+  func giveUpProven() -> [MessageChannel] {
+    let proven = guests.filter { $0.channel != nil }
+    for guest in proven { forget(guest) }
+    return proven.compactMap(\.channel)
   }
 
   private func serve(_ guest: Guest, _ socket: Int32) {

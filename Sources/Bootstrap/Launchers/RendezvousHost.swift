@@ -101,6 +101,8 @@ private final class RendezvousService {
       loop: loop, path: card.localName, nodeCount: nodeCount, joinTimeoutMilliseconds: joinTimeoutMilliseconds
     ) { report in box.service?.handle(report) }
     server.takesOutposts = false
+    // What strangers hold is open in the program's own process: room for them beside what it opens itself.
+    DescriptorLimit.raise(for: 4 &* nodeCount &+ TCPEntrance.guestLimit(nodeCount: nodeCount))
     let port = try server.listen(host: nil, port: 0, secret: card.secret)
     card.addresses = HostAndPort.ofThisHost(port: port)
     self.card = card
