@@ -101,11 +101,11 @@ static int first_life(int pages, int round) {
   } else {
     while (side[ENTERING] != (uint64_t)round) sched_yield();
     // So that node 1 is behind its seal. Where it is not, the round shows nothing.
-    sleep_ms(1);
+    usleep(500);
     for (int page = 0; page < pages; page++) wrong += words[page * 512] != (uint64_t)round + 1;
     NEED(merino_segment_detach(view));
     side[GO] = (uint64_t)round;
-    if (is_hogged) sleep_ms(2);
+    if (is_hogged) usleep(1500);
   }
   NEED(merino_barrier());
   NEED(merino_barrier());
@@ -156,6 +156,8 @@ int main(int argc, char **argv) {
   if (argc <= 3 || ftruncate(file, 4096) != 0) return 2;
   side = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
   if (side == MAP_FAILED) return 2;
+  // What an earlier run has left there.
+  if (check_node == 0) side[ENTERING] = side[GO] = side[STOP] = 0;
   pthread_t releaser = 0, hogger = 0;
   NEED(merino_barrier());
   if (check_node == 1) {

@@ -34,7 +34,7 @@ stage_programs() {
   MERINO_CAPACITY=64G program_checks 2 forgetting 16
   # 2^28 pages, and a few times as many.
   MERINO_CAPACITY=4T program_checks 2 forgetting 1024
-  program_checks 2 forgetting_race 2048 10 "$directory/side"
+  program_checks 2 forgetting_race 2048 30 "$directory/side"
   program_checks 2 pins
   for source in siginfo plain repair later; do program_checks 2 faults "$source"; done
   programs_ends "$directory"
