@@ -1,14 +1,3 @@
-/// An events connection whose node has not said hello yet.
-final class UnclaimedEvents {
-  let token: [UInt8]
-  let channel: MessageChannel
-  var timer: EventLoop.Timer?
-  init(_ token: [UInt8], _ channel: MessageChannel) {
-    self.token = token
-    self.channel = channel
-  }
-}
-
 /// Those who come over TCP: nodes and outposts.
 extension RendezvousServer {
   /// Beside the socket. The job's secret is from now on derived from the file's.
