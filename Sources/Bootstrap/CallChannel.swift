@@ -38,6 +38,12 @@ struct CallChannel: ~Copyable {
         + "with merino run, or unset \(JobEnvironment.rendezvousName) to run it as a job of one node.")
   }
 
+  /// The other end reads the end of the connection, whoever still holds this one.
+  mutating func hangUp() {
+    hasLeft = true
+    shutdown(socket, Int32(SHUT_RDWR))
+  }
+
   mutating func call(_ question: RendezvousMessage) throws(BootstrapError) -> RendezvousMessage {
     guard !hasLeft else { throw BootstrapError(.alreadyLeft, "this node has left the job already.") }
     try send(question)

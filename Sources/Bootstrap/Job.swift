@@ -133,6 +133,10 @@ public final class Job: Sendable {
     try noting { () throws(BootstrapError) in try link.leave() }
   }
 
+  /// Ends this node's part without a leave, where it cannot go on: the others are told that it is lost, also while this
+  /// process lives.
+  public func disconnect() { link.disconnect() }
+
   /// A call that failed because somebody is gone may know it before any event was handled.
   private func noting<Result>(
     _ call: () throws(BootstrapError) -> Result

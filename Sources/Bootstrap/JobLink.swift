@@ -17,6 +17,8 @@ protocol JobLink: Sendable {
   func exchangeDescriptors(_ descriptors: [Int32]) throws(BootstrapError) -> [[Int32]]
   func barrier() throws(BootstrapError)
   func leave() throws(BootstrapError)
+  /// Ends the connection without a leave: this node is lost to the others. Never blocks for long.
+  func disconnect()
   /// Never blocks.
   func nextEvent() -> JobEvent?
   /// Never blocks.

@@ -135,6 +135,12 @@ final class LauncherLink: JobLink {
     }
   }
 
+  func disconnect() {
+    isLeaving.store(true, ordering: .releasing)
+    calls.withLock { $0.hangUp() }
+    shutdown(eventDescriptor, Int32(SHUT_RDWR))
+  }
+
   /// Looked at for one event; what is left is there the next time.
   private static let messagesPerLook = 64
 

@@ -30,6 +30,7 @@ struct SingleNodeLink: JobLink {
 
   func barrier() {}
   func leave() {}
+  func disconnect() {}
   func nextEvent() -> JobEvent? { nil }
   func abort(code: Int32) {}
 }

@@ -103,7 +103,10 @@ struct HostsTests {
     ),
     (["signal", "0", "9"], 137, "was ended by SIGKILL (Killed); the other nodes are being ended."),
     (["exit", "3", "5"], 5, "exited with code 5; the other nodes are being ended."),
-    (["exit", "1", "0"], 1, "exited with code 0 without having left the job (it did not finalize)"),
+    (
+      ["exit", "1", "0"], 1,
+      "exited with code 0 without having left the job (it did not finalize, or could not)"
+    ),
     (["abort", "2", "7"], 7, "ended the job with code 7 (merino_abort)."),
   ])
   func aDeathOnOneHostEndsTheJobEverywhere(words: [String], code: Int32, clause: String) throws {

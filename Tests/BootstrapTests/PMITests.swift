@@ -151,7 +151,8 @@ struct PMITests {
       #expect(
         said.hasPrefix("peerLost \(lost) node \(lost) (") && said.hasSuffix(" true"), "\(said)")
       #expect(
-        said.contains("ended without having left the job: it crashed, was killed or did not finalize."),
+        said.contains(
+          "ended without having left the job: it crashed, was killed, or did not finalize or could not."),
         "\(said)")
     }
   }

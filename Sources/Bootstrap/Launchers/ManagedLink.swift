@@ -83,6 +83,8 @@ final class ManagedLink: JobLink {
     host?.waitForOthers()
   }
 
+  func disconnect() { link.disconnect() }
+
   func nextEvent() -> JobEvent? {
     news.withLock { news in news.untold.isEmpty ? next(&news) : news.untold.removeFirst() }
   }
@@ -114,7 +116,7 @@ final class ManagedLink: JobLink {
     return BootstrapError(
       .peerLost, node: 0,
       "node 0 (\(keeper.programName), process \(keeper.processID) on \(keeper.hostName)) ended without having left the "
-        + "job: it crashed, was killed or did not finalize.")
+        + "job: it crashed, was killed, or did not finalize or could not.")
   }
 
   /// A call that finds the rendezvous gone tells what was the first to go, which may not have been told yet.

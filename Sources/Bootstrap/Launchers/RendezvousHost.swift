@@ -133,7 +133,7 @@ private final class RendezvousService {
       lose(
         node,
         reason.map { "was cut off by node 0: " + $0 }
-          ?? "ended without having left the job: it crashed, was killed or did not finalize")
+          ?? "ended without having left the job: it crashed, was killed, or did not finalize or could not")
     case .vanished(let node, let reason): lose(node, "is cut off: " + reason)
     case .abortRequested(let node, let code):
       lose(node, "ended the job with code \(code & 0xFF) (merino_abort)")

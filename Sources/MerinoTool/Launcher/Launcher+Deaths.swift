@@ -60,7 +60,7 @@ extension Launcher {
       // It may be a descendant that joined and goes on, a shell having been the node's first process.
       let joined = server.process(of: node.node) ?? node.process
       if joined == node.process {
-        lose(node, "exited with code 0 without having left the job (it did not finalize)")
+        lose(node, "exited with code 0 without having left the job (it did not finalize, or could not)")
       } else if !server.isConnected(node.node) {
         lose(node, "lost process \(joined), which had joined for it and did not leave the job")
       }
