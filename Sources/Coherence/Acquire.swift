@@ -64,7 +64,7 @@ extension Engine {
   /// Under the commit lock, inside the gate.
   @inlinable
   func apply(_ clock: UnsafeRawPointer, _ w: Workspace) throws(EngineError) {
-    do throws(EngineError) { try applyWhole(clock, w) } catch { throw kept(error) }
+    do throws(EngineError) { try applyWhole(clock, w) } catch { throw midway(error) }
   }
 
   @inlinable

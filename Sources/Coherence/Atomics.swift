@@ -80,12 +80,7 @@ extension Engine {
       locked.isLocked = true
       guard cell.exchange(old, for: locked) else { continue }
       var word = locked
-      do throws(EngineError) {
-        try dropCopy(unit, &word, w)
-      } catch {
-        unlock(unit)
-        throw error
-      }
+      try unlocking(unit) { () throws(EngineError) in try dropCopy(unit, &word, w) }
       cell.replace(locked, by: word)
       return word.home
     }

@@ -12,7 +12,7 @@ extension Engine {
     try checkPeers()
     guard local.barrierBusy.compareExchange(0, 1) else { throw .busy }
     defer { local.barrierBusy.store(0) }
-    do throws(EngineError) { try passBarrier() } catch { throw kept(error) }
+    do throws(EngineError) { try passBarrier() } catch { throw midway(error) }
   }
 
   @inlinable

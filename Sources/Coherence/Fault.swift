@@ -51,12 +51,7 @@ extension Engine {
       guard cell.exchange(word, for: locked) else { continue }
       execution.interleave(#line)
       word = locked
-      do throws(EngineError) {
-        try upgrade(unit, &word, access, view, w)
-      } catch {
-        unlock(unit)
-        throw error
-      }
+      try unlocking(unit) { () throws(EngineError) in try upgrade(unit, &word, access, view, w) }
       releaseLockBit(unit, word)
       return
     }

@@ -147,27 +147,4 @@ extension Engine {
       if cell.exchange(old, for: word) { return }
     }
   }
-
-  /// Stores `word`, into which this thread has changed what it took with the lock bit, and gives the bit back.
-  @inlinable
-  func releaseLockBit(_ unit: Unit, _ word: PageWord) {
-    var open = word
-    open.isLocked = false
-    let cell = pages.cell(unit.page)
-    cell.replace(cell.load(), by: open)
-  }
-
-  /// `body` while the lock bit is held. Where it throws the bit is given back: after a loss threads still use what is here.
-  @inlinable @inline(__always)
-  func unlocking(_ unit: Unit, _ body: () throws(EngineError) -> Void) throws(EngineError) {
-    do throws(EngineError) {
-      try body()
-    } catch {
-      unlock(unit)
-      throw error
-    }
-  }
-
-  @inlinable
-  func unlock(_ unit: Unit) { pages.cell(unit.page).unlock() }
 }

@@ -132,8 +132,9 @@ extension Engine {
 
   // MARK: Chunks
 
-  /// The first of `chunks` whose byte in `marks` is not zero; eight are looked at together. The bytes were stored before the
-  /// barrier that the caller is in.
+  /// The first of `chunks` whose byte in `marks` is not zero; eight are looked at together: `marks` is aligned to a cache line,
+  /// so eight whose first number is a multiple of eight are a word, and it is within the range. The bytes were stored
+  /// before the barrier that the caller is in.
   @inlinable
   func nextMarked(_ marks: UnsafeMutableRawPointer, _ chunks: Range<Int>) -> Int? {
     var chunk = chunks.lowerBound

@@ -49,8 +49,7 @@ extension Engine {
       let locked = pages.load(page)
       var word = locked
       word.state = .invalid
-      word.isLocked = false
-      pages.cell(page).replace(locked, by: word)
+      pages.cell(page).release(locked, as: word)
     }
     add(.invalidations, range.count / unitPages)
   }
@@ -106,8 +105,7 @@ extension Engine {
     let locked = pages.load(unit.page)
     var word = locked
     word.state = .invalid
-    word.isLocked = false
-    pages.cell(unit.page).replace(locked, by: word)
+    pages.cell(unit.page).release(locked, as: word)
     add(.invalidations)
   }
 

@@ -79,11 +79,10 @@ public struct LocalState: BitwiseCopyable, @unchecked Sendable {
   @inlinable var waiting: AtomicWord { word(16) }
   /// Entries of `forgotten`. Used by the barrier's thread only.
   @inlinable var forgottenCount: AtomicWord { word(17) }
-  /// The first failure of the fabric that no lost node explains, as in `Flight.failure`; 0 for none.
+  /// The first failure of this node's own (`keep`); 0 for none.
   @inlinable var failed: AtomicWord { word(20) }
-  /// Of a failure that is a bad word, what the word says; stored by whoever took `failedClaim` from 0 to 1.
+  /// Of a failure that is a bad word, what the word says.
   @inlinable var failedValue: AtomicWord { word(21) }
-  @inlinable var failedClaim: AtomicWord { word(22) }
 
   @inlinable func touchedChunk(_ chunk: Int) -> AtomicByte { AtomicByte(touchedChunks + chunk) }
   @inlinable func announcedClaim(_ piece: Int) -> AtomicByte { AtomicByte(announcedClaims + piece) }

@@ -121,8 +121,7 @@ extension Engine {
       locked = pages.load(unit.page)
       word = locked
     }
-    word.isLocked = false
-    pages.cell(unit.page).replace(locked, by: word)
+    pages.cell(unit.page).release(locked, as: word)
     return true
   }
 
@@ -132,8 +131,7 @@ extension Engine {
     let locked = try lockForMove(move.unit)
     var word = locked
     if word.home == node && word.state == .clean { word.state = .homeTracked }
-    word.isLocked = false
-    pages.cell(move.unit.page).replace(locked, by: word)
+    pages.cell(move.unit.page).release(locked, as: word)
   }
 
   @inlinable
@@ -164,8 +162,7 @@ extension Engine {
       add(.pagesMovedHere)
     }
     word.home = move.home
-    word.isLocked = false
-    pages.cell(unit.page).replace(locked, by: word)
+    pages.cell(unit.page).release(locked, as: word)
   }
 
   /// The whole page from the old home, and the directory word. This node's diffs are in that page.

@@ -28,9 +28,10 @@ extension Engine {
     return .waiting
   }
 
+  /// This node does not leave the job before `endWaiting`.
   @inlinable
-  func beginWaiting() { local.waiting.fetchAdd(1) }
+  public func beginWaiting() { local.waiting.fetchAdd(1) }
 
   @inlinable
-  func endWaiting() { local.waiting.fetchAdd(~0) }
+  public func endWaiting() { local.waiting.fetchAdd(~0) }
 }

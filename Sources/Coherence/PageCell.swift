@@ -32,6 +32,14 @@ public struct PageCell: BitwiseCopyable, Sendable {
     precondition(isAsItWas, "a page word was changed by somebody who does not hold its lock bit")
   }
 
+  /// `replace`, and the lock bit is given back.
+  @inlinable
+  func release(_ locked: PageWord, as word: PageWord) {
+    var open = word
+    open.isLocked = false
+    replace(locked, by: open)
+  }
+
   /// By the holder of the lock bit. Release: pairs with the acquire of whoever takes it next.
   @inlinable
   func unlock() { word.fetchAnd(~PageWord.lockBit) }

@@ -9,11 +9,6 @@ import Platform
 // throw is trivially copyable.
 
 extension Engine {
-  @inlinable
-  func bad(_ word: PeerWord, of peer: NodeID, _ value: UInt64) -> EngineError {
-    .fabric(FabricFailure(bad: word, of: peer, value: value))
-  }
-
   /// A notice names whole units within the global address space.
   @inlinable
   func check(_ notice: WriteNotice, as word: PeerWord, of peer: NodeID) throws(EngineError) {
@@ -124,11 +119,5 @@ extension Engine {
     let age = (number &- word.raw >> 48) & 0xFFFF
     // None is older than six; see `TaggedWord`.
     if word.raw != 0 && age > 16 { throw bad(.barrierMessage, of: node, word.raw) }
-  }
-
-  /// For the layers above: a word that they keep in the control memory of `peer`.
-  @inlinable
-  public func badWord(_ word: PeerWord, of peer: NodeID, _ value: UInt64) -> EngineError {
-    bad(word, of: peer, value)
   }
 }

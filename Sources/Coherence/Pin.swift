@@ -50,8 +50,7 @@ extension Engine {
       pages.dirty.insert(unit.page)
     }
     protection.raise(unit.pages, to: access, in: view)
-    word.isLocked = false
-    cell.replace(locked, by: word)
+    cell.release(locked, as: word)
     return true
   }
 
@@ -74,8 +73,7 @@ extension Engine {
         word.isPinned = false
         protection.setPinned(unit.pages, false)
       }
-      word.isLocked = false
-      pages.cell(unit.page).replace(locked, by: word)
+      pages.cell(unit.page).release(locked, as: word)
     }
   }
 
@@ -102,8 +100,7 @@ extension Engine {
     if changed { note(unit, atHome: word.isHome, &log) }
     // It stays writable: again on the list, for the next release.
     pages.dirty.insert(unit.page)
-    word.isLocked = false
-    pages.cell(unit.page).replace(locked, by: word)
+    pages.cell(unit.page).release(locked, as: word)
   }
 
   @inlinable

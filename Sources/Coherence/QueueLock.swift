@@ -108,6 +108,14 @@ extension Engine {
   ) throws(EngineError) {
     add(.lockAcquires)
     if lock.slot.loadRelaxed() != 0 {
+      do throws(EngineError) {
+        // Who had it before may have failed to apply what came with it, or have been told of a loss, and left the lock here.
+        // That was known before it left (`keep`).
+        try checkPeers()
+      } catch {
+        leaveLocal(lock)
+        throw error
+      }
       add(.lockLocalHandOvers)
       return
     }
@@ -117,7 +125,7 @@ extension Engine {
       let slot = if let given { given } else { try takeSlot(id, for: use) }
       guard try takeGlobally(id, slot: slot, waiting: waiting) else { throw .busy }
       lock.slot.storeRelaxed(UInt64(slot + 1))
-      // Where this fails the lock is here, but not what was released with it. Nobody gets it all the same: see `kept`.
+      // Where this fails the lock is here, but not what was released with it: see above.
       try acquire(control + slotOffset(slot) + 64)
     } catch {
       leaveLocal(lock)

@@ -59,7 +59,7 @@ extension Engine {
   /// exclusive pages that were fetched, head moved.
   @inlinable
   func commitRound(_ w: Workspace) throws(EngineError) {
-    do throws(EngineError) { try commitWhole(w) } catch { throw kept(error) }
+    do throws(EngineError) { try commitWhole(w) } catch { throw midway(error) }
   }
 
   @inlinable

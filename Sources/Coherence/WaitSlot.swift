@@ -24,38 +24,24 @@ extension Engine {
     (Int(name >> 32) - 1, slotOffset(Int(name & 0xFFFF_FFFF)) + word * 8)
   }
 
-  /// Waits for the grant; false where `limit` nanoseconds passed first. A grant may still come.
+  /// Waits for the grant.
   @inlinable
-  public func awaitGrant(_ slot: Int, withinNanoseconds limit: UInt64?) throws(EngineError) -> Bool {
-    try checkPeers()
-    let granted = slotWord(slot, 1)
+  public func awaitGrant(_ slot: Int) throws(EngineError) {
     beginWaiting()
     defer { endWaiting() }
-    let start = limit == nil ? 0 : execution.nowNanoseconds()
     var backoff = Backoff()
-    // Acquire: pairs with the granter's WRITE of the flag behind its clock.
-    while granted.load() == 0 {
-      try checkPeers()
-      guard let limit else {
-        execution.pause(&backoff)
-        continue
-      }
-      let passed = execution.nowNanoseconds() &- start
-      if passed >= limit { return false }
-      pause(&backoff, beforeLimit: limit - passed)
-    }
-    try checkGrant(granted.load())
-    return true
+    while !(try pollGrant(slot, &backoff, beforeLimit: nil)) {}
   }
 
   /// A few steps of the wait for the grant, so that the caller can look at other things in between; false where it has not
-  /// come yet. The caller counts as waiting meanwhile (`beginWait`).
+  /// come yet. The caller counts as waiting meanwhile (`beginWaiting`).
   ///
   /// - Parameter remaining: nanoseconds until the end of a wait that has one.
   @inlinable
   public func pollGrant(
     _ slot: Int, _ backoff: inout Backoff, beforeLimit remaining: UInt64?
   ) throws(EngineError) -> Bool {
+    try checkPeers()
     let granted = slotWord(slot, 1)
     for _ in 0..<(remaining == nil ? 4 : 1) {
       // Acquire: pairs with the granter's WRITE of the flag behind its clock.
@@ -67,13 +53,6 @@ extension Engine {
     if word != 0 { try checkGrant(word) }
     return word != 0
   }
-
-  /// Around all of a wait that is done in steps: this node does not leave the job meanwhile.
-  @inlinable
-  public func beginWait() { beginWaiting() }
-
-  @inlinable
-  public func endWait() { endWaiting() }
 
   @inlinable
   public func isGranted(_ slot: Int) -> Bool { slotWord(slot, 1).load() != 0 }

@@ -37,6 +37,8 @@ public struct FabricFailure: Error, BitwiseCopyable, Sendable, Equatable {
     case registrationFailed
     /// A word that a peer keeps says what no node can have written; see `PeerWord`.
     case badWord
+    /// Memory could not be registered in the middle of a release, an acquire or a barrier, which is half done now.
+    case halfDone
   }
 
   // The order of the fields keeps it, and errors that hold it, within registers.

@@ -69,14 +69,9 @@ final class GlobalHeap: Sendable {
   private func withGlobalLock<R>(
     _ attempt: String, _ body: () throws(HeapError) -> R
   ) throws(MerinoError) -> R {
-    try attempting(attempt) { () throws(EngineError) in try engine.acquireLock(Self.lockID, for: .library) }
-    let outcome: Result<R, HeapError>
-    do throws(HeapError) {
-      outcome = .success(try body())
-    } catch {
-      outcome = .failure(error)
+    let outcome = try attempting(attempt) { () throws(EngineError) in
+      try engine.withLibraryLock(Self.lockID) { Result(catching: body) }
     }
-    try attempting(attempt) { () throws(EngineError) in try engine.releaseLock(Self.lockID) }
     do throws(HeapError) {
       return try outcome.get()
     } catch {

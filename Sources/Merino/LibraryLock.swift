@@ -18,9 +18,19 @@ package struct LibraryLock: Sendable {
   /// - Throws: what `body` throws, or a `MerinoError`.
   package func withLock<R>(_ attempt: String, _ body: () throws -> R) throws -> R {
     let engine = try Runtime.current().engine
-    try attempting(attempt) { () throws(EngineError) in try engine.acquireLock(id, for: .library) }
-    let outcome = Result { try body() }
-    try attempting(attempt) { () throws(EngineError) in try engine.releaseLock(id) }
+    let outcome = try attempting(attempt) { () throws(EngineError) in
+      try engine.withLibraryLock(id) { Result { try body() } }
+    }
     return try outcome.get()
+  }
+}
+
+extension Engine {
+  /// Runs `body` holding a lock of the library's own. What a failing acquire or release says comes before what `body` gives.
+  func withLibraryLock<R>(_ id: Int, _ body: () -> R) throws(EngineError) -> R {
+    try acquireLock(id, for: .library)
+    let outcome = body()
+    try releaseLock(id)
+    return outcome
   }
 }

@@ -131,6 +131,12 @@ extension MerinoError {
         .outOfMemory,
         "could not \(attempt): registering memory with the device failed (errno \(failure.status)); raise the "
           + "limit of locked memory (ulimit -l).")
+    case .halfDone:
+      self.init(
+        .fabric,
+        "could not \(attempt): registering memory with the device failed (errno \(failure.status)) in the middle of a "
+          + "release, an acquire or a barrier, and the job is over; raise the limit of locked memory (ulimit -l)."
+      )
     case .completionError where failure.status < 0:
       self.init(
         .fabric,

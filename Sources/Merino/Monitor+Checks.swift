@@ -3,7 +3,7 @@ import Fabric
 import Node
 
 // The state of an object lies in another node's memory, and its queue in the memories of the waiters: what is read
-// there is looked at before it is followed. Where it cannot be right the lock is given back, so that others are told, too.
+// there is looked at before it is followed. Where it cannot be right the job is over, as behind any word that is `bad`.
 
 extension Monitor {
   /// Under the lock, when the words have been read: the queue's ends, both there or neither.
@@ -12,18 +12,13 @@ extension Monitor {
     _ = try checked(words[Self.first], at: home)
     _ = try checked(words[Self.last], at: home)
     if (words[Self.first] == 0) != (words[Self.last] == 0) {
-      throw try refused(.waiter, of: home, words[Self.last])
+      throw engine.bad(.waiter, of: home, words[Self.last])
     }
-  }
-
-  private func refused(_ word: PeerWord, of peer: Int, _ value: UInt64) throws(EngineError) -> EngineError {
-    try engine.releaseLock(id)
-    return engine.badWord(word, of: peer, value)
   }
 
   /// The name of a waiter that was read at `peer`.
   func checked(_ name: UInt64, at peer: Int) throws(EngineError) -> UInt64 {
-    if !engine.isWaiter(name) { throw try refused(.waiter, of: peer, name) }
+    if !engine.isWaiter(name) { throw engine.bad(.waiter, of: peer, name) }
     return name
   }
 
@@ -31,12 +26,12 @@ extension Monitor {
   mutating func step() throws(EngineError) {
     steps += 1
     if steps > engine.configuration.nodeCount * engine.configuration.allSlotCount {
-      throw try refused(.waiter, of: engine.stateWords(ofLock: id).node, words[Self.first])
+      throw engine.bad(.waiter, of: engine.stateWords(ofLock: id).node, words[Self.first])
     }
   }
 
   /// Throws where `holds` is not: what word `index` says cannot be.
   func check(_ index: Int, _ holds: Bool) throws(EngineError) {
-    if !holds { throw try refused(.objectState, of: engine.stateWords(ofLock: id).node, words[index]) }
+    if !holds { throw engine.bad(.objectState, of: engine.stateWords(ofLock: id).node, words[index]) }
   }
 }

@@ -120,7 +120,7 @@ struct Monitor {
 
   /// Waits on `slot` until granted, then sees what the granter saw.
   func await(_ slot: Int) throws(EngineError) {
-    _ = try engine.awaitGrant(slot, withinNanoseconds: nil)
+    try engine.awaitGrant(slot)
     try engine.acquireGranted(slot)
     engine.giveBackWaitSlot(slot)
   }

@@ -44,7 +44,7 @@ package struct PendingWait: BitwiseCopyable, Sendable {
     try monitor.leave()
     // In the queue before the lock is free: a signal under the lock after this finds the waiter.
     if lock >= 0 { try monitor.engine.releaseLock(lock) }
-    monitor.engine.beginWait()
+    monitor.engine.beginWaiting()
   }
 
   private var isForCondition: Bool { lock >= 0 }
@@ -70,7 +70,7 @@ package struct PendingWait: BitwiseCopyable, Sendable {
         return (false, false)
       } catch {
         // The job is over: nobody grants any more, and the slot stays as it is.
-        engine.endWait()
+        engine.endWaiting()
         throw error
       }
     }
@@ -83,7 +83,7 @@ package struct PendingWait: BitwiseCopyable, Sendable {
   /// over before a signal came.
   package func finish() throws(MerinoError) -> Bool {
     try Self.waiting(isForCondition) { engine throws(EngineError) in
-      defer { engine.endWait() }
+      defer { engine.endWaiting() }
       let woken = isGranted ? true : !(try leaveQueue(engine))
       if isForCondition {
         try engine.acquireLock(lock, givingSlot: slot)
@@ -99,7 +99,7 @@ package struct PendingWait: BitwiseCopyable, Sendable {
   /// waits; the condition's lock is held again, as the thread's clean-up handlers expect it.
   package func abandon() {
     try? Self.waiting(isForCondition) { engine throws(EngineError) in
-      defer { engine.endWait() }
+      defer { engine.endWaiting() }
       let wasWaiting = try leaveQueue(engine)
       guard isForCondition else {
         engine.giveBackWaitSlot(slot)
@@ -139,7 +139,7 @@ package struct PendingWait: BitwiseCopyable, Sendable {
       try monitor.leave()
     }
     // Taken out by somebody who grants: that is on the way, and the slot is written to until it is here.
-    if !wasWaiting { _ = try engine.awaitGrant(slot, withinNanoseconds: nil) }
+    if !wasWaiting { try engine.awaitGrant(slot) }
     return wasWaiting
   }
 }

@@ -296,9 +296,10 @@ final class Runtime: Sendable {
       failure = MerinoError(error)
     }
     service.stop()
-    // A node that the fabric has failed does not take its leave: the others wait for it, in a barrier perhaps, and are told
-    // that it is lost when its connection ends.
-    if failure?.code != .fabric {
+    if engine.hasFailed {
+      // No leave: the others wait for this node, in a barrier perhaps, and are told so that it is lost.
+      job.disconnect()
+    } else {
       do throws(BootstrapError) { try job.leave() } catch { failure = failure ?? MerinoError(error) }
     }
     space.close()

@@ -9,7 +9,7 @@ extension SegmentTable {
   /// The number of entries that there ever were, as the table's first word says.
   func checkedCount(_ word: UInt64) throws(EngineError) -> Int {
     guard word <= UInt64(engine.configuration.shapeCount) else {
-      throw engine.badWord(.segmentCount, of: 0, word)
+      throw engine.bad(.segmentCount, of: 0, word)
     }
     return Int(word)
   }
@@ -18,7 +18,7 @@ extension SegmentTable {
   func check(entries words: [UInt64]) throws(EngineError) {
     for first in stride(from: 0, to: words.count, by: 16) {
       if let bad = badWord(ofEntry: words[first..<first + 16]) {
-        throw engine.badWord(.segmentEntry, of: 0, bad)
+        throw engine.bad(.segmentEntry, of: 0, bad)
       }
     }
   }

@@ -40,13 +40,13 @@ final class SegmentTable: Sendable {
     _ attempt: String, _ body: (inout [SegmentEntry]) throws -> R
   ) throws(MerinoError) -> R {
     do {
-      try engine.acquireLock(Self.lockID, for: .library)
-      let outcome = Result {
-        var entries = try load()
-        try reclaim(&entries)
-        return try body(&entries)
+      let outcome = try engine.withLibraryLock(Self.lockID) {
+        Result {
+          var entries = try load()
+          try reclaim(&entries)
+          return try body(&entries)
+        }
       }
-      try engine.releaseLock(Self.lockID)
       return try outcome.get()
     } catch let error as EngineError {
       throw MerinoError(engine: error, attempt)
@@ -212,7 +212,7 @@ final class SegmentTable: Sendable {
   func detach(_ index: Int, _ generation: UInt64, unmap: () -> Void = {}) throws(MerinoError) {
     try withTable("detach a segment") { entries in
       var entry = try self.entry(entries, index, generation, "detach a segment")
-      guard entry.attachCount > 0 else { throw engine.badWord(.segmentEntry, of: 0, entry.attachCount) }
+      guard entry.attachCount > 0 else { throw engine.bad(.segmentEntry, of: 0, entry.attachCount) }
       entry.attachCount -= 1
       if entry.state == .doomed && entry.attachCount == 0 { try retire(&entry) }
       try store(entry, at: index)

@@ -129,7 +129,7 @@ private func amount(_ body: () throws(MerinoError) -> Int) throws(MerinoError) -
   do throws(MerinoError) {
     return UInt64(try body())
   } catch {
-    guard error.code == .peerLost else { throw error }
+    guard error.code == .peerLost || error.code == .fabric else { throw error }
     return 0
   }
 }

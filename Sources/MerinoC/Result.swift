@@ -36,6 +36,7 @@ func pointer(_ body: () throws(MerinoError) -> UnsafeMutableRawPointer?) -> Unsa
       switch error.code {
       case .invalidArgument, .badAddress: EINVAL
       case .peerLost: EHOSTDOWN
+      case .fabric: EIO
       default: ENOMEM
       }
     mrn_set_errno(number)

@@ -91,7 +91,7 @@ public struct FatalReport {
         append(", ")
         append(failure.statusWords)
       }
-    case .registrationFailed:
+    case .registrationFailed, .halfDone:
       append(": registering memory with the device failed with errno ")
       append(Int(failure.status))
       append("; raise the limit of locked memory (ulimit -l)")

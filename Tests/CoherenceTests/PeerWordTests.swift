@@ -22,6 +22,8 @@ import Testing
   struct Blame {
     var peer = 1
     var value: UInt64 = 0
+    /// The node that finds it.
+    var finder = 0
   }
 
   static let page = 5
@@ -36,11 +38,9 @@ import Testing
       found = error
     }
     #expect(found == .fabric(FabricFailure(bad: damage.word, of: blame.peer, value: blame.value)))
-    // Nothing is left taken for which the next call would wait for ever: it goes through, or says the same.
-    let release = failure { () throws(EngineError) in try pair.engines[0].release() }
-    #expect(release == nil || release == found)
-    let acquire = failure { () throws(EngineError) in try pair.engines[0].acquireAll() }
-    #expect(acquire == nil || acquire == found)
+    // It stays: whatever was left half done, nobody goes on with it.
+    #expect(failure { () throws(EngineError) in try pair.engines[blame.finder].release() } == found)
+    #expect(failure { () throws(EngineError) in try pair.engines[blame.finder].acquireAll() } == found)
   }
 
   @Test func everyKindHasItsDamage() {
@@ -93,7 +93,8 @@ import Testing
     #expect(found == .fabric(FabricFailure(bad: .epochNotice, of: 0, value: value)))
   }
 
-  /// The lock is at the node, but not what was released with it: nobody of the node gets it any more.
+  /// The lock is at the node, but not what was released with it: nobody of the node gets it any more, another thread neither
+  /// that waits for it already.
   @Test func aLockIsNotHandedOnWithoutItsNotices() throws {
     let pair = try Pair()
     let bad = EngineError.fabric(FabricFailure(bad: .logNotice, of: 1, value: 1 << 62))
@@ -103,6 +104,17 @@ import Testing
     try pair.engines[1].releaseLock(3)
     _ = try? pair.read(0, page: Self.page)
     word.store(1 << 62)
+    // Another thread has the next ticket: for it the lock is handed over within the node.
+    let lock = pair.engines[0].localLock(3)
+    let next = lock.nextTicket.load() + 1
+    #expect(failure { () throws(EngineError) in try pair.engines[0].acquireLock(3) } == bad)
+    #expect(lock.slot.load() != 0 && lock.serving.load() == next)
+    lock.nextTicket.fetchAdd(1)
+    let second = failure { () throws(EngineError) in
+      try pair.engines[0].takeGlobally(3, lock, for: .program, waiting: true)
+    }
+    #expect(second == bad)
+    #expect(lock.serving.load() == next + 1)
     for _ in 0..<3 {
       #expect(failure { () throws(EngineError) in try pair.engines[0].acquireLock(3) } == bad)
       #expect(failure { () throws(EngineError) in try pair.engines[0].releaseLock(3) } == bad)
@@ -281,7 +293,7 @@ extension PeerWordTests {
     },
     Damage(word: .freedCount, what: "more than the ring holds, when a range is freed") {
       pair, blame throws(EngineError) in
-      (blame.peer, blame.value) = (0, 1 << 40)
+      (blame.peer, blame.value, blame.finder) = (0, 1 << 40, 1)
       pair.word(0, pair.layout.retireHead).store(1 << 40)
       _ = try pair.engines[1].retire(16..<32)
     },
@@ -305,7 +317,7 @@ extension PeerWordTests {
       (blame.peer, blame.value) = (0, 2)
       let waiter = try pair.engines[0].takeWaitSlot()
       pair.engines[0].slotWord(waiter.slot, 1).store(2)
-      _ = try pair.engines[0].awaitGrant(waiter.slot, withinNanoseconds: nil)
+      try pair.engines[0].awaitGrant(waiter.slot)
     },
     Damage(word: .barrierMessage, what: "of no dissemination of late") { pair, blame throws(EngineError) in
       (blame.peer, blame.value) = (0, TaggedWord(7, of: 1000).raw)

@@ -1,4 +1,5 @@
 import Coherence
+import Platform
 import SimulatedFabric
 
 extension Worker {
@@ -219,13 +220,14 @@ extension Worker {
     }
     program.tokens[id].waiter = (thread, name)
     scheduler.note("waiting on a slot for token", id)
-    var isGranted = try engine.awaitGrant(slot, withinNanoseconds: UInt64(random.below(200_000)))
+    var isGranted = try awaitGrant(slot, withinNanoseconds: UInt64(random.below(200_000)))
     if !isGranted {
       if let waiter = program.tokens[id].waiter, waiter.thread == thread {
         program.tokens[id].waiter = nil
       } else {
         // Somebody has begun to grant it.
-        isGranted = try engine.awaitGrant(slot, withinNanoseconds: nil)
+        try engine.awaitGrant(slot)
+        isGranted = true
       }
     }
     if isGranted {
@@ -235,6 +237,19 @@ extension Worker {
       scheduler.log("was granted token \(id)")
     }
     engine.giveBackWaitSlot(slot)
+  }
+
+  /// In steps, as events and conditions wait. False where the time was over first.
+  private func awaitGrant(_ slot: Int, withinNanoseconds limit: UInt64) throws(EngineError) -> Bool {
+    let start = scheduler.nowNanoseconds
+    var backoff = Backoff()
+    engine.beginWaiting()
+    defer { engine.endWaiting() }
+    while true {
+      let passed = scheduler.nowNanoseconds - start
+      if passed >= limit { return engine.isGranted(slot) }
+      if try engine.pollGrant(slot, &backoff, beforeLimit: limit - passed) { return true }
+    }
   }
 
   private func pass(_ id: Int) throws(EngineError) {
