@@ -25,7 +25,8 @@ extension Program {
   /// What holds of freed pages in the phase before they may live again: the node knows nothing of them, and its memory of
   /// them is zero.
   func checkForgotten(in phase: Int, on node: SimulatedNode) {
-    for segment in plan.segments where segment.death != .max && phase == segment.death + 2 {
+    for (index, segment) in plan.segments.enumerated()
+    where segment.death != .max && phase == segment.death + 2 && pioneers[index] == nil {
       checkForgotten(segment, on: node)
     }
   }

@@ -102,9 +102,13 @@ struct Plan {
       var made = PlannedSegment(shape: shape(), second: shape())
       if run.features.contains(.frees), run.phaseCount > 1, run.hasFreeing || random.chance(1, in: 2) {
         made.death = random.within(1...run.phaseCount - 1)
-        made.detachers = run.threadsOfNode.map { random.chance(3, in: 4) ? 0 : random.below($0) }
+        made.detachers = run.threadsOfNode.map { random.chance(1, in: 2) ? 0 : random.below($0) }
         made.lastWriter = random.below(c.nodeCount + 1) - 1
-        if run.hasFreeing { made.resident = random.below(run.threadsOfNode.reduce(0, +)) }
+        if run.hasFreeing {
+          made.resident = random.below(run.threadsOfNode.reduce(0, +))
+          // Often other units than before.
+          made.second.unitShift = random.within(0...min(2, c.chunkShift))
+        }
       }
       segments.append(made)
     }
@@ -186,7 +190,7 @@ struct Plan {
     if run.hasBusyHome { disciplines[phase] = cells.indices.map { .lock($0 % run.lockCount) } }
     leaderBarriers.append(run.features.contains(.leaderBarriers) ? random.pick([0, 1, 1, 2]) : 0)
     if run.hasFreeing, segments.contains(where: { $0.death == phase }) {
-      leaderBarriers[phase] = random.within(1...2)
+      leaderBarriers[phase] = random.within(1...3)
     }
     isQuietAfter.append(random.chance(1, in: 4))
     let hasDeath = run.hasFreeing && segments.contains { $0.death == phase }

@@ -20,7 +20,10 @@ final class Program {
   var nodes: [NodeBarrier]
   /// By segment: nodes that have detached it.
   var detached: [Int]
-  var retired: [UInt64]
+  /// By segment: where its pages stand in the ring of freed ranges, once they do.
+  var retired: [UInt64?]
+  /// By segment: the thread that lives in it again before everybody does.
+  var pioneers: [Int?]
   var isRetiring = false
   var restingCount = 0
   var restGeneration = 0
@@ -61,7 +64,8 @@ final class Program {
     leaderClocks = plan.leaderBarriers.map { Array(repeating: VectorClock(), count: $0) }
     nodes = Array(repeating: NodeBarrier(), count: run.configuration.nodeCount)
     detached = Array(repeating: 0, count: plan.segments.count)
-    retired = Array(repeating: 0, count: plan.segments.count)
+    retired = Array(repeating: nil, count: plan.segments.count)
+    pioneers = Array(repeating: nil, count: plan.segments.count)
     scheduler.death = run.death
     cluster.network.inspectFrameWrite = { [unowned oracle] in oracle.inspectWrite(from: $0, to: $1, $2, $3) }
     for node in cluster.nodes { define(segmentsOf: 0, on: node) }
@@ -91,13 +95,18 @@ final class Program {
   func define(segmentsOf phase: Int, on node: SimulatedNode) {
     for (index, segment) in plan.segments.enumerated() {
       if phase == 0 && segment.isLive(0) || phase > 0 && phase == segment.rebirth {
-        if phase > 0, !node.engine.isReusable(retired[index]) {
+        if phase > 0, !isReusable(index, on: node) {
           scheduler.fail(
             "Segment \(index), retired three barriers ago, cannot be used again on node \(node.id).")
         }
         _ = node.engine.pages.define(segment.shape(phase))
       }
     }
+  }
+
+  /// Whether the segment's addresses may be used again, as this node knows.
+  func isReusable(_ segment: Int, on node: SimulatedNode) -> Bool {
+    retired[segment].map { node.engine.isReusable($0) } ?? false
   }
 
   /// After the barrier that ends `phase` all its atomics are over: their last values are what plain loads find.

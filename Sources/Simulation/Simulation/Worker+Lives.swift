@@ -24,8 +24,34 @@ extension Worker {
       scheduler.fail("There is no room to retire segment \(index).")
     }
     program.isRetiring = false
-    program.retired[index] = position
     program.forget(index)
+    program.retired[index] = position
+  }
+
+  /// Lives in a segment again as soon as some node finds that its addresses may be used: what a thread does that opens a
+  /// segment which another node has made of them. The first thread of this node may be in the barrier meanwhile, behind
+  /// which this node will know it, too. Nobody else touches the bytes before the phase in which all live there.
+  func settleEarly() throws(EngineError) {
+    let free = plan.segments.indices.filter { index in
+      guard phase < plan.segments[index].rebirth, program.pioneers[index] ?? thread == thread else {
+        return false
+      }
+      return program.cluster.nodes.contains { program.isReusable(index, on: $0) }
+    }
+    guard let index = free.first else { return }
+    if program.pioneers[index] == nil {
+      program.pioneers[index] = thread
+      scheduler.note("settling early in segment", index)
+      // What the lock of the segment table brings along.
+      try engine.acquireAll()
+      _ = engine.pages.define(plan.segments[index].second)
+    }
+    let cells = plan.cells.filter { $0.segment == index }
+    if cells.isEmpty { return }
+    for _ in 0..<random.within(0...3) {
+      let address = random.pick(cells).address
+      if random.chance(2, in: 3) { try store(address) } else { try load(address) }
+    }
   }
 
   /// The resident of a segment writes its pages, and releases: so its node is alone with them.

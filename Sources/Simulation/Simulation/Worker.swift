@@ -98,6 +98,7 @@ final class Worker {
         }
         try operate()
         if program.run.hasFreeing, random.chance(1, in: 4) { try useResidence() }
+        if program.run.hasFreeing, random.chance(1, in: 4) { try settleEarly() }
         if idleness > 0 { scheduler.sleep(steps: random.below(idleness)) }
       }
       guard isLeader, barrier < plan.leaderBarriers[phase] else { continue }
