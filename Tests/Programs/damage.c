@@ -1,6 +1,10 @@
 // Words in the control memory of nodes that say what no node writes: whoever reads one says so, with the node and the
 // value, and goes no further. On 2 nodes of one machine, which map each other's memory; node 0 overwrites a word that it
-// knows by what lies beside it, and calls what reads it. (The other kinds: Tests/CoherenceTests/PeerWordTests.swift.)
+// knows by what lies beside it, and calls what reads it. The failure stays, so each damage is of a job of its own.
+// (The other kinds: Tests/CoherenceTests/PeerWordTests.swift.)
+//
+//   damage list          the damages, a line each
+//   damage NAME NUMBER   one of them
 #include "check.h"
 
 #include <sys/mman.h>
@@ -75,78 +79,97 @@ static int says(int code, const char *what, const char *value) {
   return is_right;
 }
 
-static void damage_segments(void) {
-  merino_segment_t found;
+// ---- Damages of the table of segments
+
+static const struct {
+  int word;
+  uint64_t value;
+} entries[] = {
+    // The state, the first page, the pages, the unit with the placement, the bytes, the views; a name without an end.
+    {0, 9}, {2, 1ull << 40}, {2, 1}, {2, ~0ull}, {3, 0}, {3, ~0ull}, {4, 40}, {4, 7 << 8}, {4, 2 << 16}, {1, ~0ull}, {5, ~0ull},
+    {15, ~0ull},
+};
+
+static void damage_entry(int number) {
+  uint64_t *segment = entry("damaged-segment");
+  char text[32];
+  CHECK(segment != NULL, "the segment's entry is found");
+  if (segment == NULL) return;
+  segment[entries[number].word] = entries[number].value;
+  snprintf(text, sizeof text, "0x%llx", (unsigned long long)entries[number].value);
+  CHECK(says(merino_segment_open("damaged-segment", &(merino_segment_t){0}), "an entry of the table of segments", text),
+        "an entry of the table of segments");
+}
+
+static void damage_count(int number) {
+  uint64_t *segment = entry("damaged-segment");
+  if (segment != NULL) *(segment - 24) = number == 0 ? ~0ull : 70000;
+  CHECK(says(merino_segment_open("damaged-segment", &(merino_segment_t){0}), "the number of segments", number == 0 ? "0xff" : "0x11170"),
+        "the number of segments");
+}
+
+// Counted out more often than in.
+static void damage_views(int number) {
+  (void)number;
+  uint64_t *segment = entry("damaged-segment");
+  if (segment != NULL) segment[5] = 0;
+  CHECK(says(merino_segment_detach(view), "an entry of the table of segments", "0x0"), "more views are gone than there were");
+}
+
+// The words of an entry that is free are not looked at, whatever they say: no damage at all.
+static void damage_nothing(int number) {
+  (void)number;
   uint64_t *segment = entry("damaged-segment");
   CHECK(segment != NULL, "the segment's entry is found");
   if (segment == NULL) return;
-  // The first word, the first page, the pages, the unit with the placement, the bytes; the name without an end.
-  const struct {
-    int word;
-    uint64_t value;
-    const char *text;
-  } damages[] = {{0, 9, "0x9"}, {2, 1ull << 40, "0x10000000000"}, {2, 1, "0x1"}, {2, ~0ull, "0xffffffffffffffff"}, {3, 0, "0x0"},
-                 {3, ~0ull, "0xffffffffffffffff"}, {4, 40, "0x28"}, {4, 7 << 8, "0x700"}, {4, 2 << 16, "0x20000"},
-                 {1, ~0ull, "0xffffffffffffffff"}, {5, ~0ull, "0xffffffffffffffff"}, {15, ~0ull, "0xffffffffffffffff"}};
-  for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
-    uint64_t before = segment[damages[i].word];
-    segment[damages[i].word] = damages[i].value;
-    CHECK(says(merino_segment_open("damaged-segment", &found), "an entry of the table of segments", damages[i].text),
-          "an entry of the table of segments");
-    segment[damages[i].word] = before;
-  }
-  uint64_t *count = segment - 24;
-  for (uint64_t value = ~0ull; value > 100000; value /= 65536) {
-    uint64_t before = *count;
-    *count = value;
-    CHECK(says(merino_segment_open("damaged-segment", &found), "the number of segments", "0x"), "the number of segments");
-    *count = before;
-  }
-  // The words of an entry that is free are not looked at, whatever they say; and nothing counts below zero.
-  uint64_t state = segment[0], pages = segment[3], views = segment[5];
-  segment[0] = 0, segment[3] = ~0ull, segment[4] |= ~0ull << 16;
-  CHECK(merino_segment_open("damaged-segment", &found) == MERINO_ENOENT, "a free entry that says anything");
-  segment[0] = state, segment[3] = pages, segment[4] &= 0xFFFF;
-  void *view;
-  NEED(merino_segment_open("damaged-segment", &found));
-  NEED(merino_segment_attach(found, (void *)0x300000000000, PROT_READ, &view));
-  segment[5] = 0;
-  CHECK(says(merino_segment_detach(view), "an entry of the table of segments", "0x0"), "more views are gone than there were");
-  segment[5] = views + 1;
-  CHECK_CODE(merino_segment_detach(view), MERINO_SUCCESS, "detach: repaired");
-  // Repaired, all is as before.
-  CHECK_CODE(merino_segment_open("damaged-segment", &found), MERINO_SUCCESS, "repaired");
+  segment[0] = 0, segment[3] = ~0ull, segment[4] = ~0ull;
+  CHECK(merino_segment_open("damaged-segment", &(merino_segment_t){0}) == MERINO_ENOENT, "a free entry that says anything");
+  CHECK_CODE(merino_fence_release(), MERINO_SUCCESS, "all is well");
+  merino_abort(check_failures == 0 ? 0 : 1);
 }
 
-static void damage_objects(void) {
-  uint64_t *lock = record(handles[0]), *rwlock = record(handles[1]), *event = record(handles[2]),
-           *condition = record(handles[3]), *barrier = record(handles[4]);
-  CHECK(lock && rwlock && event && condition && barrier, "the records are found");
-  // Words of a record: tail, six of state (the last two: first and last waiter), handle.
-  lock[0] = 9ull << 32;
-  CHECK(says(merino_lock_acquire(handles[0]), "the tail of a lock", "0x900000000"), "a lock's tail: no such node");
-  lock[0] = 1ull << 32 | 0xFFFFFF;
-  CHECK(says(merino_lock_try_acquire(handles[0]), "the tail of a lock", "0x100ffffff"), "a lock's tail: no such slot");
-  lock[0] = ~0ull;
-  CHECK(says(merino_lock_acquire_within(handles[0], 1000000), "the tail of a lock", "0xffffffffffffffff"), "a lock's tail");
-  lock[0] = 0;
-  CHECK_CODE(merino_lock_acquire(handles[0]), MERINO_SUCCESS, "repaired");
-  CHECK_CODE(merino_lock_release(handles[0]), MERINO_SUCCESS, "repaired");
+// ---- Damages of objects. Words of a record: tail, six of state (the last two: first and last waiter), handle.
+
+/// Overwrites words of the record of `handles[object]`.
+static void set(int object, int word, uint64_t value) {
+  uint64_t *found = record(handles[object]);
+  CHECK(found != NULL, "the record is found");
+  if (found != NULL) found[word] = value;
+}
+
+static void damage_tail(int number) {
+  set(0, 0, number == 0 ? 9ull << 32 : number == 1 ? 1ull << 32 | 0xFFFFFF : ~0ull);
+  int code = number == 0   ? merino_lock_acquire(handles[0])
+             : number == 1 ? merino_lock_try_acquire(handles[0])
+                           : merino_lock_acquire_within(handles[0], 1000000);
+  const char *const texts[] = {"0x900000000", "0x100ffffff", "0xffffffffffffffff"};
+  CHECK(says(code, "the tail of a lock", texts[number]), "a lock's tail");
+}
+
+// Its own kind, and the other one: whoever lets the next ones in counts them.
+static void damage_readers(int number) {
   NEED(merino_rwlock_acquire_read(handles[1]));
-  // Of the other kind, too: whoever lets the next ones in counts them.
-  rwlock[2] = 9;
-  CHECK(says(merino_rwlock_release(handles[1]), "the state of an object", "0x9"), "a reader's lock with 9 writers");
-  rwlock[2] = 0;
-  rwlock[1] = ~0ull;
+  set(1, number == 0 ? 1 : 2, number == 0 ? ~0ull : 9);
+  CHECK(says(merino_rwlock_release(handles[1]), "the state of an object", number == 0 ? "0xffffffffffffffff" : "0x9"),
+        "a reader-writer lock, given back");
+}
+
+static void damage_writers(int number) {
+  (void)number;
+  set(5, 2, 7);
   CHECK(says(merino_rwlock_acquire_read(handles[5]), "the state of an object", "0x7"), "a lock with 7 writers");
-  CHECK(says(merino_rwlock_release(handles[1]), "the state of an object", "0xffffffffffffffff"), "a lock with 2^64 - 1 readers");
-  event[5] = event[6] = 3ull << 32;
-  CHECK(says(merino_event_set(handles[2]), "a waiter's name", "0x300000000"), "an event's first waiter");
-  event[5] = event[6] = 0;
-  CHECK_CODE(merino_event_set(handles[2]), MERINO_SUCCESS, "repaired");
-  condition[6] = 1ull << 32;
-  CHECK(says(merino_cond_broadcast(handles[3]), "a waiter's name", "0x100000000"), "a last waiter without a first");
-  barrier[2] = 1000;
+}
+
+static void damage_waiter(int number) {
+  if (number == 0) set(2, 5, 3ull << 32), set(2, 6, 3ull << 32);
+  else set(3, 6, 1ull << 32);
+  int code = number == 0 ? merino_event_set(handles[2]) : merino_cond_broadcast(handles[3]);
+  CHECK(says(code, "a waiter's name", number == 0 ? "0x300000000" : "0x100000000"), "the waiters of an object");
+}
+
+static void damage_arrivals(int number) {
+  (void)number;
+  set(4, 2, 1000);
   CHECK(says(merino_barrier_wait(handles[4]), "the state of an object", "0x3e8"), "more in a barrier than it is for");
 }
 
@@ -155,7 +178,8 @@ static void *wait_for_event(void *event) {
   (void)merino_event_wait(*(uint64_t *)event);
   return NULL;
 }
-static void damage_queue(void) {
+static void damage_queue(int number) {
+  (void)number;
   uint64_t *event = record(handles[6]);
   CHECK(event != NULL, "the record is found");
   if (event == NULL) return;
@@ -178,8 +202,31 @@ static void damage_queue(void) {
   CHECK(says(merino_event_set(handles[6]), "a waiter's name", "0x"), "a queue that goes round in a circle");
 }
 
+static const struct {
+  const char *name;
+  int count;
+  void (*strike)(int number);
+} damages[] = {
+    {"entry", sizeof entries / sizeof *entries, damage_entry},
+    {"count", 2, damage_count},
+    {"views", 1, damage_views},
+    {"nothing", 1, damage_nothing},
+    {"tail", 3, damage_tail},
+    {"readers", 2, damage_readers},
+    {"writers", 1, damage_writers},
+    {"waiter", 2, damage_waiter},
+    {"arrivals", 1, damage_arrivals},
+    {"queue", 1, damage_queue},
+};
+
 int main(int count, char **arguments) {
   const char *which = count > 1 ? arguments[1] : "";
+  if (strcmp(which, "list") == 0) {
+    for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+      for (int number = 0; number < damages[i].count; number++) printf("%s %d\n", damages[i].name, number);
+    }
+    return 0;
+  }
   if (join_job() != 2) return 2;
   merino_segment_t segment;
   handles = merino_collective_malloc(8 * sizeof *handles, 0);
@@ -209,13 +256,17 @@ int main(int count, char **arguments) {
     CHECK(damage_directory(2, 0x7777) >= pages, "the homes of the pages are found");
     return *(volatile char *)(view + 5 * PAGE);  // ends the process
   }
-  if (strcmp(which, "segments") == 0) damage_segments();
-  if (strcmp(which, "objects") == 0) {
-    uint64_t *writers = record(handles[5]);
-    if (writers != NULL) writers[2] = 7;
-    damage_objects();
+  for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+    if (strcmp(which, damages[i].name) == 0) damages[i].strike(count > 2 ? atoi(arguments[2]) : 0);
   }
-  if (strcmp(which, "queue") == 0) damage_queue();
+  // Whatever was left half done, nobody goes on with it.
+  char sentence[512];
+  snprintf(sentence, sizeof sentence, "%s", strchr(merino_last_error(), ':'));
+  CHECK(says(merino_fence_release(), sentence, " at node "), "it stays");
+  merino_lock_t lock;
+  CHECK(says(merino_lock_create(&lock), sentence, " at node "), "for every call");
+  merino_stats_t stats = MERINO_STATS_INIT;
+  CHECK_CODE(merino_stats(&stats), MERINO_SUCCESS, "but for those that answer for this node alone");
   // The job is damaged: nobody waits for anybody.
   merino_abort(check_failures == 0 ? 0 : 1);
 }

@@ -97,9 +97,11 @@ bad_input_survivors() {
 
 # Words in nodes' memory that no node writes.
 bad_input_damage() {
-  local which
+  local name number
   build_program Tests/Programs/damage.c "$directory/damage"
-  for which in segments objects queue; do program_checks 2 damage "$which"; done
+  while read -r name number; do
+    program_checks 2 damage "$name" "$number" </dev/null
+  done < <("$directory/damage" list)
   check "a damaged directory: the page fault says so" ends_with 70 \
     'could not read the page at global address 0x[0-9a-f]+: the home of a page in the directory at node [01] is 0x7777, which' \
     "$programs_run" run -n 2 -- "$directory/damage" fault
