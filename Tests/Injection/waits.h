@@ -26,50 +26,62 @@ static int wait_and_be_woken(void) {
   return result;
 }
 
-// These last until the other thread comes, after a moment.
-static void *set_event(void *unused) {
+// In these the other thread comes when this one stands in the queue: a wait has a slot. Or when the call is over without, as
+// it could not wait.
+static int slots_before, is_held, is_over;
+
+static void let_wait(void) {
+  while (merino_injection_slots_in_use() == slots_before && !__atomic_load_n(&is_over, __ATOMIC_ACQUIRE)) sched_yield();
   sleep_ms(3);
+}
+static void *set_event(void *unused) {
+  let_wait();
   (void)merino_event_set(on.event);
   return unused;
 }
 static void *come_to_barrier(void *unused) {
-  sleep_ms(3);
+  let_wait();
   (void)merino_barrier_wait(on.barrier);
   return unused;
 }
-static int is_held;
 static void *hold_rwlock(void *unused) {
   (void)merino_rwlock_acquire_write(on.rwlock);
+  slots_before = merino_injection_slots_in_use();
   __atomic_store_n(&is_held, 1, __ATOMIC_RELEASE);
-  sleep_ms(3);
+  let_wait();
   (void)merino_rwlock_release(on.rwlock);
   return unused;
 }
 
-static int wait_for_event(void) {
-  pthread_t other = start(set_event, NULL);
-  int result = merino_event_wait(on.event);
+static pthread_t start_other(void *(*other)(void *)) {
+  slots_before = merino_injection_slots_in_use();
+  is_held = is_over = 0;
+  return start(other, NULL);
+}
+static int end_other(pthread_t other, int result) {
+  __atomic_store_n(&is_over, 1, __ATOMIC_RELEASE);
   pthread_join(other, NULL);
   return result;
 }
+
+static int wait_for_event(void) {
+  pthread_t other = start_other(set_event);
+  return end_other(other, merino_event_wait(on.event));
+}
 static int wait_in_barrier(void) {
-  pthread_t other = start(come_to_barrier, NULL);
+  pthread_t other = start_other(come_to_barrier);
   int result = merino_barrier_wait(on.barrier);
   if (result == MERINO_ELIMIT) {
     // It has not come: the other one waits for it.
     cplatform_injection_disarm();
     CHECK_CODE(merino_barrier_wait(on.barrier), 0, "a thread that could not wait in a barrier comes again");
   }
-  pthread_join(other, NULL);
-  return result;
+  return end_other(other, result);
 }
 static int wait_for_rwlock(int (*acquire)(merino_rwlock_t)) {
-  is_held = 0;
-  pthread_t other = start(hold_rwlock, NULL);
+  pthread_t other = start_other(hold_rwlock);
   while (!__atomic_load_n(&is_held, __ATOMIC_ACQUIRE)) sched_yield();
-  int result = acquire(on.rwlock);
-  pthread_join(other, NULL);
-  return result;
+  return end_other(other, acquire(on.rwlock));
 }
 static int wait_to_read(void) { return wait_for_rwlock(merino_rwlock_acquire_read); }
 static int wait_to_write(void) { return wait_for_rwlock(merino_rwlock_acquire_write); }
