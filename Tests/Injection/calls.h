@@ -1,28 +1,21 @@
 // Each function of merino.h, for the injection of failures: what is there before it is called, the call, and what the
 // objects must still be good for afterwards.
-#ifndef CALLS_H
-#define CALLS_H
+#ifndef INJECTION_CALLS_H
+#define INJECTION_CALLS_H
 
-#include "../Programs/check.h"
+#include "afterwards.h"
+#include "waits.h"
 
-#include <sys/ipc.h>
-#include <sys/mman.h>
-#include <sys/shm.h>
+static int64_t numbers[3] = {1, 2, 3};
+static uint64_t unsigneds[3] = {1, 2, 3}, old_value;
+static uint32_t old_value_32;
+static double doubles[3] = {1, 2, 3};
+static merino_stats_t stats = MERINO_STATS_INIT;
+static merino_segment_info_t info = MERINO_SEGMENT_INFO_INIT;
+static struct shmid_ds shm_status;
 
-// Objects that calls work on, made anew for each attempt.
-static struct {
-  merino_lock_t lock, other, made;
-  merino_rwlock_t rwlock;
-  merino_event_t event;
-  merino_cond_t condition;
-  merino_barrier_t barrier;
-  merino_segment_t segment;
-  char *view, *block, *word, *made_block;
-  int shm;
-  char *shm_view;
-} on;
-
-static unsigned counter;
+#define WORD ((uint64_t *)on.word)
+#define WORD32 ((uint32_t *)on.word)
 
 // A result that is no code: of a pointer, or of System V.
 static int of_pointer(const void *pointer) { return pointer != NULL ? 0 : errno == EINVAL ? MERINO_EINVAL : MERINO_ENOMEM; }
@@ -35,276 +28,132 @@ static int of_errno(int result) {
     default: return MERINO_EINVAL;
   }
 }
+static int expired(int result) { return result == MERINO_ETIMEDOUT ? 0 : result; }
 
-static const char *segment_name(void) {
-  static char name[32];
-  snprintf(name, sizeof name, "segment %u", counter);
-  return name;
-}
-
-// ---- What is there before, and is taken away afterwards
-
-static void no_objects(void) { counter++; }
-
-static void locks(void) {
-  counter++;
-  NEED(merino_lock_create(&on.lock));
-  NEED(merino_lock_create(&on.other));
-}
-static void lock_held(void) {
-  locks();
-  NEED(merino_lock_acquire(on.lock));
-}
-static void rwlock(void) {
-  counter++;
-  NEED(merino_rwlock_create(&on.rwlock));
-}
-static void rwlock_written(void) {
-  rwlock();
-  NEED(merino_rwlock_acquire_write(on.rwlock));
-}
-static void event(void) {
-  counter++;
-  NEED(merino_event_create(&on.event));
-}
-static void event_set(void) {
-  event();
-  NEED(merino_event_set(on.event));
-}
-static void condition(void) {
-  locks();
-  NEED(merino_cond_create(&on.condition));
-  NEED(merino_lock_acquire(on.lock));
-}
-static void barrier_of_one(void) {
-  counter++;
-  NEED(merino_barrier_create(1, &on.barrier));
-}
-static void segment(void) {
-  counter++;
-  NEED(merino_segment_create(segment_name(), 100000, NULL, &on.segment));
-}
-static void view(void) {
-  segment();
-  void *address;
-  NEED(merino_segment_attach(on.segment, NULL, PROT_READ | PROT_WRITE, &address));
-  on.view = address;
-  for (int i = 0; i < 100000; i += 4096) on.view[i] = 1;
-}
-static void doomed_view(void) {
-  view();
-  NEED(merino_segment_destroy(on.segment));
-}
-static void block(void) {
-  counter++;
-  on.block = merino_malloc(5000);
-  if (on.block == NULL) merino_abort(3);
-  memset(on.block, 7, 5000);
-}
-static void word(void) {
-  counter++;
-  on.word = merino_calloc(1, 4096);
-  if (on.word == NULL) merino_abort(3);
-}
-static void pinned(void) {
-  view();
-  NEED(merino_pin(on.view, 100000, PROT_READ | PROT_WRITE));
-}
-static void shm(void) {
-  counter++;
-  on.shm = merino_shmget(IPC_PRIVATE, 50000, 0600);
-  if (on.shm < 0) merino_abort(3);
-}
-static void shm_view(void) {
-  shm();
-  on.shm_view = merino_shmat(on.shm, NULL, 0);
-  if (on.shm_view == (void *)-1) merino_abort(3);
-}
-
-// ---- What must hold afterwards. `result`: of the call.
-
-static void locks_after(int result) {
-  (void)result;
-  // Whoever holds it can give it back, whoever does not can take it.
-  int code = merino_lock_acquire(on.lock);
-  CHECK(code == 0 || code == MERINO_EDEADLK, "the lock can be taken, or is held");
-  CHECK_CODE(merino_lock_release(on.lock), 0, "the lock can be given back");
-  CHECK_CODE(merino_lock_acquire_within(on.lock, 1000000000), 0, "and taken");
-  CHECK_CODE(merino_lock_release(on.lock), 0, "and given back");
-  CHECK_CODE(merino_lock_destroy(on.lock), 0, "and removed");
-  CHECK_CODE(merino_lock_destroy(on.other), 0, "so can the other");
-}
-static void not_held(int result) {
-  if (result < 0) CHECK_CODE(merino_lock_release(on.lock), MERINO_EPERM, "a lock that could not be taken is not held");
-  locks_after(result);
-}
-static void still_held(int result) {
-  CHECK_CODE(merino_lock_acquire(on.lock), result < 0 ? MERINO_EDEADLK : 0, "a lock that could not be given back is held");
-  locks_after(result);
-}
-static void destroyed_lock(int result) {
-  if (result < 0) locks_after(result);
-  else CHECK_CODE(merino_lock_destroy(on.other), 0, "so can the other");
-}
-static void made_lock(int result) {
-  if (result < 0) return;
-  CHECK_CODE(merino_lock_acquire(on.made), 0, "a lock that was made can be taken");
-  CHECK_CODE(merino_lock_release(on.made), 0, "and given back");
-  CHECK_CODE(merino_lock_destroy(on.made), 0, "and removed");
-}
-static void rwlock_after(int result) {
-  (void)result;
-  int code = merino_rwlock_acquire_write(on.rwlock);
-  CHECK(code == 0 || code == MERINO_EDEADLK, "the reader-writer lock can be taken, or is held");
-  CHECK_CODE(merino_rwlock_release(on.rwlock), 0, "the reader-writer lock can be given back");
-  CHECK_CODE(merino_rwlock_acquire_read(on.rwlock), 0, "and taken");
-  CHECK_CODE(merino_rwlock_release(on.rwlock), 0, "and given back");
-  CHECK_CODE(merino_rwlock_destroy(on.rwlock), 0, "and removed");
-}
-static void destroyed_rwlock(int result) {
-  if (result < 0) rwlock_after(result);
-}
-static void event_after(int result) {
-  (void)result;
-  CHECK_CODE(merino_event_set(on.event), 0, "the event can be set");
-  CHECK_CODE(merino_event_wait(on.event), 0, "and waited for");
-  CHECK_CODE(merino_event_destroy(on.event), 0, "and removed");
-}
-static void destroyed_event(int result) {
-  if (result < 0) event_after(result);
-}
-static void condition_after(int result) {
-  (void)result;
-  CHECK_CODE(merino_lock_acquire(on.lock), MERINO_EDEADLK, "the condition's lock is held");
-  CHECK_CODE(merino_cond_wait_within(on.condition, on.lock, 1000), MERINO_ETIMEDOUT, "the condition can be waited for");
-  CHECK_CODE(merino_cond_signal(on.condition), 0, "and signalled");
-  CHECK_CODE(merino_cond_destroy(on.condition), 0, "and removed: nobody is in its queue");
-  locks_after(0);
-}
-static void destroyed_condition(int result) {
-  if (result < 0) condition_after(result);
-  else locks_after(0);
-}
-static void barrier_after(int result) {
-  (void)result;
-  CHECK_CODE(merino_barrier_wait(on.barrier), 0, "the barrier can be passed");
-  CHECK_CODE(merino_barrier_destroy(on.barrier), 0, "and removed");
-}
-static void destroyed_barrier(int result) {
-  if (result < 0) barrier_after(result);
-}
-static void segment_after(int result) {
-  (void)result;
-  void *address;
-  CHECK_CODE(merino_segment_attach(on.segment, NULL, PROT_READ | PROT_WRITE, &address), 0, "the segment can be attached");
-  memset(address, 3, 100000);
-  CHECK_CODE(merino_segment_detach(address), 0, "and detached");
-  CHECK_CODE(merino_segment_destroy(on.segment), 0, "and removed");
-  CHECK_CODE(merino_segment_open(segment_name(), &on.segment), MERINO_ENOENT, "its name is free");
-}
-static void created_segment(int result) {
-  if (result < 0) CHECK_CODE(merino_segment_open(segment_name(), &on.segment), MERINO_ENOENT, "what could not be made is not there");
-  else segment_after(result);
-}
-static void destroyed_segment(int result) {
-  if (result < 0) segment_after(result);
-}
-static void view_after(int result) {
-  (void)result;
-  int sum = 0;
-  for (int i = 0; i < 100000; i += 4096) sum += on.view[i]++;
-  CHECK(sum == 25, "the view is there, with what was written");
-  CHECK_CODE(merino_segment_detach(on.view), 0, "the view can be detached");
-  segment_after(0);
-}
-static void attached_view(int result) {
-  if (result == 0) CHECK_CODE(merino_segment_detach(on.view), 0, "a view that was attached can be detached");
-  segment_after(0);
-}
-static void detached_view(int result) {
-  if (result < 0) view_after(result);
-  else segment_after(0);
-}
-static void detached_doomed_view(int result) {
-  if (result == 0) return;
-  int sum = 0;
-  for (int i = 0; i < 100000; i += 4096) sum += on.view[i];
-  CHECK(sum == 25, "the view of a removed segment is there");
-  CHECK_CODE(merino_segment_detach(on.view), 0, "and can be detached");
-}
-static void block_after(int result) {
-  (void)result;
-  int sum = 0;
-  for (int i = 0; i < 5000; i++) sum += on.block[i];
-  CHECK(sum == 35000, "the block has what was written");
+static int free_block(void) {
   errno = 0;
   merino_free(on.block);
-  CHECK(errno == 0, "the block can be freed");
+  return errno == 0 ? 0 : errno == EINVAL ? MERINO_EINVAL : MERINO_ENOMEM;
 }
-static void made_block(int result) {
-  if (result < 0) {
-    on.made_block = merino_malloc(300000);
-    CHECK(on.made_block != NULL, "the heap gives blocks");
-  }
-  if (on.made_block == NULL) return;
-  on.made_block[0] = 1;
-  errno = 0;
-  merino_free(on.made_block);
-  CHECK(errno == 0, "the block can be freed");
+
+static int attach(void) {
+  void *address;
+  int result = merino_segment_attach(on.segment, NULL, PROT_READ | PROT_WRITE, &address);
+  on.view = address;
+  return result;
 }
-static void resized_block(int result) {
-  if (result == 0) on.block = on.made_block;
-  block_after(result);
+
+static int attach_shm(void) {
+  on.shm_view = merino_shmat(on.shm, NULL, 0);
+  return of_errno(on.shm_view == (void *)-1 ? -1 : 0);
 }
-static void freed_block(int result) {
-  if (result < 0) block_after(result);
-}
-static void word_after(int result) {
-  (void)result;
-  uint64_t value, old;
-  CHECK_CODE(merino_atomic_fetch_add_u64((uint64_t *)on.word, 1, &old), 0, "the word can be added to");
-  CHECK_CODE(merino_atomic_load_u64((uint64_t *)on.word, &value), 0, "and read");
-  CHECK(value == old + 1, "and is what it should be");
-  merino_free(on.word);
-}
-static void unpinned(int result) {
-  CHECK_CODE(merino_segment_detach(on.view), result < 0 ? MERINO_EBUSY : 0, "a view is busy while it is pinned");
-  if (result == 0) {
-    segment_after(0);
-    return;
-  }
-  CHECK_CODE(merino_unpin(on.view, 100000), 0, "the range can be unpinned");
-  view_after(0);
-}
-static void now_pinned(int result) {
-  if (result == 0) CHECK_CODE(merino_unpin(on.view, 100000), 0, "the range can be unpinned");
-  view_after(0);
-}
-static void shm_after(int result) {
-  (void)result;
-  char *at = merino_shmat(on.shm, NULL, 0);
-  CHECK(at != (void *)-1, "the shared memory can be attached");
-  if (at == (void *)-1) return;
-  at[0] = 1;
-  CHECK(merino_shmdt(at) == 0, "and detached");
-  struct shmid_ds status;
-  CHECK(merino_shmctl(on.shm, IPC_STAT, &status) == 0 && status.shm_nattch == 0, "nothing is attached");
-  CHECK(merino_shmctl(on.shm, IPC_RMID, NULL) == 0, "and it can be removed");
-}
-static void got_shm(int result) {
-  if (result == 0) shm_after(0);
-}
-static void attached_shm(int result) {
-  if (result == 0) CHECK(merino_shmdt(on.shm_view) == 0, "what was attached can be detached");
-  shm_after(0);
-}
-static void detached_shm(int result) {
-  if (result < 0) {
-    on.shm_view[1] = 2;
-    CHECK(merino_shmdt(on.shm_view) == 0, "what could not be detached is there, and can be");
-  }
-  shm_after(0);
-}
-static void nothing(int result) { (void)result; }
+
+// function (without merino_), what is there before, the call, what must hold afterwards
+#define CALLS(X) \
+  X(node, no_objects, merino_node() < 0 ? merino_node() : 0, nothing) \
+  X(nodes, no_objects, merino_nodes() < 0 ? merino_nodes() : 0, nothing) \
+  X(segment_create, no_objects, merino_segment_create(segment_name(), 100000, NULL, &on.segment), created_segment) \
+  X(segment_open, segment, merino_segment_open(segment_name(), &on.segment), segment_after) \
+  X(segment_attach, segment, attach(), attached_view) \
+  X(segment_detach, view, merino_segment_detach(on.view), detached_view) \
+  X(segment_destroy, segment, merino_segment_destroy(on.segment), destroyed_segment) \
+  X(segment_info, segment, merino_segment_info(on.segment, &info), segment_after) \
+  X(malloc, no_objects, of_pointer(on.made_block = merino_malloc(200000)), made_block) \
+  X(calloc, no_objects, of_pointer(on.made_block = merino_calloc(10, 2000)), made_block) \
+  X(realloc, block, of_pointer(on.made_block = merino_realloc(on.block, 90000)), resized_block) \
+  X(aligned_alloc, no_objects, of_pointer(on.made_block = merino_aligned_alloc(65536, 100)), made_block) \
+  X(free, block, free_block(), freed_block) \
+  X(collective_malloc, no_objects, of_pointer(on.made_block = merino_collective_malloc(20000, 0)), made_block) \
+  X(collective_free, block, merino_collective_free(on.block), freed_block) \
+  X(lock_create, no_objects, merino_lock_create(&on.made), made_lock) \
+  X(lock_create_named, no_objects, merino_lock_create_named(segment_name(), &on.made), made_lock) \
+  X(lock_destroy, locks, merino_lock_destroy(on.lock), destroyed_lock) \
+  X(lock_acquire, locks, merino_lock_acquire(on.lock), not_held) \
+  X(lock_try_acquire, locks, merino_lock_try_acquire(on.lock), not_held) \
+  X(lock_acquire_within, locks, merino_lock_acquire_within(on.lock, 1000000), not_held) \
+  X(lock_release, lock_held, merino_lock_release(on.lock), still_held) \
+  X(rwlock_create, no_objects, merino_rwlock_create(&on.made), nothing) \
+  X(rwlock_destroy, rwlock, merino_rwlock_destroy(on.rwlock), destroyed_rwlock) \
+  X(rwlock_acquire_read, rwlock, merino_rwlock_acquire_read(on.rwlock), rwlock_after) \
+  X(rwlock_acquire_write, rwlock, merino_rwlock_acquire_write(on.rwlock), rwlock_after) \
+  X(rwlock_release, rwlock_written, merino_rwlock_release(on.rwlock), rwlock_after) \
+  X(event_create, no_objects, merino_event_create(&on.made), nothing) \
+  X(event_destroy, event, merino_event_destroy(on.event), destroyed_event) \
+  X(event_set, event, merino_event_set(on.event), event_after) \
+  X(event_clear, event_set, merino_event_clear(on.event), event_after) \
+  X(event_wait, event_set, merino_event_wait(on.event), event_after) \
+  X(cond_create, no_objects, merino_cond_create(&on.made), nothing) \
+  X(cond_destroy, condition, merino_cond_destroy(on.condition), destroyed_condition) \
+  X(cond_wait, condition, wait_and_be_woken(), condition_after) \
+  X(cond_wait_within, condition, expired(merino_cond_wait_within(on.condition, on.lock, 1000)), condition_after) \
+  X(cond_signal, condition, merino_cond_signal(on.condition), condition_after) \
+  X(cond_broadcast, condition, merino_cond_broadcast(on.condition), condition_after) \
+  X(barrier, no_objects, merino_barrier(), nothing) \
+  X(barrier_create, no_objects, merino_barrier_create(1, &on.made), nothing) \
+  X(barrier_destroy, barrier_of_one, merino_barrier_destroy(on.barrier), destroyed_barrier) \
+  X(barrier_wait, barrier_of_one, merino_barrier_wait(on.barrier), barrier_after) \
+  X(fence_acquire, no_objects, merino_fence_acquire(), nothing) \
+  X(fence_release, no_objects, merino_fence_release(), nothing) \
+  ATOMICS(X, u32, WORD32, old_value_32) \
+  ATOMICS(X, u64, WORD, old_value) \
+  X(broadcast, no_objects, merino_broadcast(numbers, sizeof numbers, 0), nothing) \
+  X(allreduce_i64, no_objects, merino_allreduce_i64(numbers, 3, MERINO_SUM), nothing) \
+  X(allreduce_u64, no_objects, merino_allreduce_u64(unsigneds, 3, MERINO_SUM), nothing) \
+  X(allreduce_f64, no_objects, merino_allreduce_f64(doubles, 3, MERINO_SUM), nothing) \
+  X(prefetch, view, merino_prefetch(on.view, 100000), view_after) \
+  X(pin, view, merino_pin(on.view, 100000, PROT_READ | PROT_WRITE), now_pinned) \
+  X(unpin, pinned, merino_unpin(on.view, 100000), unpinned) \
+  X(stats, no_objects, merino_stats(&stats), nothing) \
+  X(shmget, no_objects, of_errno(on.shm = merino_shmget(IPC_PRIVATE, 50000, 0600)), got_shm) \
+  X(shmat, shm, attach_shm(), attached_shm) \
+  X(shmdt, shm_view, of_errno(merino_shmdt(on.shm_view)), detached_shm) \
+  X(shmctl, shm, of_errno(merino_shmctl(on.shm, IPC_STAT, &shm_status)), shm_after)
+
+#define ATOMICS(X, type, at, old) \
+  X(atomic_load_##type, word, merino_atomic_load_##type(at, &old), word_after) \
+  X(atomic_load_##type##_acquire, word, merino_atomic_load_##type##_acquire(at, &old), word_after) \
+  X(atomic_store_##type, word, merino_atomic_store_##type(at, 5), word_after) \
+  X(atomic_store_##type##_release, word, merino_atomic_store_##type##_release(at, 5), word_after) \
+  FORMS(X, atomic_exchange_##type, (at, 5, &old)) \
+  FORMS(X, atomic_compare_exchange_##type, (at, 0, 5, &old)) \
+  FORMS(X, atomic_fetch_add_##type, (at, 5, &old))
+
+#define FORMS(X, name, arguments) \
+  X(name, word, merino_##name arguments, word_after) \
+  X(name##_acquire, word, merino_##name##_acquire arguments, word_after) \
+  X(name##_release, word, merino_##name##_release arguments, word_after) \
+  X(name##_acq_rel, word, merino_##name##_acq_rel arguments, word_after)
+
+#define DEFINE(function, before, call, after) \
+  static int call_##function(void) { return call; }
+CALLS(DEFINE)
+
+static const struct entry {
+  const char *name;
+  void (*before)(void);
+  int (*call)(void);
+  void (*after)(int);
+} entries[] = {
+#define ENTRY(function, before, call, after) {"merino_" #function, before, call_##function, after},
+    CALLS(ENTRY)
+    // What else a view may be: of a segment that was removed.
+    {"merino_segment_detach", doomed_view, call_segment_detach, detached_doomed_view},
+    // Calls that have to wait.
+    {"merino_event_wait", event, wait_for_event, event_after},
+    {"merino_barrier_wait", barrier_of_two, wait_in_barrier, barrier_of_two_after},
+    {"merino_rwlock_acquire_read", rwlock, wait_to_read, rwlock_after},
+    {"merino_rwlock_acquire_write", rwlock, wait_to_write, rwlock_after},
+};
+enum { entry_count = sizeof entries / sizeof *entries };
+
+// In this list and not in the table, with the reason.
+static const char *const left_out[] = {
+    "merino_init_with",    // merino_init does the same
+    "merino_abort",        // ends the process
+    "merino_version",      // a constant
+    "merino_strerror",     // a constant
+    "merino_last_error",   // looks at this thread's sentence
+    "merino_handle_fault", // in page faults nothing fails: they end the process where they cannot be served
+};
 
 #endif

@@ -71,20 +71,19 @@ static pthread_t start_victim(victim_t *victim) {
   return thread;
 }
 
-static int ends(pthread_t thread) {
+// Whether the thread ends within ten seconds.
+static int joins(pthread_t thread, void **result) {
   struct timespec due;
   clock_gettime(CLOCK_REALTIME, &due);
   due.tv_sec += 10;
-  return pthread_timedjoin_np(thread, NULL, &due) == 0;
+  return pthread_timedjoin_np(thread, result, &due) == 0;
 }
 
-// Whether the thread ends within ten seconds, and by cancellation.
+static int ends(pthread_t thread) { return joins(thread, NULL); }
+
 static int is_cancelled(pthread_t thread) {
-  struct timespec due;
   void *result = NULL;
-  clock_gettime(CLOCK_REALTIME, &due);
-  due.tv_sec += 10;
-  return pthread_timedjoin_np(thread, &result, &due) == 0 && result == PTHREAD_CANCELED;
+  return joins(thread, &result) && result == PTHREAD_CANCELED;
 }
 
 static int acquire(void) { return merino_lock_acquire(mine->lock); }

@@ -61,58 +61,8 @@
   ENTRY(int, fence_acquire, (void), ()) \
   ENTRY(int, fence_release, (void), ()) \
   /* Atomics */ \
-  ENTRY(int, atomic_load_u32, (const uint32_t *address, uint32_t *value), (address, value)) \
-  ENTRY(int, atomic_load_u32_acquire, (const uint32_t *address, uint32_t *value), (address, value)) \
-  ENTRY(int, atomic_store_u32, (uint32_t *address, uint32_t value), (address, value)) \
-  ENTRY(int, atomic_store_u32_release, (uint32_t *address, uint32_t value), (address, value)) \
-  ENTRY(int, atomic_exchange_u32, (uint32_t *address, uint32_t value, uint32_t *old), (address, value, old)) \
-  ENTRY(int, atomic_exchange_u32_acquire, (uint32_t *address, uint32_t value, uint32_t *old), (address, value, old)) \
-  ENTRY(int, atomic_exchange_u32_release, (uint32_t *address, uint32_t value, uint32_t *old), (address, value, old)) \
-  ENTRY(int, atomic_exchange_u32_acq_rel, (uint32_t *address, uint32_t value, uint32_t *old), (address, value, old)) \
-  ENTRY(int, atomic_compare_exchange_u32, (uint32_t *address, uint32_t expected, uint32_t desired, uint32_t *old), \
-        (address, expected, desired, old)) \
-  ENTRY(int, atomic_compare_exchange_u32_acquire, \
-        (uint32_t *address, uint32_t expected, uint32_t desired, uint32_t *old), \
-        (address, expected, desired, old)) \
-  ENTRY(int, atomic_compare_exchange_u32_release, \
-        (uint32_t *address, uint32_t expected, uint32_t desired, uint32_t *old), \
-        (address, expected, desired, old)) \
-  ENTRY(int, atomic_compare_exchange_u32_acq_rel, \
-        (uint32_t *address, uint32_t expected, uint32_t desired, uint32_t *old), \
-        (address, expected, desired, old)) \
-  ENTRY(int, atomic_fetch_add_u32, (uint32_t *address, uint32_t addend, uint32_t *old), (address, addend, old)) \
-  ENTRY(int, atomic_fetch_add_u32_acquire, (uint32_t *address, uint32_t addend, uint32_t *old), \
-        (address, addend, old)) \
-  ENTRY(int, atomic_fetch_add_u32_release, (uint32_t *address, uint32_t addend, uint32_t *old), \
-        (address, addend, old)) \
-  ENTRY(int, atomic_fetch_add_u32_acq_rel, (uint32_t *address, uint32_t addend, uint32_t *old), \
-        (address, addend, old)) \
-  ENTRY(int, atomic_load_u64, (const uint64_t *address, uint64_t *value), (address, value)) \
-  ENTRY(int, atomic_load_u64_acquire, (const uint64_t *address, uint64_t *value), (address, value)) \
-  ENTRY(int, atomic_store_u64, (uint64_t *address, uint64_t value), (address, value)) \
-  ENTRY(int, atomic_store_u64_release, (uint64_t *address, uint64_t value), (address, value)) \
-  ENTRY(int, atomic_exchange_u64, (uint64_t *address, uint64_t value, uint64_t *old), (address, value, old)) \
-  ENTRY(int, atomic_exchange_u64_acquire, (uint64_t *address, uint64_t value, uint64_t *old), (address, value, old)) \
-  ENTRY(int, atomic_exchange_u64_release, (uint64_t *address, uint64_t value, uint64_t *old), (address, value, old)) \
-  ENTRY(int, atomic_exchange_u64_acq_rel, (uint64_t *address, uint64_t value, uint64_t *old), (address, value, old)) \
-  ENTRY(int, atomic_compare_exchange_u64, (uint64_t *address, uint64_t expected, uint64_t desired, uint64_t *old), \
-        (address, expected, desired, old)) \
-  ENTRY(int, atomic_compare_exchange_u64_acquire, \
-        (uint64_t *address, uint64_t expected, uint64_t desired, uint64_t *old), \
-        (address, expected, desired, old)) \
-  ENTRY(int, atomic_compare_exchange_u64_release, \
-        (uint64_t *address, uint64_t expected, uint64_t desired, uint64_t *old), \
-        (address, expected, desired, old)) \
-  ENTRY(int, atomic_compare_exchange_u64_acq_rel, \
-        (uint64_t *address, uint64_t expected, uint64_t desired, uint64_t *old), \
-        (address, expected, desired, old)) \
-  ENTRY(int, atomic_fetch_add_u64, (uint64_t *address, uint64_t addend, uint64_t *old), (address, addend, old)) \
-  ENTRY(int, atomic_fetch_add_u64_acquire, (uint64_t *address, uint64_t addend, uint64_t *old), \
-        (address, addend, old)) \
-  ENTRY(int, atomic_fetch_add_u64_release, (uint64_t *address, uint64_t addend, uint64_t *old), \
-        (address, addend, old)) \
-  ENTRY(int, atomic_fetch_add_u64_acq_rel, (uint64_t *address, uint64_t addend, uint64_t *old), \
-        (address, addend, old)) \
+  MERINO_ATOMIC_ENTRIES(ENTRY, u32, uint32_t) \
+  MERINO_ATOMIC_ENTRIES(ENTRY, u64, uint64_t) \
   /* Broadcast and reduction */ \
   ENTRY(int, broadcast, (void *buffer, size_t bytes, int root), (buffer, bytes, root)) \
   ENTRY(int, allreduce_i64, (int64_t *values, size_t count, merino_op_t op), (values, count, op)) \
@@ -128,5 +78,22 @@
   ENTRY(void *, shmat, (int identifier, const void *address, int flags), (identifier, address, flags)) \
   ENTRY(int, shmdt, (const void *address), (address)) \
   ENTRY(int, shmctl, (int identifier, int command, void *buffer), (identifier, command, buffer))
+
+#define MERINO_ATOMIC_ENTRIES(ENTRY, suffix, word) \
+  ENTRY(int, atomic_load_##suffix, (const word *address, word *value), (address, value)) \
+  ENTRY(int, atomic_load_##suffix##_acquire, (const word *address, word *value), (address, value)) \
+  ENTRY(int, atomic_store_##suffix, (word *address, word value), (address, value)) \
+  ENTRY(int, atomic_store_##suffix##_release, (word *address, word value), (address, value)) \
+  MERINO_ATOMIC_ORDERS(ENTRY, atomic_exchange_##suffix, (word *address, word value, word *old), (address, value, old)) \
+  MERINO_ATOMIC_ORDERS(ENTRY, atomic_compare_exchange_##suffix, \
+                       (word *address, word expected, word desired, word *old), (address, expected, desired, old)) \
+  MERINO_ATOMIC_ORDERS(ENTRY, atomic_fetch_add_##suffix, (word *address, word addend, word *old), (address, addend, old))
+
+// What reads and writes has a form for each order.
+#define MERINO_ATOMIC_ORDERS(ENTRY, name, parameters, arguments) \
+  ENTRY(int, name, parameters, arguments) \
+  ENTRY(int, name##_acquire, parameters, arguments) \
+  ENTRY(int, name##_release, parameters, arguments) \
+  ENTRY(int, name##_acq_rel, parameters, arguments)
 
 #endif
