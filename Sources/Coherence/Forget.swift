@@ -3,9 +3,9 @@ import Fabric
 import Platform
 
 // Forgetting freed pages, at the barrier that tells everybody of them: words, hints, directory words, marks, keys,
-// frames. Nobody uses a view of these pages any more (the last one may be about to go), but other threads of this node may be in the middle of a release
-// or an acquire whose rounds look at them. So their words are zeroed behind the closed gate, inside which all of
-// that happens: else a round that had loaded a word before would store it again behind this.
+// frames. Nobody uses a view of these pages any more (the last one may be about to go), but other threads of this node may be
+// in the middle of a release or an acquire whose rounds look at them. So their words are zeroed behind the closed gate,
+// inside which all of that happens: else a round that had loaded a word before would store it again behind this.
 //
 // What nobody touched costs nothing: a node looks only at the chunks that it has touched itself (`touch`), and, for its
 // shard of the directory, at those that somebody has announced a claim in. Marks are WRITTEN by peers, but only into chunks

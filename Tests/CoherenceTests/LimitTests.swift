@@ -112,6 +112,20 @@ import Testing
   // MARK: Freed ranges
 
   /// An entry of the ring is two whole words: no range is too long for it. (2^28 pages once were forgotten as none.)
+  // MARK: Slots
+
+  /// A node has at most 65,536 of the program's; 1,024 nodes.
+  @Test func theNameOfASlotComesBack() async throws {
+    let pair = try HostPair()
+    for slot in [0, 1, 65_535, 65_536 + 32 + 8, 1 << 32 - 1] {
+      let name = pair.engines[1].slotName(slot)
+      let location = pair.engines[0].slotLocation(name, word: 0)
+      #expect(location.node == 1)
+      #expect(location.offset == pair.engines[0].slotOffset(slot))
+    }
+    await #expect(processExitsWith: .failure) { _ = try HostPair().engines[0].slotName(1 << 32) }
+  }
+
   @Test func freedRangesHaveWholeWords() {
     #expect(ControlLayout.retireEntryByteCount == 16)
   }

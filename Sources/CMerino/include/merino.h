@@ -215,7 +215,7 @@ int merino_init_with(const merino_options_t *options);
  * into shared memory are invalid. Segments that were not destroyed are gone.
  * @return MERINO_SUCCESS; MERINO_ENOTINIT; MERINO_EBUSY where a thread of this node holds a lock, waits for a lock, an
  *   event, a condition or a barrier, or is in merino_barrier: nothing has changed; MERINO_EPEER where a node died (this
- *   process has left then, too).
+ *   process has left then, too); MERINO_EFABRIC where something has failed here (it has left, and is lost to the others).
  */
 int merino_finalize(void);
 
@@ -400,14 +400,14 @@ int merino_segment_info(merino_segment_t segment, merino_segment_info_t *info);
  * Allocates a block of shared memory: the address means the same on every node, and any node may free it.
  * The contents are undefined. Freeing a block happens before its bytes are allocated again. Passing the
  * pointer to another node is up to the program, like any other shared value.
- * @return the block, aligned for every type; NULL with errno (ENOMEM, EINVAL, or EHOSTDOWN where a node is
- *   lost) and merino_last_error. For 0 bytes a pointer that can only be freed.
+ * @return the block, aligned for every type; NULL with merino_last_error and errno: ENOMEM, EINVAL, EHOSTDOWN where a
+ *   node is lost, EIO where the fabric has failed. For 0 bytes a pointer that can only be freed.
  */
 void *merino_malloc(size_t bytes);
 
 /**
  * Allocates `count` times `bytes` of zeros, as merino_malloc.
- * @return the block; NULL with errno (ENOMEM, also where the product overflows) and merino_last_error.
+ * @return the block; NULL with merino_last_error and errno as merino_malloc, ENOMEM also where the product overflows.
  */
 void *merino_calloc(size_t count, size_t bytes);
 
@@ -416,14 +416,14 @@ void *merino_calloc(size_t count, size_t bytes);
  * caller must have the block to itself, as for realloc: reading it and freeing it must be no data race.
  * @param block NULL: as merino_malloc.
  * @param bytes 0: frees the block and returns NULL.
- * @return the block; NULL with errno and merino_last_error, and the old block is still there.
+ * @return the block; NULL with merino_last_error and errno as merino_malloc, and the old block is still there.
  */
 void *merino_realloc(void *block, size_t bytes);
 
 /**
  * Allocates as merino_malloc, at a multiple of `alignment`.
  * @param alignment a power of two, at most 2 MiB.
- * @return the block; NULL with errno (EINVAL for the alignment, ENOMEM) and merino_last_error.
+ * @return the block; NULL with merino_last_error and errno as merino_malloc, EINVAL also for the alignment.
  */
 void *merino_aligned_alloc(size_t alignment, size_t bytes);
 
@@ -439,7 +439,7 @@ void merino_free(void *block);
  * as merino_barrier is.
  * @param bytes the same on all nodes, at least 1.
  * @param alignment the same on all nodes: a power of two, at most 2 MiB; 0: the page size.
- * @return the block; NULL on all nodes, with errno and merino_last_error.
+ * @return the block; NULL on all nodes, with merino_last_error and errno as merino_malloc.
  */
 void *merino_collective_malloc(size_t bytes, size_t alignment);
 
@@ -937,7 +937,7 @@ int merino_stats(merino_stats_t *stats);
  * job: they mean the same on all its nodes and are gone with it. What one node stores, another sees after
  * synchronising by Merino (docs/memory-model.md); docs/system-v.md tells of the library that does this for
  * programs that do not know Merino. Besides the errnos of their namesakes: ENOSYS before merino_init, EPERM in
- * the child of a fork(), EHOSTDOWN where a node is gone.
+ * the child of a fork(), EHOSTDOWN where a node is lost, EIO where the fabric has failed.
  * ------------------------------------------------------------------------------------------------------ */
 
 /**
