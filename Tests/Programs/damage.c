@@ -5,8 +5,11 @@
 //
 //   damage list          the damages, a line each
 //   damage NAME NUMBER   one of them
+//   damage fault         a page fault meets one: the process ends
+//   damage leaves        node 0 meets one, and leaves the job
 #include "check.h"
 
+#include <signal.h>
 #include <sys/mman.h>
 
 #define PAGE 4096
@@ -219,6 +222,16 @@ static const struct {
     {"queue", 1, damage_queue},
 };
 
+// A node that has failed leaves, and its process lives on: the other one, which waits for it, is told at once. (What
+// System V's calls keep for the process must not keep the connection to the job.)
+static void leave(void) {
+  if (merino_shmget(0, PAGE, 0600) < 0) merino_abort(3);
+  damage_tail(0);
+  CHECK_CODE(merino_finalize(), MERINO_EFABRIC, "it leaves");
+  sleep_ms(60000);
+  exit(2);
+}
+
 int main(int count, char **arguments) {
   const char *which = count > 1 ? arguments[1] : "";
   if (strcmp(which, "list") == 0) {
@@ -246,6 +259,13 @@ int main(int count, char **arguments) {
   NEED(merino_segment_attach(segment, NULL, PROT_READ | PROT_WRITE, (void **)&view));
   if (check_node == 1) memset(view, 1, pages * PAGE);
   NEED(merino_barrier());
+  if (check_node == 1 && strcmp(which, "leaves") == 0) {
+    // The launcher's SIGKILL comes a while after its SIGTERM: time to say what the library said.
+    signal(SIGTERM, SIG_IGN);
+    int code = merino_barrier();
+    say("SAID %d %s", code, merino_last_error());
+    return merino_finalize() == MERINO_EPEER ? 0 : 2;
+  }
   if (check_node == 1) {
     sleep_ms(60000);
     return 2;
@@ -256,6 +276,7 @@ int main(int count, char **arguments) {
     CHECK(damage_directory(2, 0x7777) >= pages, "the homes of the pages are found");
     return *(volatile char *)(view + 5 * PAGE);  // ends the process
   }
+  if (strcmp(which, "leaves") == 0) leave();
   for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
     if (strcmp(which, damages[i].name) == 0) damages[i].strike(count > 2 ? atoi(arguments[2]) : 0);
   }

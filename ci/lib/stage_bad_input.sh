@@ -105,6 +105,8 @@ bad_input_damage() {
   check "a damaged directory: the page fault says so" ends_with 70 \
     'could not read the page at global address 0x[0-9a-f]+: the home of a page in the directory at node [01] is 0x7777, which' \
     "$programs_run" run -n 2 -- "$directory/damage" fault
+  check "a node leaves that has met damage: the other one is told" ends_with 1 '^SAID -17 .*node 0 left .*closed its connection' \
+    "$programs_run" run -n 2 -- "$directory/damage" leaves
 }
 
 # Programs that were built where the library is a later one.
