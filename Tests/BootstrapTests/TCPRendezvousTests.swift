@@ -7,95 +7,9 @@ import Testing
 /// The rendezvous over TCP, against nodes, strangers and nonsense.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct TCPRendezvousTests {
-  /// A server at a free port of this machine, with its secret in a file.
-  private final class Rig {
-    let scratch = Scratch()
-    let loop = EventLoop()
-    let server: RendezvousServer
-    let secret: [UInt8]
-    let port: UInt16
-    private let box: Box
-    private final class Box { var reports: [String] = [] }
-
-    init(nodeCount: Int, host: String? = "127.0.0.1") throws {
-      let box = Box()
-      self.box = box
-      secret = try SecretFile.make()
-      server = try RendezvousServer(
-        loop: loop, path: scratch.path + "/rendezvous", nodeCount: nodeCount, joinTimeoutMilliseconds: 10_000
-      ) { box.reports.append("\($0)") }
-      port = try server.listen(host: host, port: 0, secret: secret)
-      #expect(try SecretFile.create(scratch.path + "/secret", secret))
-    }
-
-    func environment(host: String = "127.0.0.1", node: Int? = nil, secretFile: String? = nil) -> [String:
-      String]
-    {
-      JobEnvironment(
-        node: node, nodeCount: nil, rendezvous: HostAndPort(host: host, port: port),
-        secretFile: secretFile ?? scratch.path + "/secret"
-      ).assignments
-    }
-
-    var said: [String] { box.reports }
-
-    func serve(seconds: Int = 10, until condition: () -> Bool) -> Bool {
-      eventually(withinSeconds: seconds) {
-        loop.runOnce(withinMilliseconds: 5)
-        return condition()
-      }
-    }
-
-    func finish(_ command: RunningCommand) -> Finished {
-      #expect(serve { !runs(command.process) })
-      return command.wait()
-    }
-
-    /// A job of one node works: nobody has taken anything from it.
-    func expectGoodJob() throws {
-      let run = finish(try RunningCommand([Tool.probe, "join"], environment: environment()))
-      #expect(run.code == 0 && run.output.hasPrefix("joined 0 of 1 "), "\(run)")
-    }
-
-    func stranger() throws -> Int32 {
-      var nameError: UnsafePointer<CChar>?
-      let socket = cbootstrap_tcp_connect("127.0.0.1", "\(port)", 1000, &nameError)
-      try #require(socket >= 0)
-      return socket
-    }
-
-    /// All that comes from the other end until it closes; `nil` where it does not close in time.
-    func rest(of socket: Int32, seconds: Int = 2) -> [UInt8]? {
-      var all: [UInt8] = []
-      let hasEnded = serve(seconds: seconds) {
-        var bytes = [UInt8](repeating: 0, count: 4096)
-        let count = recv(socket, &bytes, bytes.count, Int32(MSG_DONTWAIT))
-        if count > 0 { all += bytes[..<count] }
-        return count == 0 || (count < 0 && errno == ECONNRESET)
-      }
-      return hasEnded ? all : nil
-    }
-
-    func receive(_ count: Int, from socket: Int32) throws -> [UInt8] {
-      var all: [UInt8] = []
-      let isThere = serve(seconds: 2) {
-        var bytes = [UInt8](repeating: 0, count: count - all.count)
-        let received = recv(socket, &bytes, bytes.count, Int32(MSG_DONTWAIT))
-        if received > 0 { all += bytes[..<received] }
-        return all.count == count
-      }
-      try #require(isThere, "\(all.count) of \(count) bytes")
-      return all
-    }
-  }
-
-  private func send(_ bytes: [UInt8], _ socket: Int32) {
-    _ = Glibc.send(socket, bytes, bytes.count, Int32(MSG_NOSIGNAL))
-  }
-
   @Test(arguments: ["127.0.0.1", "::1", "localhost"])
   func nodesJoinOverTCP(host: String) throws {
-    let rig = try Rig(nodeCount: 3, host: nil)
+    let rig = try RendezvousRig(nodeCount: 3, host: nil)
     let nodes = try (0..<3).map { _ in
       try RunningCommand([Tool.probe, "join"], environment: rig.environment(host: host))
     }
@@ -109,7 +23,7 @@ struct TCPRendezvousTests {
   }
 
   @Test func aNumberThatANodeBringsIsItsOwn() throws {
-    let rig = try Rig(nodeCount: 2)
+    let rig = try RendezvousRig(nodeCount: 2)
     func join(_ node: Int?) throws -> RunningCommand {
       try RunningCommand([Tool.probe, "join"], environment: rig.environment(node: node))
     }
@@ -124,7 +38,7 @@ struct TCPRendezvousTests {
   }
 
   @Test func wrongSecretIsRefusedOnBothSides() throws {
-    let rig = try Rig(nodeCount: 1)
+    let rig = try RendezvousRig(nodeCount: 1)
     let wrong = rig.scratch.path + "/wrong"
     #expect(try SecretFile.create(wrong, try SecretFile.make()))
     let run = rig.finish(
@@ -144,7 +58,7 @@ struct TCPRendezvousTests {
     ([JobEnvironment.nodeName: "1024"], "MERINO_NODE is \"1024\""),
   ])
   func badEnvironmentIsSaid(change: [String: String], sentence: String) throws {
-    let rig = try Rig(nodeCount: 1)
+    let rig = try RendezvousRig(nodeCount: 1)
     let run = rig.finish(
       try RunningCommand(
         [Tool.probe, "join"], environment: rig.environment().merging(change) { $1 }))
@@ -157,10 +71,10 @@ struct TCPRendezvousTests {
     RendezvousHeader(RendezvousMessage(kind: .barrier)).encoded(), [],
   ])
   func strangersLearnNothing(bytes: [UInt8]) throws {
-    let rig = try Rig(nodeCount: 1)
+    let rig = try RendezvousRig(nodeCount: 1)
     let stranger = try rig.stranger()
     defer { close(stranger) }
-    send(bytes, stranger)
+    RendezvousRig.send(bytes, stranger)
     shutdown(stranger, Int32(SHUT_WR))
     #expect(rig.rest(of: stranger) == [], "an answer, or no end")
     #expect(rig.said.isEmpty, "\(rig.said)")
@@ -169,12 +83,12 @@ struct TCPRendezvousTests {
 
   /// Who greets well and then says nothing, or says it byte by byte, is put out in time; others join meanwhile.
   @Test func silenceEndsInTimeAndBlocksNobody() throws {
-    let rig = try Rig(nodeCount: 1)
+    let rig = try RendezvousRig(nodeCount: 1)
     let silent = try (0..<80).map { _ in try rig.stranger() }
     let halfway = try rig.stranger()
-    send(Handshake.greeting(nonce: try Handshake.makeNonce()), halfway)
+    RendezvousRig.send(Handshake.greeting(nonce: try Handshake.makeNonce()), halfway)
     _ = try rig.receive(Handshake.challengeByteCount, from: halfway)
-    send([1], halfway)
+    RendezvousRig.send([1], halfway)
     defer { for socket in silent + [halfway] { close(socket) } }
     try rig.expectGoodJob()
     #expect(rig.rest(of: halfway, seconds: 8) == [])
@@ -182,26 +96,26 @@ struct TCPRendezvousTests {
   }
 
   @Test func wrongProofIsAnsweredByTheEnd() throws {
-    let rig = try Rig(nodeCount: 1)
+    let rig = try RendezvousRig(nodeCount: 1)
     let stranger = try rig.stranger()
     defer { close(stranger) }
-    send(Handshake.greeting(nonce: try Handshake.makeNonce()), stranger)
+    RendezvousRig.send(Handshake.greeting(nonce: try Handshake.makeNonce()), stranger)
     _ = try rig.receive(Handshake.challengeByteCount, from: stranger)
-    send([UInt8](repeating: 0, count: Handshake.proofByteCount), stranger)
+    RendezvousRig.send([UInt8](repeating: 0, count: Handshake.proofByteCount), stranger)
     #expect(rig.rest(of: stranger) == [])
     try rig.expectGoodJob()
   }
 
   /// What proved a joiner once proves nobody in another connection.
   @Test func aReplayedProofIsRefused() throws {
-    let rig = try Rig(nodeCount: 1)
+    let rig = try RendezvousRig(nodeCount: 1)
     let greeting = Handshake.greeting(nonce: try Handshake.makeNonce())
     let good = try rig.stranger()
     defer { close(good) }
-    send(greeting, good)
+    RendezvousRig.send(greeting, good)
     let challenge = try rig.receive(Handshake.challengeByteCount, from: good)
     let proof = Handshake.proof(of: .joiner, secret: rig.secret, greeting: greeting, challenge: challenge)
-    send(proof, good)
+    RendezvousRig.send(proof, good)
     let answer = try rig.receive(Handshake.proofByteCount, from: good)
     #expect(
       answer == Handshake.proof(of: .server, secret: rig.secret, greeting: greeting, challenge: challenge))
@@ -209,9 +123,9 @@ struct TCPRendezvousTests {
     for replayed in [proof, answer] {
       let replay = try rig.stranger()
       defer { close(replay) }
-      send(greeting, replay)
+      RendezvousRig.send(greeting, replay)
       #expect(try rig.receive(Handshake.challengeByteCount, from: replay) != challenge)
-      send(replayed, replay)
+      RendezvousRig.send(replayed, replay)
       #expect(rig.rest(of: replay) == [])
     }
     #expect(rig.said.isEmpty, "\(rig.said)")
@@ -219,18 +133,19 @@ struct TCPRendezvousTests {
 
   /// Even who knows the secret is held to the language.
   @Test func nonsenseAfterTheProofsDisturbsNobody() throws {
-    let rig = try Rig(nodeCount: 1)
+    let rig = try RendezvousRig(nodeCount: 1)
     for bytes in [
       [UInt8](repeating: 0xFF, count: 24), RendezvousHeader(RendezvousMessage(kind: .barrier)).encoded(),
     ] {
       let greeting = Handshake.greeting(nonce: try Handshake.makeNonce())
       let peer = try rig.stranger()
       defer { close(peer) }
-      send(greeting, peer)
+      RendezvousRig.send(greeting, peer)
       let challenge = try rig.receive(Handshake.challengeByteCount, from: peer)
-      send(Handshake.proof(of: .joiner, secret: rig.secret, greeting: greeting, challenge: challenge), peer)
+      RendezvousRig.send(
+        Handshake.proof(of: .joiner, secret: rig.secret, greeting: greeting, challenge: challenge), peer)
       _ = try rig.receive(Handshake.proofByteCount, from: peer)
-      send(bytes, peer)
+      RendezvousRig.send(bytes, peer)
       #expect(rig.rest(of: peer) != nil, "the connection is not closed")
     }
     try rig.expectGoodJob()
@@ -258,15 +173,15 @@ struct TCPRendezvousTests {
     defer { close(connection) }
     _ = fcntl(connection, F_SETFL, 0)
     let nonce = try Handshake.makeNonce()
-    send(Handshake.challenge(nonce: nonce, jobNonce: nonce), connection)
-    send([UInt8](repeating: 9, count: Handshake.proofByteCount), connection)
+    RendezvousRig.send(Handshake.challenge(nonce: nonce, jobNonce: nonce), connection)
+    RendezvousRig.send([UInt8](repeating: 9, count: Handshake.proofByteCount), connection)
     let run = node.wait()
     #expect(run.code == 9 && run.output.contains("does not know the job's secret"), "\(run)")
   }
 
   @Test(arguments: [1, 40])
   func descriptorsOfOneMachineArriveOverTCP(count: Int) throws {
-    let rig = try Rig(nodeCount: 3)
+    let rig = try RendezvousRig(nodeCount: 3)
     let nodes = try (0..<3).map { _ in
       try RunningCommand([Tool.probe, "descriptors", "\(count)"], environment: rig.environment())
     }
@@ -279,7 +194,7 @@ struct TCPRendezvousTests {
   /// Another namespace of processes is another machine, as far as descriptors go.
   @Test(.enabled(if: geteuid() == 0, "only root can make a namespace"))
   func otherMachinesAreToldApart() throws {
-    let rig = try Rig(nodeCount: 2)
+    let rig = try RendezvousRig(nodeCount: 2)
     let near = try RunningCommand([Tool.probe, "machines"], environment: rig.environment())
     let far = try RunningCommand(
       ["unshare", "--pid", "--fork", "--mount-proc", Tool.probe, "machines"], environment: rig.environment())
@@ -292,7 +207,7 @@ struct TCPRendezvousTests {
 
   @Test func barriersAndExchangesOverTCP() throws {
     for words in [["barrier", "20"], ["exchange", "3000000", "3"], ["mismatch"]] {
-      let rig = try Rig(nodeCount: 3)
+      let rig = try RendezvousRig(nodeCount: 3)
       let nodes = try (0..<3).map { _ in
         try RunningCommand([Tool.probe] + words, environment: rig.environment())
       }
