@@ -34,18 +34,11 @@ extension Program {
   private func checkForgotten(_ segment: PlannedSegment, on node: SimulatedNode) {
     let c = run.configuration
     let first = segment.shape.firstPage
-    for page in first..<first + segment.shape.pageCount {
-      let word = node.engine.pages.load(page)
-      if word.raw != 0 {
-        scheduler.fail("Node \(node.id) has not forgotten page \(page): \(word.state), home \(word.home).")
-      }
-      let shard = node.engine.directoryWord(page)
-      if shard.node == node.id, cluster.network.controlWord(shard.offset, of: node.id) != 0 {
-        scheduler.fail("The directory on node \(node.id) names a home of page \(page), which was freed.")
-      }
-      if cluster.network.controlByte(cluster.layout.marks + page, of: node.id) != 0 {
-        scheduler.fail("Node \(node.id) has a mark of page \(page), which was freed.")
-      }
+    let pages = first..<first + segment.shape.pageCount
+    if let remnant = node.engine.remnant(ofFreed: pages) {
+      scheduler.fail("Node \(node.id) still has \(remnant) of pages \(pages), which were freed.")
+    }
+    for page in pages {
       for address in page << c.pageShift..<(page + 1) << c.pageShift
       where cluster.network.frameByte(address, of: node.id) != 0 {
         scheduler.fail("Node \(node.id) has byte \(address) of page \(page), which was freed.")

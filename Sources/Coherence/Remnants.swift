@@ -1,0 +1,30 @@
+import Fabric
+import Platform
+
+// What a check asks of an engine that is at rest.
+
+extension Engine {
+  /// What this node still knows of pages that were freed, once the barrier that forgets them is over; nil where it is
+  /// nothing, as in the beginning. The addresses may live again after the next barrier, and then it would be wrong.
+  ///
+  /// - Parameter range: whole chunks, or the beginning of them.
+  public func remnant(ofFreed range: Range<Int>) -> StaticString? {
+    for page in range {
+      if pages.load(page).raw != 0 { return "a word" }
+      if pages.epochStamp(page).pointee != 0 { return "an epoch's stamp" }
+      if pages.pinCount(page).pointee != 0 { return "a pin" }
+      if AtomicByte(control + layout.marks + page).load() != 0 { return "a mark" }
+      let shard = directoryWord(page)
+      if shard.node == node, AtomicWord(control + shard.offset).load() != 0 { return "a home in the directory" }
+    }
+    for chunk in chunks(range) {
+      if pages.chunkShape(chunk).pointee != 0 { return "a shape" }
+      if ownKey(chunk).load() != 0 { return "its own key" }
+      if (0..<nodeCount).contains(where: { local.peerKey($0, chunk).pointee != 0 }) { return "a peer's key" }
+      if local.touchedChunk(chunk).load() != 0 { return "that it has touched" }
+      if claimMark(chunk).load() != 0 { return "that somebody claimed" }
+      if pieces(of: chunk).contains(where: { local.announcedClaim($0).load() != 0 }) { return "that it claimed" }
+    }
+    return nil
+  }
+}
