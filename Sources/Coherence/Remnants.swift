@@ -15,7 +15,9 @@ extension Engine {
       if pages.pinCount(page).pointee != 0 { return "a pin" }
       if AtomicByte(control + layout.marks + page).load() != 0 { return "a mark" }
       let shard = directoryWord(page)
-      if shard.node == node, AtomicWord(control + shard.offset).load() != 0 { return "a home in the directory" }
+      if shard.node == node, AtomicWord(control + shard.offset).load() != 0 {
+        return "a home in the directory"
+      }
     }
     for chunk in chunks(range) {
       if pages.chunkShape(chunk).pointee != 0 { return "a shape" }
@@ -23,7 +25,9 @@ extension Engine {
       if (0..<nodeCount).contains(where: { local.peerKey($0, chunk).pointee != 0 }) { return "a peer's key" }
       if local.touchedChunk(chunk).load() != 0 { return "that it has touched" }
       if claimMark(chunk).load() != 0 { return "that somebody claimed" }
-      if pieces(of: chunk).contains(where: { local.announcedClaim($0).load() != 0 }) { return "that it claimed" }
+      if pieces(of: chunk).contains(where: { local.announcedClaim($0).load() != 0 }) {
+        return "that it claimed"
+      }
     }
     return nil
   }

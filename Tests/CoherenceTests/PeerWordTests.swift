@@ -41,6 +41,10 @@ import Testing
     // It stays: whatever was left half done, nobody goes on with it.
     #expect(failure { () throws(EngineError) in try pair.engines[blame.finder].release() } == found)
     #expect(failure { () throws(EngineError) in try pair.engines[blame.finder].acquireAll() } == found)
+    // Page faults are served still, of what is here: nothing keeps them out.
+    let engine = pair.engines[blame.finder]
+    #expect(engine.local.gateClosed.load() == 0 && engine.local.inside.load() == 0)
+    #expect(!(0..<256).contains { engine.pages.load($0).isLocked })
   }
 
   @Test func everyKindHasItsDamage() {
@@ -204,6 +208,19 @@ extension PeerWordTests {
     }
   }
 
+  /// Found by whoever changes a page of which this node shows the zeros, and holds its lock bit for that.
+  private static func directoryOfZeros(
+    _ what: String, _ change: @escaping @Sendable (Pair) throws(EngineError) -> Void
+  ) -> Damage {
+    Damage(word: .directory, what: what) { pair, blame throws(EngineError) in
+      _ = try pair.read(0, page: page)
+      let shard = pair.engines[0].directoryWord(page)
+      (blame.peer, blame.value) = (shard.node, 3)
+      pair.word(shard.node, shard.offset).store(3)
+      try change(pair)
+    }
+  }
+
   private static func chunkKey(_ what: String, _ value: UInt64) -> Damage {
     Damage(word: .chunkKey, what: what) { pair, blame throws(EngineError) in
       blame.value = value
@@ -278,6 +295,21 @@ extension PeerWordTests {
     directory("beyond the nodes, READ", 3, .read),
     directory("beyond the nodes, claimed", 3, .readWrite),
     directory("no number of Int", ~0, .read),
+    directoryOfZeros("of zeros that are written") { pair throws(EngineError) in
+      try pair.write(0, page: page, 1)
+    },
+    directoryOfZeros("of zeros that an atomic changes") { pair throws(EngineError) in
+      _ = try pair.engines[0].atomic(.fetchAdd(1), at: page << 12)
+    },
+    Damage(word: .directory, what: "at a move") { pair, blame throws(EngineError) in
+      _ = try notice(pair)
+      _ = try pair.read(0, page: page)
+      let engine = pair.engines[0]
+      let shard = engine.directoryWord(page)
+      (blame.peer, blame.value) = (shard.node, 1)
+      pair.word(shard.node, shard.offset).store(1)
+      try engine.carryOut((Unit(page: page, count: 1), 0), engine.workspace(0))
+    },
     chunkKey("withdrawn while it is home", 0),
     chunkKey("more than a key has bits", 1 << 32),
     Damage(word: .freedCount, what: "goes back") { pair, blame throws(EngineError) in
