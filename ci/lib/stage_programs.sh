@@ -67,11 +67,12 @@ program_checks() {
 
 # tally_output WHAT STATUS OUTPUT: what a program of many checks has said, and how it ended.
 tally_output() {
-  local what=$1 status=$2 output=$3 passed failed
+  local what=$1 status=$2 output=$3 passed failed line
   passed=$(grep -c '^PASS ' <<<"$output" || true)
   failed=$(grep -c '^FAIL ' <<<"$output" || true)
   if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ] || [ "$passed" -eq 0 ]; then failed=$((failed + 1)); fi
   tally passed "$passed" "$what"
+  while IFS= read -r line; do list_check "$what: $line"; done < <(sed -n 's/^PASS //p' <<<"$output")
   if [ "$failed" -eq 0 ]; then
     echo "  passed: $what: $passed checks"
   else

@@ -51,11 +51,12 @@ verbs_compatibility() {
 # softroce_checks WHAT SECONDS OPTIONS... -- COMMAND...: every PASS and FAIL line of COMMAND is a test; what it says
 # besides is shown as it comes. An exit code that no FAIL explains is a failure, too.
 softroce_checks() {
-  local what=$1 seconds=$2 log status=0 passed failed
+  local what=$1 seconds=$2 log status=0 passed failed line
   shift 2
   log=$(mktemp -t merino-verbs.XXXXXX)
   ci/softroce --timeout "$seconds" "$@" 2>&1 | tee "$log" | { grep --line-buffered -v '^PASS ' || true; } |
     sed -u 's/^/  /' || status=$?
+  while IFS= read -r line; do list_check "$what: $line"; done < <(sed -n 's/^PASS //p' "$log")
   passed=$(grep -c '^PASS ' "$log" || true)
   failed=$(grep -c '^FAIL ' "$log" || true)
   rm -f "$log"

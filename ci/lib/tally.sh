@@ -9,6 +9,12 @@ tally() {
   echo "$1 $2 $3" >>"$tally_file"
 }
 
+# With CI_CHECKS=FILE the name of every check goes there, too, a line each: what ci/compare-checks compares.
+# list_check NAME
+list_check() {
+  [ -z "${CI_CHECKS:-}" ] || printf '%s\t%s\n' "${CI_STAGE:-none}" "$1" >>"$CI_CHECKS"
+}
+
 tally_count() {
   awk -v kind="$1" '$1 == kind { sum += $2 } END { print sum + 0 }' "$tally_file"
 }
@@ -20,6 +26,7 @@ check() {
   if output=$("$@" 2>&1); then
     echo "  passed: $what"
     tally passed 1 "$what"
+    list_check "$what"
   else
     printf '%s\n' "$output"
     echo "  FAILED: $what"
@@ -42,6 +49,7 @@ check_fails() {
   else
     echo "  passed: $what"
     tally passed 1 "$what"
+    list_check "$what"
   fi
 }
 
@@ -53,6 +61,7 @@ run_stage() {
   set +e
   (
     set -euo pipefail
+    export CI_STAGE=$name
     "stage_$name"
   )
   status=$?
