@@ -1,14 +1,13 @@
 # shellcheck shell=bash
-# A Slurm cluster of this machine for a stage's time. The sourcing script sets `launched`, a folder of its own.
+# A Slurm cluster of this machine for a stage's time, in the stage's folder CI_WORK.
 
-# Its daemons are children of the calling shell, its files in $launched/slurm.
+# Its daemons are children of the calling shell (SLURM_DAEMONS), its files in CI_WORK/slurm.
 slurm_up() {
-  local host port attempt daemon
+  local host port attempt daemon slurm=$CI_WORK/slurm
   host=$(hostname -s)
   port=$((20000 + $$ % 10000))
-  slurm=$launched/slurm
   mkdir -p "$slurm/state" "$slurm/spool"
-  chmod 755 "$launched" "$slurm"
+  chmod 755 "$CI_WORK" "$slurm"
   (umask 077 && head -c 1024 /dev/urandom >"$slurm/munge.key")
   cat >"$slurm/slurm.conf" <<CONF
 ClusterName=merino
@@ -39,11 +38,11 @@ CONF
   export SLURM_CONF=$slurm/slurm.conf
   munged --foreground --force --socket="$slurm/munge.socket" --key-file="$slurm/munge.key" \
     --pid-file="$slurm/munged.pid" --seed-file="$slurm/munge.seed" >"$slurm/munged.log" 2>&1 &
-  slurm_daemons=($!)
+  SLURM_DAEMONS=($!)
   for attempt in $(seq 100); do [ -S "$slurm/munge.socket" ] && break || sleep 0.1; done
   for daemon in slurmctld slurmd; do
     "$daemon" -D -f "$SLURM_CONF" >"$slurm/$daemon.log" 2>&1 &
-    slurm_daemons+=($!)
+    SLURM_DAEMONS+=($!)
   done
   for attempt in $(seq 200); do
     slurm_is_up && return 0 || sleep 0.1
@@ -54,17 +53,13 @@ CONF
 
 slurm_is_up() {
   [ "$(sinfo --noheader --format=%t 2>/dev/null)" = idle ] && return 0
-  cat "$launched/slurm.txt"
+  cat "$CI_WORK/slurm.txt"
   return 1
-}
-
-slurm_has() {
-  grep -qw "$1" <<<"$(srun --mpi=list 2>&1)"
 }
 
 slurm_down() {
   local daemon
-  for daemon in ${slurm_daemons[@]+"${slurm_daemons[@]}"}; do
+  for daemon in ${SLURM_DAEMONS[@]+"${SLURM_DAEMONS[@]}"}; do
     kill "$daemon" 2>/dev/null || continue
     wait "$daemon" 2>/dev/null || true
   done

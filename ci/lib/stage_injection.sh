@@ -1,26 +1,16 @@
 # Running out of something: each lock slot, allocation and operation of the fabric of each function of merino.h fails in turn,
 # and the objects are used afterwards (Tests/Injection). After `build`: only a debug build has the injection.
 stage_injection() {
-  local output status directory mode
-  directory=$(mktemp -d -t merino-injection.XXXXXX)
-  check "Tests/Injection compiles" ${CC:-cc} -std=gnu11 -O1 -g -Wall -Wextra -Werror -pthread -ISources/CMerino/include \
-    Tests/Injection/injection.c -o "$directory/injection" -L.build/debug -lMerinoC "-Wl,-rpath,$PWD/.build/debug"
-  check "every function of merino.h has an entry" ci/check-injection "$directory/injection"
+  export PROGRAMS_LIBRARY=.build/debug PROGRAMS_NAME=MerinoC
+  check "Tests/Injection compiles" build_program Tests/Injection/injection.c "$CI_WORK/injection"
+  check "every function of merino.h has an entry" ci/check-injection "$CI_WORK/injection"
   sed 's/^int merino_fence_release(void);/&\nint merino_new_call(int value);/' Sources/CMerino/include/merino.h \
-    >"$directory/newer.h"
+    >"$CI_WORK/newer.h"
   check_fails "a new function without one is found" "no entry in Tests/Injection for: merino_new_call" \
-    ci/check-injection "$directory/injection" "$directory/newer.h"
-  for mode in locals fabric; do
-    status=0
-    output=$(SWIFT_BACKTRACE=enable=no timeout --kill-after=5 120 "$directory/injection" $mode 2>&1) || status=$?
-    tally_output "injection, $mode" "$status" "$output"
-  done
-  check "Tests/Injection/guards.cpp compiles" ${CXX:-c++} -std=c++17 -O1 -g -Wall -Wextra -Werror -pthread \
-    -ISources/CMerino/include Tests/Injection/guards.cpp -o "$directory/guards" -L.build/debug -lMerinoC \
+    ci/check-injection "$CI_WORK/injection" "$CI_WORK/newer.h"
+  check "Tests/Injection/guards.cpp compiles" "${CXX:-c++}" -std=c++17 -O1 -g -Wall -Wextra -Werror -pthread \
+    -ISources/CMerino/include Tests/Injection/guards.cpp -o "$CI_WORK/guards" -L.build/debug -lMerinoC \
     "-Wl,-rpath,$PWD/.build/debug"
-  status=0
-  output=$(SWIFT_BACKTRACE=enable=no timeout --kill-after=5 20 "$directory/guards" 2>&1) || status=$?
-  tally_output "injection, guards of C++" "$status" "$output"
+  run_table injection
   check_fails "a library with the injection is found" "has the injection of failures" ci/check-library .build/debug/libMerinoC.so
-  rm -rf "$directory"
 }

@@ -2,16 +2,11 @@
 # tried from a directory outside the repository. After `release`.
 source ci/lib/install/prefix.sh
 source ci/lib/install/programs.sh
-source ci/lib/install/compatibility.sh
 source ci/lib/install/package.sh
 source ci/lib/install/manual.sh
 source ci/lib/install/deb.sh
 
 stage_install() {
-  install_work=$(mktemp -d -t merino-install.XXXXXX)
-  # A stage has a shell of its own.
-  trap 'rm -rf "$install_work"' EXIT
-  install_repository=$PWD
   install_prefix_checks
   install_program_checks
   manual_checks

@@ -2,11 +2,10 @@
 # nodes on each. After what stage_verbs.sh comes after.
 stage_launchers_hosts() {
   local library
-  verbs_products
+  build_for_guests
   for library in openmpi mpich; do
-    check "mpi.c compiles with $library for the guests" \
-      launched_build "mpicc.$library" Examples/mpi.c "out/verbs/mpi-$library"
+    CC=mpicc.$library check "mpi.c compiles with $library for the guests" build_program Examples/mpi.c "out/verbs/mpi-$library"
   done
-  softroce_checks "other launchers across two hosts" 600 --guests 2 --cpus 1 --memory 2048 -- \
+  tally_stream "other launchers across two hosts" ci/softroce --timeout 600 --guests 2 --cpus 1 --memory 2048 -- \
     ci/lib/guest/launchers.sh "$PWD/out/verbs"
 }

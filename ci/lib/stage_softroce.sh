@@ -1,13 +1,10 @@
 # The test bed itself: what a command sees in a guest, what comes back from it, and that nothing is left behind.
 # Guests are forced, so that the same is tested on every machine; the native way is tried inside a guest.
 stage_softroce() {
-  local scratch
-  scratch=$(mktemp -d -t merino-softroce.XXXXXX)
-  softroce_one_guest "$scratch"
-  softroce_limits "$scratch"
-  softroce_two_guests "$scratch"
+  softroce_one_guest "$CI_WORK"
+  softroce_limits "$CI_WORK"
+  softroce_two_guests "$CI_WORK"
   check "softroce: scripts are clean for shellcheck, where it is installed" softroce_shellcheck
-  rm -rf "$scratch"
 }
 
 # softroce_run SCRATCH NAME WANTED_STATUS ARGS...: output in SCRATCH/NAME.out and .err; temporary files in SCRATCH/NAME.

@@ -1,62 +1,100 @@
-# Counts what passed and what failed, over all stages. Stages run in subshells, so the counts are lines of a
-# file: "passed COUNT WHAT" or "failed COUNT WHAT".
+# shellcheck shell=bash
+# Counts what passed and what failed, over all stages. Stages run in subshells, so the counts are lines of the file
+# CI_TALLY: "passed COUNT STAGE: NAME" or "failed COUNT STAGE: NAME". In a guest CI_TALLY is not set: each check is a line
+# "PASS NAME" or "FAIL NAME: WHY" there, which the host counts (tally_stream). CI_FAILED is 1 after a check of this shell failed.
+CI_FAILED=0
 
-tally_file=$(mktemp -t merino-tally.XXXXXX)
-trap 'rm -f "$tally_file"' EXIT
-
-# tally passed|failed COUNT WHAT
+# tally passed|failed COUNT NAME
 tally() {
-  echo "$1 $2 $3" >>"$tally_file"
-}
-
-# With CI_CHECKS=FILE the name of every check goes there, too, a line each: what ci/compare-checks compares.
-# list_check NAME
-list_check() {
-  [ -z "${CI_CHECKS:-}" ] || printf '%s\t%s\n' "${CI_STAGE:-none}" "$1" >>"$CI_CHECKS"
+  echo "$1 $2 ${CI_STAGE:+$CI_STAGE: }$3" >>"$CI_TALLY"
 }
 
 tally_count() {
-  awk -v kind="$1" '$1 == kind { sum += $2 } END { print sum + 0 }' "$tally_file"
+  awk -v kind="$1" '$1 == kind { sum += $2 } END { print sum + 0 }' "$CI_TALLY"
 }
 
-# check WHAT COMMAND ARGS...: one test; its output is shown only when it fails.
-check() {
-  local what=$1 output
-  shift
-  if output=$("$@" 2>&1); then
-    echo "  passed: $what"
-    tally passed 1 "$what"
-    list_check "$what"
+# passed NAME [NOTE]
+passed() {
+  if [ -z "${CI_TALLY:-}" ]; then
+    echo "PASS $1"
   else
-    printf '%s\n' "$output"
-    echo "  FAILED: $what"
-    tally failed 1 "$what"
+    echo "  passed: $1${2:+ ($2)}"
+    tally passed 1 "$1"
   fi
 }
 
-# check_fails WHAT PATTERN COMMAND ARGS...: one test that COMMAND finds a fault and says so in words that
+# failed NAME WHY
+failed() {
+  CI_FAILED=1
+  if [ -z "${CI_TALLY:-}" ]; then
+    echo "FAIL $1: $2"
+  else
+    echo "  FAILED: $1: $2"
+    tally failed 1 "$1"
+  fi
+}
+
+# tally_lines NAME FILE: each line PASS or FAIL of a program of many checks is one.
+tally_lines() {
+  if [ -z "${CI_TALLY:-}" ]; then
+    awk -v name="$1" '/^(PASS|FAIL) / { print substr($0, 1, 5) name ": " substr($0, 6) }' "$2"
+  else
+    awk -v name="${CI_STAGE:+$CI_STAGE: }$1" '
+      /^(PASS|FAIL) / { print (/^PASS/ ? "passed" : "failed") " 1 " name ": " substr($0, 6) }' "$2" >>"$CI_TALLY"
+  fi
+}
+
+# tally_stream NAME COMMAND...: counts the lines PASS and FAIL of COMMAND; what it says besides is shown as it comes. An
+# exit code that no FAIL explains is a failure, too.
+tally_stream() {
+  local name=$1 log status=0
+  shift
+  log=$(mktemp -t merino-stream.XXXXXX)
+  "$@" 2>&1 | tee "$log" | { grep --line-buffered -v '^PASS ' || true; } | sed -u 's/^/  /' || status=$?
+  tally_lines "$name" "$log"
+  if [ "$status" -ne 0 ] && ! grep -q '^FAIL ' "$log" || ! grep -q '^PASS ' "$log"; then
+    failed "$name" "it ended with $status after $(grep -c '^PASS ' "$log") checks"
+  elif [ "$status" -eq 0 ]; then
+    passed "$name" "$(grep -c '^PASS ' "$log") checks"
+  fi
+  rm -f "$log"
+}
+
+# check NAME COMMAND ARGS...: one test; its output is shown only when it fails.
+check() {
+  local name=$1 output status=0
+  shift
+  output=$("$@" 2>&1) || status=$?
+  if [ "$status" -eq 0 ]; then
+    passed "$name"
+  else
+    printf '%s\n' "$output" | sed 's/^/  | /'
+    failed "$name" "exit code $status"
+  fi
+}
+
+# check_fails NAME PATTERN COMMAND ARGS...: one test that COMMAND finds a fault and says so in words that
 # match PATTERN; how a check is shown able to fail.
 check_fails() {
-  local what=$1 pattern=$2 output
+  local name=$1 pattern=$2 output
   shift 2
   if output=$("$@" 2>&1); then
-    echo "  FAILED: $what: nothing was found"
-    tally failed 1 "$what"
+    failed "$name" "nothing was found"
   elif ! grep -Eq -- "$pattern" <<<"$output"; then
-    printf '%s\n' "$output"
-    echo "  FAILED: $what: the message does not match $pattern"
-    tally failed 1 "$what"
+    printf '%s\n' "$output" | sed 's/^/  | /'
+    failed "$name" "the message does not match $pattern"
   else
-    echo "  passed: $what"
-    tally passed 1 "$what"
-    list_check "$what"
+    passed "$name"
   fi
 }
 
-# run_stage NAME: runs the function stage_NAME and prints its time. A stage that breaks off counts as a failure.
+# run_stage NAME: runs the function stage_NAME, with a folder CI_WORK of its own, and prints its time. A stage that breaks off
+# counts as a failure.
 run_stage() {
   local name=$1 began=$SECONDS status=0
   echo "== $name"
+  CI_WORK=$(mktemp -d -t "merino-$name.XXXXXX")
+  export CI_WORK
   # Not in a condition: there `set -e` would be off inside.
   set +e
   (
@@ -66,9 +104,7 @@ run_stage() {
   )
   status=$?
   set -e
-  if [ "$status" -ne 0 ]; then
-    echo "  FAILED: stage $name broke off with status $status"
-    tally failed 1 "stage $name"
-  fi
+  rm -rf "$CI_WORK"
+  [ "$status" -eq 0 ] || failed "stage $name" "it broke off with status $status"
   echo "== $name: $((SECONDS - began)) s"
 }

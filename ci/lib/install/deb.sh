@@ -2,14 +2,15 @@
 # what they depend on is really looked up and nothing of the machine changes.
 
 deb_checks() {
-  local root=$install_work/root database=$install_work/dpkg packages=$install_work/deb
-  as_root=()
-  [ "$(id -u)" -eq 0 ] || as_root=(sudo)
+  local root=$CI_WORK/root database=$CI_WORK/dpkg packages=$CI_WORK/deb
+  # As whom dpkg runs.
+  AS_ROOT=()
+  [ "$(id -u)" -eq 0 ] || AS_ROOT=(sudo)
   check "make deb" make deb DEB="$packages"
   check "every installed file is in one of the packages" deb_files "$packages"
   mkdir "$root"
   # Its lock files are root's alone.
-  "${as_root[@]}" cp -a /var/lib/dpkg "$database"
+  "${AS_ROOT[@]}" cp -a /var/lib/dpkg "$database"
   check "dpkg installs them" deb_dpkg -i "$packages"/*.deb
   check "dpkg finds its files as they were packed" deb_verify
   check "what was installed runs" deb_job "$root"
@@ -18,29 +19,29 @@ deb_checks() {
   check "dpkg removes them" deb_dpkg --purge merino libmerino-dev libmerino0
   check "nothing is left of them" deb_nothing_left "$root"
   # A machine without any other package.
-  "${as_root[@]}" rm -rf "$database"
+  "${AS_ROOT[@]}" rm -rf "$database"
   mkdir -p "$database"/{info,updates,triggers}
   touch "$database/status" "$database/available"
   check_fails "dpkg refuses them where libibverbs is missing" 'depends on libibverbs1' \
     deb_dpkg -i "$packages"/libmerino0_*.deb
-  "${as_root[@]}" rm -rf "$root" "$database"
+  "${AS_ROOT[@]}" rm -rf "$root" "$database"
 }
 
-# In $root, which the caller has; the triggers of other packages (man-db, libc-bin) are not for that folder.
+# Below CI_WORK/root; the triggers of other packages (man-db, libc-bin) are not for that folder.
 deb_dpkg() {
-  "${as_root[@]}" dpkg --instdir="$root" --admindir="$database" --no-triggers --path-include='*' "$@"
+  "${AS_ROOT[@]}" dpkg --instdir="$CI_WORK/root" --admindir="$CI_WORK/dpkg" --no-triggers --path-include='*' "$@"
 }
 
 deb_verify() {
   local found
-  found=$("${as_root[@]}" dpkg --instdir="$root" --admindir="$database" --verify merino libmerino-dev libmerino0 2>&1)
+  found=$("${AS_ROOT[@]}" dpkg --instdir="$CI_WORK/root" --admindir="$CI_WORK/dpkg" --verify merino libmerino-dev libmerino0 2>&1)
   [ -z "$found" ] || { echo "$found"; return 1; }
 }
 
 # The files of the packages are those of the prefix, but for what packages do in their own way.
 deb_files() {
   local own='install-manifest$|/modulefiles/|/doc/merino/LICENSE$' package
-  diff <(cd "$install_work/site" && find . -type f -o -type l | grep -vE "$own" | LC_ALL=C sort) \
+  diff <(cd "$CI_WORK/site" && find . -type f -o -type l | grep -vE "$own" | LC_ALL=C sort) \
     <(for package in "$1"/*.deb; do dpkg-deb --fsys-tarfile "$package" | tar -t; done | grep -v '/$' |
       grep -vE '/doc/[a-z0-9-]+/(copyright|changelog.Debian.gz)$' |
       sed -E "s|^./usr/|./|; s|^./lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH)/|./lib/|; s|(man/.*)\.gz$|\1|" | LC_ALL=C sort)
@@ -48,19 +49,20 @@ deb_files() {
 
 # Built with the packages' own files and run by them, on 4 nodes.
 deb_job() {
-  cd "$install_work/away"
+  cd "$CI_WORK/away"
   gcc -std=c11 jacobi.c -o jacobi-deb $(deb_flags "$1" merino) || return 1
   deb_run "$1" ./jacobi-deb 400 50
 }
 
 deb_compatibility() {
-  cd "$install_work/away"
+  cd "$CI_WORK/away"
   gcc -std=c11 "-I$1/usr/include/merino/treadmarks" treadmarks.c -o treadmarks-deb $(deb_flags "$1" merino) || return 1
   deb_run "$1" ./treadmarks-deb || return 1
   m4 "$1/usr/share/merino/parmacs/c.m4.merino" parmacs/lu.c.in >parmacs/lu-deb.c || return 1
   gcc parmacs/lu-deb.c -o lu-deb $(deb_flags "$1" merino-parmacs) || return 1
   deb_run "$1" ./lu-deb 4 || return 1
-  systemv_primes "$(deb_libraries "$1")/libmerino-sysv.so" "$1/usr/bin/merino"
+  LD_PRELOAD=$(deb_libraries "$1")/libmerino-sysv.so timeout --kill-after=5 20 "$1/usr/bin/merino" run \
+    -n 1 -- sysv/primes-server . 300000 3 : -n 3 -- sysv/primes-worker . | grep -x '25997 primes below 300000'
 }
 
 # deb_flags ROOT PACKAGE: those that lead to the system's own folders are left out where the packages are installed.

@@ -1,7 +1,7 @@
 # The manual pages, as they are installed.
 
 manual_checks() {
-  local site=$install_work/site bad=$install_work/manual
+  local site=$CI_WORK/site bad=$CI_WORK/manual
   check "the manual pages are whole" ci/check-man "$site"
   mkdir -p "$bad/share" "$bad/bin"
   cp -r "$site/share/man" "$bad/share/"

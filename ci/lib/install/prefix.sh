@@ -1,8 +1,8 @@
 # make install and make uninstall: what they put where, and that they leave no trace.
 
-# Installs to $install_work/site, by a DESTDIR; the programs are then built in $install_work, too.
+# Installs to $CI_WORK/site, by a DESTDIR; the programs are then built in $CI_WORK, too.
 install_prefix_checks() {
-  local site=$install_work/site staged=$install_work/staged
+  local site=$CI_WORK/site staged=$CI_WORK/staged
   check "make install" make install PREFIX="$site"
   check "the installed programs and libraries need no Swift and are bound at load" ci/check-needs "$site"/bin/* "$site/lib/libmerino.so"
   check "the installed library exports only merino_* and stands alone" ci/check-library "$site/lib/libmerino.so"
@@ -32,13 +32,13 @@ install_prefix_refusals() {
   check_fails "a PREFIX that is relative is refused" 'must be an absolute path' make install PREFIX=here DESTDIR="$1"
   check_fails "a LIBDIR that is absolute is refused" 'is relative to PREFIX' make install LIBDIR=/lib DESTDIR="$1"
   check_fails "installing what is not built is refused" 'run make first' make install OUT="$1" DESTDIR="$1"
-  mkdir -p "$install_work/version"/Sources/{Platform,CMerino/include}
-  cp Sources/Platform/Version.swift "$install_work/version/Sources/Platform/"
+  mkdir -p "$CI_WORK/version"/Sources/{Platform,CMerino/include}
+  cp Sources/Platform/Version.swift "$CI_WORK/version/Sources/Platform/"
   sed 's/define MERINO_VERSION_MINOR .*/define MERINO_VERSION_MINOR 99/' Sources/CMerino/include/merino.h \
-    >"$install_work/version/Sources/CMerino/include/merino.h"
-  check_fails "a header of another version is found" 'its version is [0-9]+\.99\.' packaging/version "$install_work/version"
-  echo "$install_work" >"$install_work/version/text"
-  check_fails "a file that knows where it was made is found" 'version/text' unknown "$install_work" "$install_work/version"
+    >"$CI_WORK/version/Sources/CMerino/include/merino.h"
+  check_fails "a header of another version is found" 'its version is [0-9]+\.99\.' packaging/version "$CI_WORK/version"
+  echo "$CI_WORK" >"$CI_WORK/version/text"
+  check_fails "a file that knows where it was made is found" 'version/text' unknown "$CI_WORK" "$CI_WORK/version"
   check_fails "check-needs finds a library that not every host has" 'needs libpthread_of_mine.so' \
     ci/check-needs "$(needy_program)"
   check_fails "check-needs finds a path of the build machine" 'has a path of its own' ci/check-needs "$(needy_program)"
@@ -48,7 +48,7 @@ install_prefix_refusals() {
 
 # A program with a library beside it that it finds by a RUNPATH; prints its name.
 needy_program() {
-  local folder=$install_work/needy
+  local folder=$CI_WORK/needy
   mkdir -p "$folder"
   echo 'int needed(void) { return 0; }' | gcc -shared -fPIC -x c -Wl,-soname,libpthread_of_mine.so -o "$folder/libneeded.so" -
   echo 'int needed(void); int main(void) { return needed(); }' |
