@@ -9,32 +9,8 @@ slurm_up() {
   mkdir -p "$slurm/state" "$slurm/spool"
   chmod 755 "$CI_WORK" "$slurm"
   (umask 077 && head -c 1024 /dev/urandom >"$slurm/munge.key")
-  cat >"$slurm/slurm.conf" <<CONF
-ClusterName=merino
-SlurmctldHost=$host(127.0.0.1)
-SlurmctldPort=$port
-SlurmdPort=$((port + 1))
-SlurmUser=$(id -un)
-SlurmdUser=$(id -un)
-AuthType=auth/munge
-AuthInfo=socket=$slurm/munge.socket
-CredType=cred/munge
-StateSaveLocation=$slurm/state
-SlurmdSpoolDir=$slurm/spool
-SlurmctldPidFile=$slurm/slurmctld.pid
-SlurmdPidFile=$slurm/slurmd.pid
-ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
-SelectType=select/cons_tres
-SelectTypeParameters=CR_CPU
-MpiDefault=none
-JobAcctGatherType=jobacct_gather/none
-AccountingStorageType=accounting_storage/none
-SlurmdParameters=config_overrides
-MailProg=/bin/true
-NodeName=$host NodeAddr=127.0.0.1 CPUs=8 State=UNKNOWN
-PartitionName=all Nodes=$host Default=YES MaxTime=INFINITE State=UP
-CONF
+  sed "s|@slurm@|$slurm|g; s|@host@|$host|g; s|@port@|$port|; s|@slurmd_port@|$((port + 1))|; s|@user@|$(id -un)|" \
+    ci/fixtures/slurm.conf >"$slurm/slurm.conf"
   export SLURM_CONF=$slurm/slurm.conf
   munged --foreground --force --socket="$slurm/munge.socket" --key-file="$slurm/munge.key" \
     --pid-file="$slurm/munged.pid" --seed-file="$slurm/munge.seed" >"$slurm/munged.log" 2>&1 &

@@ -1,6 +1,6 @@
 # Every check of ci/ is run on something that is wrong, and must say so; the runner of the tables and the tables, too.
 stage_checks() {
-  local header=Sources/CMerino/include/merino.h
+  local wrong=ci/fixtures/wrong
   checks_tables
   check "no stage calls another one's function, none reads its caller's variables" ci/check-stages ci/soak \
     ci/lib/*.sh ci/lib/{guest,install,languages}/*.sh
@@ -15,17 +15,18 @@ stage_checks() {
   echo 'int merino_x(void) { return 0; } int stranger(void) { return 0; } int $s4TestMutationsOn;' |
     gcc -shared -fPIC -x c -o "$CI_WORK/wrong.so" -
   run_table checks:library library="$CI_WORK/wrong.so"
-  checks_files "$CI_WORK"
-  run_table checks:documents files="$CI_WORK"
-  run_table checks:counting files="$CI_WORK"
-  checks_report >"$CI_WORK/slow.json"
-  run_table checks:benchmarks slow="$CI_WORK/slow.json"
+  echo "$PWD/Sources/A/B.swift:1:2: warning: variable was never used" >"$CI_WORK/log"
+  run_table checks:documents files=$wrong log="$CI_WORK/log"
+  mkdir "$CI_WORK/none"
+  run_table checks:counting reports=$wrong/reports none="$CI_WORK/none"
+  # A report of merino-fetch-lat: slow, and otherwise whole.
+  run_table checks:benchmarks slow=$wrong/slow.json
   checks_dependencies "$CI_WORK"
 }
 
 # The runner sees each row of the table `planted`, and the row of no table is one that cannot fail.
 checks_tables() {
-  local table line tables=()
+  local table line
   CI_PATIENCE=1 CI_TALLY='' ci/run-table planted >"$CI_WORK/planted" || true
   while read -r line; do
     check "planted: $line" grep -Fqx "FAIL $line" "$CI_WORK/planted"
@@ -41,35 +42,6 @@ checks_tables() {
   printf '%s\n' 's: a' 's: b' >"$CI_WORK/new"
   check_fails "compare-checks finds a check that is gone" '^gone: s: b$' ci/compare-checks "$CI_WORK/old" "$CI_WORK/new"
   check "compare-checks says what is new" ci/compare-checks "$CI_WORK/new" "$CI_WORK/old"
-}
-
-# What is wrong with documents, and reports of tests.
-checks_files() {
-  printf '# A\n\n[b](nowhere.md)\n' >"$1/link.md"
-  printf '```c compile\n#include <merino.h>\nint x = merino_nodes(1);\n```\n' >"$1/code.md"
-  printf '```sh run\nfalse\n```\n' >"$1/run.md"
-  printf '```c complie\nint x;\n```\n' >"$1/mark.md"
-  cat >"$1/symbols.json" <<'JSON'
-{"symbols": [{"accessLevel": "public", "pathComponents": ["Segment", "attach()"],
-  "location": {"uri": "file:///a/Segment.swift", "position": {"line": 6, "character": 1}}}]}
-JSON
-  echo '{"symbols": []}' >"$1/empty.json"
-  echo "$PWD/Sources/A/B.swift:1:2: warning: variable was never used" >"$1/log"
-  mkdir "$1/reports" "$1/none"
-  cat >"$1/reports/a.xml" <<'XML'
-<testsuites><testsuite><testcase classname="A" name="good()" /><testcase classname="A" name="bad()"><failure
-message="no" /></testcase><testcase classname="A" name="left()"><skipped>why</skipped></testcase></testsuite></testsuites>
-XML
-}
-
-# A report of merino-fetch-lat: slow, and otherwise whole.
-checks_report() {
-  local table='"MsgSize": 4096, "n_iterations": 3, "t_min": 1, "t_max": 1, "t_typical": 1, "t_median": 1, "t_avg": 1,
-    "t_stdev": 0, "percentile_99": 1, "percentile_99.9": 1'
-  local floor='"floor_usec": 1, "floor": [{"name": "fault", "count": 1, "latency": {'$table'}}], "latency": {'$table'}'
-  echo '{"benchmark": "merino-fetch-lat", "fabric": "host", "nodes": 2, "floor_source": "host", "floor_note": "x",
-    "series": [{"name": "first fetch", "figure_usec": 1.1, "ratio": 1.1, '"$floor"'},
-    {"name": "refetch", "figure_usec": 1.5, "ratio": 1.5, '"$floor"', "facts": {"sequential_usec_per_page": 0.1}}]}'
 }
 
 # A package whose second target imports the first without saying so. SwiftPM leaves lock files, named for the package, in

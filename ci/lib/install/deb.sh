@@ -13,8 +13,7 @@ deb_checks() {
   "${AS_ROOT[@]}" cp -a /var/lib/dpkg "$database"
   check "dpkg installs them" deb_dpkg -i "$packages"/*.deb
   check "dpkg finds its files as they were packed" deb_verify
-  check "what was installed runs" deb_job "$root"
-  check "programs of the compatibility layers run, too" deb_compatibility "$root"
+  install_away "$root/usr" deb root="$root" libraries="$root/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH)"
   check "the manual pages are in place" test -s "$root/usr/share/man/man3/merino_malloc.3.gz"
   check "dpkg removes them" deb_dpkg --purge merino libmerino-dev libmerino0
   check "nothing is left of them" deb_nothing_left "$root"
@@ -45,46 +44,6 @@ deb_files() {
     <(for package in "$1"/*.deb; do dpkg-deb --fsys-tarfile "$package" | tar -t; done | grep -v '/$' |
       grep -vE '/doc/[a-z0-9-]+/(copyright|changelog.Debian.gz)$' |
       sed -E "s|^./usr/|./|; s|^./lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH)/|./lib/|; s|(man/.*)\.gz$|\1|" | LC_ALL=C sort)
-}
-
-# Built with the packages' own files and run by them, on 4 nodes.
-deb_job() {
-  cd "$CI_WORK/away"
-  gcc -std=c11 jacobi.c -o jacobi-deb $(deb_flags "$1" merino) || return 1
-  deb_run "$1" ./jacobi-deb 400 50
-}
-
-deb_compatibility() {
-  cd "$CI_WORK/away"
-  gcc -std=c11 "-I$1/usr/include/merino/treadmarks" treadmarks.c -o treadmarks-deb $(deb_flags "$1" merino) || return 1
-  deb_run "$1" ./treadmarks-deb || return 1
-  m4 "$1/usr/share/merino/parmacs/c.m4.merino" parmacs/lu.c.in >parmacs/lu-deb.c || return 1
-  gcc parmacs/lu-deb.c -o lu-deb $(deb_flags "$1" merino-parmacs) || return 1
-  deb_run "$1" ./lu-deb 4 || return 1
-  LD_PRELOAD=$(deb_libraries "$1")/libmerino-sysv.so timeout --kill-after=5 20 "$1/usr/bin/merino" run \
-    -n 1 -- sysv/primes-server . 300000 3 : -n 3 -- sysv/primes-worker . | grep -x '25997 primes below 300000'
-}
-
-# deb_flags ROOT PACKAGE: those that lead to the system's own folders are left out where the packages are installed.
-deb_flags() {
-  PKG_CONFIG_LIBDIR=$(deb_libraries "$1")/pkgconfig PKG_CONFIG_SYSROOT_DIR=$1 PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 \
-    PKG_CONFIG_ALLOW_SYSTEM_LIBS=1 pkg-config --cflags --libs "$2"
-}
-
-deb_libraries() {
-  echo "$1/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH)"
-}
-
-# deb_run ROOT PROGRAM ARGS...: says PASS and no FAIL.
-deb_run() {
-  local root=$1 output
-  shift
-  output=$(LD_LIBRARY_PATH=$(deb_libraries "$root") timeout --kill-after=5 60 "$root/usr/bin/merino" run -n 4 -- "$@" 2>&1) || {
-    echo "status $?: $output"
-    return 1
-  }
-  echo "$output"
-  grep -q '^PASS ' <<<"$output" && ! grep -q '^FAIL ' <<<"$output"
 }
 
 # Folders that other packages have, too, stay.

@@ -23,7 +23,7 @@ install_program_checks() {
   module_checks "$site"
 }
 
-# install_away PREFIX SECTION: a section of the table, in the folder outside, with what is installed at PREFIX.
+# install_away PREFIX SECTION NAME=VALUE...: a section of the table, in the folder outside, with what is installed at PREFIX.
 install_away() {
   local repository=$PWD cpp f90
   cpp=$(examples_in cpp) f90=$(examples_in f90)
@@ -31,7 +31,7 @@ install_away() {
     cd "$CI_WORK/away"
     PROGRAMS_RUN=$1/bin/merino PKG_CONFIG_PATH=$1/lib/pkgconfig run_table "$repository/ci/tables/install:$2" prefix="$1" \
       ci="$repository/ci" version="$("$repository/packaging/version")" cpp="$cpp" f90="$f90" \
-      programs="$(sed 's/[^ ]*/&-cpp/g' <<<"$cpp") $(sed 's/[^ ]*/&-f90/g' <<<"$f90")"
+      programs="$(sed 's/[^ ]*/&-cpp/g' <<<"$cpp") $(sed 's/[^ ]*/&-f90/g' <<<"$f90")" "${@:3}"
   )
 }
 
