@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# How the tests' programs are built, as a user would, with every warning on; for every stage. What is linked with:
+# How the tests' programs are built, as a user would, with every warning on; for every stage. What is linked
+# with:
 #
 #   PROGRAMS_LIBRARY  folder of the library (out/lib), and
 #   PROGRAMS_NAME     its name (merino); SWIFT's debug build is .build/debug and MerinoC
@@ -41,8 +42,8 @@ build_systemv() {
   ${CC:-cc} -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -pthread "$1" -o "$2"
 }
 
-# build_treadmarks KIND TARGET: of two units; the second one as C, linked for random or for fixed addresses, as C++, or as a
-# shared library.
+# build_treadmarks KIND TARGET: of two units; the second one as C, linked for random or for fixed addresses,
+# as C++, or as a shared library.
 build_treadmarks() {
   local folder=Tests/Programs/TreadMarks kind=$1 target=$2 header=-ISources/Compatibility/TreadMarks
   case $kind in
@@ -65,8 +66,8 @@ build_stress() {
     --product MerinoStress
 }
 
-# build_for_guests FILE...: what guests need under the repository, all of it in out/verbs, not in /tmp, which they have for
-# themselves; what is missing is built, and each FILE is a product of the debug build.
+# build_for_guests FILE...: what guests need under the repository, all of it in out/verbs, not in /tmp,
+# which they have for themselves; what is missing is built, and each FILE is a product of the debug build.
 build_for_guests() {
   local name folder=out/verbs
   [ -x out/bin/merino ] && [ -e out/lib/libmerino.so ] || check "make" make

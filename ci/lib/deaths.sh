@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # A node that is killed in the middle of everything, on the host and in a guest.
 
-# run_death STORM SECONDS MILLISECONDS [DEVICE]: the job ends with the killed node's 137, within the milliseconds, and nothing
-# stays: sockets, shared memory, processes, queue pairs of the device.
+# run_death STORM SECONDS MILLISECONDS [DEVICE]: the job ends with the killed node's 137, within the
+# milliseconds, and nothing stays: sockets, shared memory, processes, queue pairs of the device.
 run_death() {
   local directory began took output status=0 left
   directory=$(mktemp -d -t merino-stress.XXXXXX)

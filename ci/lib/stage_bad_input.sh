@@ -1,8 +1,8 @@
-# What a user gets wrong: programs for another version of the library, two copies of it in one process, joining twice,
-# leaving too early or not at all, fork(). After `release`.
+# What a user gets wrong: programs for another version of the library, two copies of it in one process,
+# joining twice, leaving too early or not at all, fork(). After `release`.
 stage_bad_input() {
-  # With a debug build there is no alternate stack of the runtime's, which is too small for the handler of a debug build where
-  # another thread than the main one joins.
+  # With a debug build there is no alternate stack of the runtime's, which is too small for the handler of a
+  # debug build where another thread than the main one joins.
   export SWIFT_BACKTRACE=enable=no
   build_checks "$CI_WORK" -- Tests/Programs/{fork,leaving,joining,newer_header,faults,damage,survivors}.c
   run_table bad_input:programs damages="$("$CI_WORK/damage" list | tr ' \n' '/ ')"
@@ -12,7 +12,8 @@ stage_bad_input() {
   [ "$PROGRAMS_LIBRARY" != out/lib ] || bad_input_copies
 }
 
-# Nodes that were started by hand, so that nobody ends the survivors: every function of merino.h after a death.
+# Nodes that were started by hand, so that nobody ends the survivors: every function of merino.h after a
+# death.
 bad_input_survivors() {
   local command=(ci/check-survivors "$CI_WORK/survivors" "$PROGRAMS_RUN") header=Sources/CMerino/include/merino.h
   tally_stream "survivors" timeout --kill-after=5 400 "${command[@]}" $header docs/after-a-loss.md

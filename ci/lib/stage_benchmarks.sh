@@ -1,5 +1,6 @@
-# Each benchmark runs and its report is whole; wrong options are refused in a sentence. The ratios of merino-fetch-lat are
-# printed, not judged: machines that run tests are shared and noisy. `ci/check-fetch-latency` judges them.
+# Each benchmark runs and its report is whole; wrong options are refused in a sentence. The ratios of
+# merino-fetch-lat are printed, not judged: machines that run tests are shared and noisy.
+# `ci/check-fetch-latency` judges them.
 stage_benchmarks() {
   local section=benchmarks:everywhere
   [ -n "$(ls -A /sys/class/infiniband 2>/dev/null)" ] || section=benchmarks

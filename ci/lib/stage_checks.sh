@@ -1,4 +1,5 @@
-# Every check of ci/ is run on something that is wrong, and must say so; the runner of the tables and the tables, too.
+# Every check of ci/ is run on something that is wrong, and must say so; the runner of the tables and the
+# tables, too.
 stage_checks() {
   local wrong=ci/fixtures/wrong
   checks_tables
@@ -44,8 +45,8 @@ checks_tables() {
   check "compare-checks says what is new" ci/compare-checks "$CI_WORK/new" "$CI_WORK/old"
 }
 
-# A package whose second target imports the first without saying so. SwiftPM leaves lock files, named for the package, in
-# the folder for temporary files.
+# A package whose second target imports the first without saying so. SwiftPM leaves lock files, named for
+# the package, in the folder for temporary files.
 checks_dependencies() {
   local here=(env "TMPDIR=$1/temporary")
   mkdir -p "$1/temporary" "$1/package/Sources/Below" "$1/package/Sources/Above"

@@ -1,5 +1,6 @@
-# `merino doctor` on this machine, whatever it has: as it is, and with one limit or setting wrong at a time. After
-# `release`. What it says of an RDMA device is tried where there is one: ci/lib/guest/doctor.sh, called in a guest.
+# `merino doctor` on this machine, whatever it has: as it is, and with one limit or setting wrong at a time.
+# After `release`. What it says of an RDMA device is tried where there is one: ci/lib/guest/doctor.sh,
+# called in a guest.
 stage_doctor() {
   local section=doctor:everywhere nobody=''
   chmod 755 "$CI_WORK"

@@ -1,5 +1,6 @@
-# Running out of something: each lock slot, allocation and operation of the fabric of each function of merino.h fails in turn,
-# and the objects are used afterwards (Tests/Injection). After `build`: only a debug build has the injection.
+# Running out of something: each lock slot, allocation and operation of the fabric of each function of
+# merino.h fails in turn, and the objects are used afterwards (Tests/Injection). After `build`: only a debug
+# build has the injection.
 stage_injection() {
   export PROGRAMS_LIBRARY=.build/debug PROGRAMS_NAME=MerinoC
   check "Tests/Injection compiles" build_program Tests/Injection/injection.c "$CI_WORK/injection"

@@ -1,5 +1,5 @@
-# What a site does: install, build programs against what was installed, run them with it, remove it. Everything is
-# tried from a directory outside the repository. After `release`.
+# What a site does: install, build programs against what was installed, run them with it, remove it.
+# Everything is tried from a directory outside the repository. After `release`.
 source ci/lib/install/prefix.sh
 source ci/lib/install/programs.sh
 source ci/lib/install/package.sh

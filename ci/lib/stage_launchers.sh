@@ -1,6 +1,6 @@
-# Jobs that other launchers than `merino run` start: Open MPI's mpirun, MPICH's mpiexec (Hydra), Slurm's srun on a
-# cluster of this one machine. The programs of Tests/Programs, examples, deaths, joins that cannot come about, MPI in
-# the same processes. After `release`.
+# Jobs that other launchers than `merino run` start: Open MPI's mpirun, MPICH's mpiexec (Hydra), Slurm's
+# srun on a cluster of this one machine. The programs of Tests/Programs, examples, deaths, joins that cannot
+# come about, MPI in the same processes. After `release`.
 stage_launchers() {
   local launchers=(mpirun mpiexec mpiexec-pmi2) launcher kinds
   check "the examples are built" make examples
@@ -24,8 +24,8 @@ stage_launchers() {
   run_table launchers:joining
 }
 
-# launchers_table LAUNCHER: the others hear of a node's death, each in its own words, and can leave, unless mpirun ends them
-# first.
+# launchers_table LAUNCHER: the others hear of a node's death, each in its own words, and can leave, unless
+# mpirun ends them first.
 launchers_table() {
   local told='4x ^SAID -17 .*node {node} left|^LEFT -17$' outliving='' code=37
   case $1 in

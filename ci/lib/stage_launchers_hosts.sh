@@ -1,5 +1,5 @@
-# Jobs over RDMA that mpirun and mpiexec start across two hosts: two guests, each with a kernel and a Soft-RoCE device, two
-# nodes on each. After what stage_verbs.sh comes after.
+# Jobs over RDMA that mpirun and mpiexec start across two hosts: two guests, each with a kernel and a
+# Soft-RoCE device, two nodes on each. After what stage_verbs.sh comes after.
 stage_launchers_hosts() {
   local library
   build_for_guests

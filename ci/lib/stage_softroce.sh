@@ -1,5 +1,6 @@
-# The test bed itself: what a command sees in a guest, what comes back from it, and that nothing is left behind.
-# Guests are forced, so that the same is tested on every machine; the native way is tried inside a guest.
+# The test bed itself: what a command sees in a guest, what comes back from it, and that nothing is left
+# behind. Guests are forced, so that the same is tested on every machine; the native way is tried inside a
+# guest.
 stage_softroce() {
   softroce_one_guest "$CI_WORK"
   softroce_limits "$CI_WORK"
@@ -7,7 +8,8 @@ stage_softroce() {
   check "softroce: scripts are clean for shellcheck, where it is installed" softroce_shellcheck
 }
 
-# softroce_run SCRATCH NAME WANTED_STATUS ARGS...: output in SCRATCH/NAME.out and .err; temporary files in SCRATCH/NAME.
+# softroce_run SCRATCH NAME WANTED_STATUS ARGS...: output in SCRATCH/NAME.out and .err; temporary files in
+# SCRATCH/NAME.
 softroce_run() {
   local scratch=$1 name=$2 wanted=$3 status=0
   shift 3

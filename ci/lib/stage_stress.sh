@@ -1,5 +1,5 @@
-# The protocol with real processes and real page faults: random race-free programs, litmus tests, a stopped node,
-# a killed node, more nodes than cores. After `release`. `ci/soak` runs more of the same.
+# The protocol with real processes and real page faults: random race-free programs, litmus tests, a stopped
+# node, a killed node, more nodes than cores. After `release`. `ci/soak` runs more of the same.
 stage_stress() {
   local storm
   check "the stress programs are built" build_stress

@@ -1,5 +1,6 @@
-# System V shared memory across nodes: programs that know nothing of Merino, first on the kernel's own memory, which
-# must do the same, then as nodes of a job with libmerino-sysv.so before libc. After `release`.
+# System V shared memory across nodes: programs that know nothing of Merino, first on the kernel's own
+# memory, which must do the same, then as nodes of a job with libmerino-sysv.so before libc. After
+# `release`.
 stage_systemv() {
   local name
   export SYSTEMV_LIBRARY=${SYSTEMV_LIBRARY:-$PWD/out/lib/libmerino-sysv.so}

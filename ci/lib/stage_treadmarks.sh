@@ -1,5 +1,5 @@
-# TreadMarks' interface: the header by itself, programs of two translation units built in several ways, mistakes,
-# and the example. After `release`.
+# TreadMarks' interface: the header by itself, programs of two translation units built in several ways,
+# mistakes, and the example. After `release`.
 stage_treadmarks() {
   local kind flags=-ISources/Compatibility/TreadMarks
   treadmarks_header

@@ -1,5 +1,6 @@
-# Jobs over RDMA across two hosts: two guests, each with a kernel and a Soft-RoCE device, two nodes on each. Then over a
-# link that loses and delays packets: slower, with the same results. After what stage_verbs.sh comes after.
+# Jobs over RDMA across two hosts: two guests, each with a kernel and a Soft-RoCE device, two nodes on each.
+# Then over a link that loses and delays packets: slower, with the same results. After what stage_verbs.sh
+# comes after.
 stage_verbs_hosts() {
   local guests=(--guests 2 --cpus 1 --memory 2048)
   build_for_guests

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# The runner of the tables in ci/tables, the same on the host and in a guest. After tally.sh. CONTRIBUTING.md says
-# how a table is written. It reads these, which whoever calls it exports:
+# The runner of the tables in ci/tables, the same on the host and in a guest. After tally.sh.
+# CONTRIBUTING.md says how a table is written. It reads these, which whoever calls it exports:
 #
 #   CI_WORK    the folder of the compiled programs
 #   PROGRAMS_RUN   the command `merino` (out/bin/merino where it is not set)
@@ -8,8 +8,8 @@
 #   CI_PATIENCE    seconds that a row's processes may outlive it (15)
 #   CI_PLANT       how ci/check-tables shows that a table can fail: see planted_command
 
-# run_table TABLE[:SECTION] NAME=VALUE...: each row of ci/tables/TABLE, or of a file, or those of a section and what
-# comes before the first one. {NAME} stands for VALUE in them.
+# run_table TABLE[:SECTION] NAME=VALUE...: each row of ci/tables/TABLE, or of a file, or those of a section
+# and what comes before the first one. {NAME} stands for VALUE in them.
 run_table() {
   local table=${1%%:*} line row='' seconds=60 environment='' expected='' each=() parameter section='' wanted=''
   [[ $1 != *:* ]] || wanted=${1#*:}
@@ -55,7 +55,8 @@ each_of() {
   list+=("$2")
 }
 
-# expand_row ROW SECONDS ENVIRONMENT EXPECTED "NAME VALUES"...: the row with each value of each name that is in it.
+# expand_row ROW SECONDS ENVIRONMENT EXPECTED "NAME VALUES"...: the row with each value of each name that is
+# in it.
 expand_row() {
   local row=$1 seconds=$2 environment=$3 expected=$4 entry name value
   shift 4
@@ -71,8 +72,8 @@ expand_row() {
   split_row "$row" "$seconds" "$environment" "$expected"
 }
 
-# split_row ROW SECONDS ENVIRONMENT EXPECTED: NAME | NODES | PROGRAM | EXIT CODE | EXPECTED | SECONDS, run on each number
-# of nodes. The last three arguments count where the row leaves them out.
+# split_row ROW SECONDS ENVIRONMENT EXPECTED: NAME | NODES | PROGRAM | EXIT CODE | EXPECTED | SECONDS, run
+# on each number of nodes. The last three arguments count where the row leaves them out.
 split_row() {
   local row=$1 fields=() index field count nodes program name
   # A row without a name begins with the bar.
@@ -147,9 +148,9 @@ report_row() {
   fi
 }
 
-# planted_command RESULT CODE EXPECTED: in place of a row's program what must make the row fail: another exit code; the right
-# one, and of all words those that must not be; too slow; a process that outlives it. 1 where the row does not say what
-# would be wrong.
+# planted_command RESULT CODE EXPECTED: in place of a row's program what must make the row fail: another
+# exit code; the right one, and of all words those that must not be; too slow; a process that outlives it. 1
+# where the row does not say what would be wrong.
 planted_command() {
   local -n planted=$1
   local code=$2 other=99 said
@@ -164,9 +165,9 @@ planted_command() {
   esac
 }
 
-# row_command RESULT NODES PROGRAM: the words to execute. PROGRAM is what a shell takes apart, variables before it. NODES is a
-# number, for `merino run`; numbers with colons between them, for as many programs with colons between them; a launcher
-# of ci/launch and a number; or `-` for a process by itself.
+# row_command RESULT NODES PROGRAM: the words to execute. PROGRAM is what a shell takes apart, variables
+# before it. NODES is a number, for `merino run`; numbers with colons between them, for as many programs
+# with colons between them; a launcher of ci/launch and a number; or `-` for a process by itself.
 row_command() {
   # shellcheck disable=SC2178
   local -n command=$1
@@ -199,7 +200,8 @@ row_command() {
   done
 }
 
-# program_of WORD: a name without a slash is a program of the table, an example, `merino`, or one of the system.
+# program_of WORD: a name without a slash is a program of the table, an example, `merino`, or one of the
+# system.
 program_of() {
   local folder
   [ "$1" != merino ] || { echo "${PROGRAMS_RUN:-out/bin/merino}"; return; }
@@ -228,8 +230,8 @@ reasons_of_exit() {
   esac
 }
 
-# reasons_of_output FILE EXPECTED: patterns (of grep -E) with && between them; `2x PATTERN` for two lines that match, `0x` for
-# none; `checks` for a program of many checks, each a line PASS or FAIL.
+# reasons_of_output FILE EXPECTED: patterns (of grep -E) with && between them; `2x PATTERN` for two lines
+# that match, `0x` for none; `checks` for a program of many checks, each a line PASS or FAIL.
 reasons_of_output() {
   local file=$1 rest=$2 item count
   while [ -n "$rest" ]; do
@@ -247,8 +249,8 @@ reasons_of_output() {
   done
 }
 
-# reasons_of_processes MARK: processes of the row that outlive it. A launcher may return a moment before its own; what is
-# left in the end is ended here.
+# reasons_of_processes MARK: processes of the row that outlive it. A launcher may return a moment before its
+# own; what is left in the end is ended here.
 reasons_of_processes() {
   local left attempt file words
   for ((attempt = 0; attempt <= ${CI_PATIENCE:-15} * 10; attempt++)); do

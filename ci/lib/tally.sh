@@ -1,7 +1,8 @@
 # shellcheck shell=bash
-# Counts what passed and what failed, over all stages. Stages run in subshells, so the counts are lines of the file
-# CI_TALLY: "passed COUNT STAGE: NAME" or "failed COUNT STAGE: NAME". In a guest CI_TALLY is not set: each check is a line
-# "PASS NAME" or "FAIL NAME: WHY" there, which the host counts (tally_stream). CI_FAILED is 1 after a check of this shell failed.
+# Counts what passed and what failed, over all stages. Stages run in subshells, so the counts are lines of
+# the file CI_TALLY: "passed COUNT STAGE: NAME" or "failed COUNT STAGE: NAME". In a guest CI_TALLY is not
+# set: each check is a line "PASS NAME" or "FAIL NAME: WHY" there, which the host counts (tally_stream).
+# CI_FAILED is 1 after a check of this shell failed.
 CI_FAILED=0
 
 # tally passed|failed COUNT NAME
@@ -44,8 +45,8 @@ tally_lines() {
   fi
 }
 
-# tally_stream NAME COMMAND...: counts the lines PASS and FAIL of COMMAND; what it says besides is shown as it comes. An
-# exit code that no FAIL explains is a failure, too.
+# tally_stream NAME COMMAND...: counts the lines PASS and FAIL of COMMAND; what it says besides is shown as
+# it comes. An exit code that no FAIL explains is a failure, too.
 tally_stream() {
   local name=$1 log status=0
   shift
@@ -88,8 +89,8 @@ check_fails() {
   fi
 }
 
-# run_stage NAME: runs the function stage_NAME, with a folder CI_WORK of its own, and prints its time. A stage that breaks off
-# counts as a failure.
+# run_stage NAME: runs the function stage_NAME, with a folder CI_WORK of its own, and prints its time. A
+# stage that breaks off counts as a failure.
 run_stage() {
   local name=$1 began=$SECONDS status=0
   echo "== $name"

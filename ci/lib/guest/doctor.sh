@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# `merino doctor` where there is a Soft-RoCE device: with it, and with one thing about it wrong at a time (the table
-# doctor_device). As root:
+# `merino doctor` where there is a Soft-RoCE device: with it, and with one thing about it wrong at a time
+# (the table doctor_device). As root:
 #
 #   ci/softroce -- ci/lib/guest/doctor.sh [MERINO]
 #
-# Prints PASS or FAIL for each check; ends with 1 where one failed. In a guest it changes permissions and the network
-# interface and changes them back; on a machine of its own (SOFTROCE=native) it leaves the interface alone.
+# Prints PASS or FAIL for each check; ends with 1 where one failed. In a guest it changes permissions and
+# the network interface and changes them back; on a machine of its own (SOFTROCE=native) it leaves the
+# interface alone.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 export PROGRAMS_RUN=${1:-out/bin/merino}

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# What the scripts of this folder share that run jobs over a Soft-RoCE device: each check prints `PASS name` or
-# `FAIL name: why` after whatever explains it (ci/lib/tally.sh), each part its time. The sourcing script sets CI_WORK, the folder
-# of the compiled programs.
+# What the scripts of this folder share that run jobs over a Soft-RoCE device: each check prints `PASS name`
+# or `FAIL name: why` after whatever explains it (ci/lib/tally.sh), each part its time. The sourcing script
+# sets CI_WORK, the folder of the compiled programs.
 source ci/lib/tally.sh
 source ci/lib/table.sh
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Jobs over RDMA that Open MPI's mpirun and MPICH's mpiexec start, on one Soft-RoCE device or, with several guests, with
-# two nodes on each. As root, where everything is built (stage_launchers_hosts.sh does it):
+# Jobs over RDMA that Open MPI's mpirun and MPICH's mpiexec start, on one Soft-RoCE device or, with several
+# guests, with two nodes on each. As root, where everything is built (stage_launchers_hosts.sh does it):
 #
 #   ci/softroce [--guests 2] -- ci/lib/guest/launchers.sh DIRECTORY-OF-THE-PROGRAMS
 #
@@ -11,7 +11,8 @@ export CI_WORK=$1
 source ci/lib/guest/jobs.sh
 # The session's files are the guest's own.
 export TMPDIR=/tmp
-# Messages of MPI do not take the device: how the MPI libraries get on with Soft-RoCE is not what is tried here.
+# Messages of MPI do not take the device: how the MPI libraries get on with Soft-RoCE is not what is tried
+# here.
 export UCX_TLS=tcp,self,sm
 
 if [ -n "${SOFTROCE_HOSTS:-}" ]; then

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Jobs over RDMA on one Soft-RoCE device: the programs, the stress jobs, the examples, the ways to connect, wrong
-# settings, and the tests of `Verbs` on a real device. As root, where everything is built (stage_verbs.sh does it):
+# Jobs over RDMA on one Soft-RoCE device: the programs, the stress jobs, the examples, the ways to connect,
+# wrong settings, and the tests of `Verbs` on a real device. As root, where everything is built
+# (stage_verbs.sh does it):
 #
 #   ci/softroce -- ci/lib/guest/verbs.sh DIRECTORY-OF-THE-PROGRAMS [PART...]
 #
-# A part is a section of ci/tables/verbs, or `packets`, `death`, `tests of Verbs`, `doctor`. Prints PASS or FAIL for each check.
+# A part is a section of ci/tables/verbs, or `packets`, `death`, `tests of Verbs`, `doctor`. Prints PASS or
+# FAIL for each check.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 export CI_WORK=$1
@@ -12,7 +14,8 @@ shift
 source ci/lib/guest/jobs.sh
 source ci/lib/deaths.sh
 
-# Traffic passes the device, and only then: a request and its answer for each page, at least; both ends are this device.
+# Traffic passes the device, and only then: a request and its answer for each page, at least; both ends are
+# this device.
 packets() {
   local sent received fetched output
   sent=$(counter sent_pkts)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Jobs whose nodes run on two hosts, two on each, over RDMA between two kernels. As root, in the first of two guests, where
-# everything is built (stage_verbs_hosts.sh does it):
+# Jobs whose nodes run on two hosts, two on each, over RDMA between two kernels. As root, in the first of
+# two guests, where everything is built (stage_verbs_hosts.sh does it):
 #
 #   ci/softroce --guests 2 --cpus 1 -- ci/lib/guest/verbs_hosts.sh DIRECTORY-OF-THE-PROGRAMS
 #   ci/softroce --guests 2 --cpus 1 --netem 'loss 2% delay 1ms' -- ci/lib/guest/verbs_hosts.sh DIRECTORY lossy
@@ -35,9 +35,9 @@ grown() {
     END { print sum + 0 }' "$SCRATCH/before" "$SCRATCH/after"
 }
 
-# What the device makes of an atomic or a READ behind a WRITE when both answers are lost (docs/testbed.md, "Lost values").
-# That atomics lose their values behind a WRITE is rxe's fault and shown only; the rest is what Merino relies on. Two
-# packets of a pair have to be lost, so the link loses more of them meanwhile.
+# What the device makes of an atomic or a READ behind a WRITE when both answers are lost (docs/testbed.md,
+# "Lost values"). That atomics lose their values behind a WRITE is rxe's fault and shown only; the rest is
+# what Merino relies on. Two packets of a pair have to be lost, so the link loses more of them meanwhile.
 lost_values() {
   local before after
   before=$(tc qdisc show dev eth0 | sed -n 's/.* \(loss [0-9.]*%\).*/\1/p')
