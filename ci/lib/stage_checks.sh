@@ -36,6 +36,8 @@ checks_tables() {
     [ "$table" = ci/tables/planted ] ||
       check "$(basename "$table"): each row can fail, for each reason" env CI_TALLY= ci/check-tables "$table"
   done
+  check_fails "run-table finds a section that is not there" 'it has no section nowhere' \
+    env CI_TALLY= ci/run-table verbs:nowhere
   echo "without a reason | - | true | ends" >"$CI_WORK/table"
   check_fails "check-tables finds a row that cannot fail" 'not red for that' env CI_TALLY= ci/check-tables "$CI_WORK/table"
   # The comparison of two runs finds what is gone, and no more than what is said.

@@ -2,16 +2,17 @@
 # The runner of the tables in ci/tables, the same on the host and in a guest. After tally.sh.
 # CONTRIBUTING.md says how a table is written. It reads these, which whoever calls it exports:
 #
-#   CI_WORK    the folder of the compiled programs
+#   CI_WORK        the folder of the compiled programs
 #   PROGRAMS_RUN   the command `merino` (out/bin/merino where it is not set)
 #   CI_PLACEMENT   options of `merino run` that say where the nodes run, in place of -n NODES
 #   CI_PATIENCE    seconds that a row's processes may outlive it (15)
 #   CI_PLANT       how ci/check-tables shows that a table can fail: see planted_command
 
 # run_table TABLE[:SECTION] NAME=VALUE...: each row of ci/tables/TABLE, or of a file, or those of a section
-# and what comes before the first one. {NAME} stands for VALUE in them.
+# and what comes before the first one (of the section `everywhere` nothing else). {NAME} stands for VALUE.
 run_table() {
-  local table=${1%%:*} line row='' seconds=60 environment='' expected='' each=() parameter section='' wanted=''
+  local table=${1%%:*} line row='' seconds=60 environment='' expected='' each=() parameter section=''
+  local wanted='' seen=everywhere
   [[ $1 != *:* ]] || wanted=${1#*:}
   shift
   [ -e "$table" ] || table=ci/tables/$table
@@ -26,15 +27,13 @@ run_table() {
     fi
     for parameter in "$@"; do row=${row//"{${parameter%%=*}}"/"${parameter#*=}"}; done
     if [[ $row =~ ^\[(.*)\]$ ]]; then
-      section=${BASH_REMATCH[1]} row=''
+      section=${BASH_REMATCH[1]} seen+=$'\n'$section row=''
     elif [ -n "$wanted" ] && [ -n "$section" ] && [ "$section" != "$wanted" ]; then
       row=''
     fi
     case $row in
       '') ;;
-      *' | '*)
-        expand_row "$row" "$seconds" "$environment" "$expected" ${each[@]+"${each[@]}"}
-        ;;
+      *' | '*) expand_row "$row" "$seconds" "$environment" "$expected" ${each[@]+"${each[@]}"} ;;
       seconds\ *) seconds=${row#* } ;;
       environment | environment\ *) environment=${row#environment} ;;
       expected | expected\ *) expected=${row#expected} expected=${expected# } ;;
@@ -43,6 +42,7 @@ run_table() {
     esac
     row=''
   done <"$table"
+  [ -z "$wanted" ] || grep -Fqx -- "$wanted" <<<"$seen" || failed "$table" "it has no section $wanted"
 }
 
 # each_of LIST NAME VALUES: replaces the values of a name, or adds it.
@@ -102,6 +102,9 @@ run_row() {
   if [[ ! "$code $seconds" =~ ^([0-9]+|any|ends)\ [0-9.]+$ && -z ${CI_PLANT:-} ]]; then
     failed "$name" "its exit code is '$code' and its seconds are '$seconds'"
     return 0
+  elif [[ $code == ends && -z $expected ]]; then
+    failed "$name" "nothing is expected of it"
+    return 0
   fi
   if [ -n "${CI_PLANT:-}" ]; then
     planted_command words "$code" "$expected" || return 0
@@ -112,10 +115,11 @@ run_row() {
   output=$(mktemp -t merino-row.XXXXXX)
   mark=${output##*.}
   began=${EPOCHREALTIME/[.,]/}
-  # Into a file: who waits for the end of a pipe waits for what a program has left behind, too.
-  # In a shell of its own, which would say that a program was killed.
+  # Into a file: who waits for the end of a pipe waits for what a program has left behind, too. And in a shell
+  # of its own, which would say that a program was killed.
   (
-    env CI_ROW="$mark" SWIFT_BACKTRACE=enable=no timeout --kill-after=5 "$seconds" "${words[@]}" >"$output" 2>&1 </dev/null
+    env CI_ROW="$mark" SWIFT_BACKTRACE=enable=no timeout --kill-after=5 "$seconds" "${words[@]}" \
+      >"$output" 2>&1 </dev/null
     exit $?
   ) 2>/dev/null || status=$?
   took=$(((${EPOCHREALTIME/[.,]/} - began) / 1000000))
@@ -172,7 +176,8 @@ row_command() {
   # shellcheck disable=SC2178
   local -n command=$1
   local nodes=$2 given=() word merino=${PROGRAMS_RUN:-out/bin/merino} starts=yes counts
-  eval "given=($3)"
+  # The standard input is the table.
+  eval "given=($3)" </dev/null
   command=(env)
   while [[ ${given[0]-} =~ ^[A-Z_]+= ]]; do
     command+=("${given[0]}")
@@ -182,9 +187,10 @@ row_command() {
   case $nodes in
     -) ;;
     *' '*) command+=(ci/launch "${nodes% *}" "${nodes##* }") ;;
-    *) if [ -n "${CI_PLACEMENT:-}" ]; then eval "command+=($merino run $CI_PLACEMENT --)"; else
-      command+=("$merino" run -n "${counts[0]}" --)
-    fi ;;
+    *)
+      # shellcheck disable=SC2206 # words without blanks
+      command+=("$merino" run ${CI_PLACEMENT:--n ${counts[0]}} --)
+      ;;
   esac
   for word in ${given[@]+"${given[@]}"}; do
     if [ "$word" = : ] && [[ $nodes == *:* ]]; then
