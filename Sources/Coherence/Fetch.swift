@@ -36,26 +36,17 @@ extension Engine {
   /// This node turned out to be home: by its own claim, or by others on its behalf.
   @inlinable
   func settleAtHome(_ unit: Unit, _ access: Access, _ view: ViewID) {
-    let cell = pages.cell(unit.page)
-    while true {
-      // A poison does not matter: a home's frame has all diffs that were placed.
-      let old = cell.load()
-      var word = old
-      becomeHome(unit, &word)
-      word.isLocked = true
-      guard cell.exchange(old, for: word) else { continue }
-      if access == .readWrite { writeAtHome(unit, &word) }
-      protection.raise(unit.pages, to: access, in: view)
-      releaseLockBit(unit, word)
-      return
-    }
+    var held = HeldUnit(unit, make(.settle, unit.page))
+    if access == .readWrite { writeAtHome(&held) }
+    protection.raise(unit.pages, to: access, in: view)
+    giveBack(held)
   }
 
   /// A page that nobody had written when the directory was read: the frame, which is zero, is a
   /// copy without a home. A notice that came meanwhile means that it has one now.
   @inlinable
   func mapZeros(_ unit: Unit, _ view: ViewID) {
-    guard finishFetch(unit, as: .clean) else {
+    guard finishFetch(unit, by: .finishFetch) else {
       abandonFetch(unit)
       return
     }
@@ -87,7 +78,7 @@ extension Engine {
       add(.bytesFetched, byteCount(unit))
       if forWriting { copyTwin(unit) }
       execution.interleave(#line)
-      if finishFetch(unit, as: forWriting ? .dirty : .clean) { break }
+      if finishFetch(unit, by: forWriting ? .finishFetchForWriting : .finishFetch) { break }
     }
     execution.interleave(#line)
     if forWriting { pages.dirty.insert(unit.page) }
@@ -103,48 +94,29 @@ extension Engine {
 
   @inlinable
   func storeHint(_ unit: Unit, _ home: NodeID) {
-    let cell = pages.cell(unit.page)
-    while true {
-      let old = cell.load()
-      if old.home == home { return }
-      var word = old
-      word.home = home
-      if cell.exchange(old, for: word) { return }
-    }
+    if pages.load(unit.page).home != home { _ = make(.learnHome, unit.page, told: home) }
   }
 
   /// From here on a notice poisons the READ that follows.
   @inlinable
   func clearPoison(_ unit: Unit) {
-    if pages.load(unit.page).isPoisoned { pages.cell(unit.page).clearPoison() }
+    if pages.load(unit.page).isPoisoned { _ = make(.clearPoison, unit.page) }
   }
 
-  /// `fetching` → `state` with the lock bit held; false where the fetch was poisoned meanwhile.
+  /// The copy is here, and the lock bit held; false where the fetch was poisoned meanwhile.
   @inlinable
-  func finishFetch(_ unit: Unit, as state: PageState) -> Bool {
+  func finishFetch(_ unit: Unit, by transition: Transition) -> Bool {
     let cell = pages.cell(unit.page)
     while true {
       let old = cell.load()
-      if old.isPoisoned && !isOn(.noPoison) { return false }
-      var word = old
-      word.isPoisoned = false
-      word.state = state
-      word.wasWritten = state == .dirty
-      word.isLocked = true
-      if cell.exchange(old, for: word) { return true }
+      if old.isPoisoned { return false }
+      if case .some = attempt(transition, unit.page, from: old) { return true }
     }
   }
 
   /// `fetching` → `invalid`: the access faults again.
   @inlinable
   func abandonFetch(_ unit: Unit) {
-    let cell = pages.cell(unit.page)
-    while true {
-      let old = cell.load()
-      var word = old
-      word.state = .invalid
-      word.isPoisoned = false
-      if cell.exchange(old, for: word) { return }
-    }
+    _ = make(.abandonFetch, unit.page)
   }
 }
