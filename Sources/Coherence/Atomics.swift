@@ -35,6 +35,10 @@ extension Engine {
     let w = takeWorkspace()
     defer { giveBack(w) }
     add(.atomics)
+    ensure(
+      address & 7 == 0 && mask != 0 && address >= 0 && address < configuration.capacityByteCount,
+      .atomicWithinWord,
+      address)
     let unit = pages.unit(containing: address >> configuration.pageShift)
     touch(unit.page)
     var held = try prepareAtomic(unit, w)

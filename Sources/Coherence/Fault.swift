@@ -23,6 +23,7 @@ extension Engine {
 
   @inlinable
   func serve(_ unit: Unit, _ access: Access, _ view: ViewID, _ w: Workspace) throws(EngineError) {
+    ensure(isInsideGate, .insideGate, unit.page)
     while true {
       switch try takeLockBit(unit, passing: PageStates(.invalid)) {
       case .passed(let word):

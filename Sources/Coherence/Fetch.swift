@@ -59,9 +59,13 @@ extension Engine {
   func fetch(
     _ unit: Unit, _ home: NodeID, forWriting: Bool, _ view: ViewID, _ w: Workspace
   ) throws(EngineError) {
+    ensure(
+      home != node && home < nodeCount && pages.load(unit.page).state == .fetching, .fetchFromElsewhere,
+      unit.page)
     try ensureRegistered(unit.page >> configuration.chunkShift)
     let from = try homeFrame(unit.page, home: home, w)
     storeHint(unit, home)
+    ensureFrameRegistered(unit.page)
     while true {
       clearPoison(unit)
       var batch = fabric.open(home, lane: lane(unit.page))

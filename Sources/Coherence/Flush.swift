@@ -25,6 +25,7 @@ extension Engine {
   ) throws(EngineError) -> Bool {
     var runs = DiffRuns(frame: source, twin: pages.twin(unit.page), byteCount: byteCount(unit))
     guard var run = runs.run() else { return false }
+    ensure(home >= 0 && home < nodeCount && home != node, .diffHasHome, unit.page)
     if local.peerKey(home, unit.page >> configuration.chunkShift).pointee == 0 {
       // The key is READ by a batch of its own, and no two may be open.
       submit(&sender, w)

@@ -26,9 +26,8 @@ public struct IllegalMove: BitwiseCopyable, Sendable {
     self.line = line
   }
 
-  /// Async-signal-safe.
   @inlinable
-  public func append(to words: inout LastWords) {
+  func append(to words: inout LastWords) {
     words.append("merino: node ")
     words.append(node)
     words.append(": page ")
@@ -39,23 +38,6 @@ public struct IllegalMove: BitwiseCopyable, Sendable {
     to.append(to: &words)
     words.append(" by ")
     words.append(transition.name)
-    words.append(", at ")
-    words.append(file)
-    words.append(":")
-    words.append(Int(line))
-    words.append(
-      ". This is an error in Merino, or the memory of this process was overwritten. The process ends.\n")
-  }
-}
-
-extension IllegalMove: CustomStringConvertible {
-  public var description: String {
-    withUnsafeTemporaryAllocation(byteCount: LastWords.byteCount, alignment: 8) { buffer in
-      guard let start = buffer.baseAddress else { return "" }
-      var words = LastWords(start)
-      append(to: &words)
-      return String(decoding: UnsafeRawBufferPointer(start: start, count: words.used), as: UTF8.self)
-    }
   }
 }
 

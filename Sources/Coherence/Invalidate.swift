@@ -8,6 +8,8 @@ extension Engine {
   func invalidate(
     _ range: Range<Int>, _ log: inout LogWriter, _ w: Workspace
   ) throws(EngineError) {
+    ensure(isCommitLockHeld, .commitLockHeld, range.lowerBound)
+    ensure(isInsideGate, .insideGate, range.lowerBound)
     var run = range.lowerBound..<range.lowerBound
     var unitPages = 1
     var page = range.lowerBound

@@ -134,12 +134,16 @@ extension Engine {
   @inlinable
   func carryOut(_ move: (unit: Unit, home: NodeID), _ w: Workspace) throws(EngineError) {
     let unit = move.unit
+    ensure(move.home >= 0 && move.home < nodeCount, .moveToANode, unit.page)
+    ensure(isGateClosed || isOn(.movesWithoutGate), .gateClosed, unit.page)
     var held = try holdUnit(unit)
     touch(unit.page, unless: .moveLeavesUntouched)
     if held.word.isHome {
+      ensure(move.home == node, .homeAfterMove, unit.page)
       // It moved here at the last barrier, behind whose seal this node noted it once more: this move is from here to here.
     } else if move.home == node {
       try unlocking(unit) { () throws(EngineError) in try takeOver(&held, w) }
+      ensure(held.word.isHome, .homeAfterMove, unit.page)
       add(.pagesMovedHere)
     } else {
       step(.homeMoved, &held, told: move.home)

@@ -375,8 +375,9 @@ extension Engine {
     _ line: UInt
   ) -> Never {
     execution.stop(
-      IllegalMove(
-        node: node, page: page, from: word, to: result, transition: transition, file: file, line: line))
+      .move(
+        IllegalMove(
+          node: node, page: page, from: word, to: result, transition: transition, file: file, line: line)))
   }
 
   /// The one compare-and-swap: the move from `old`; nil where the word is not `old` any more. (Compared by `case .some`: on the

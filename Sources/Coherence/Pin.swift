@@ -38,6 +38,7 @@ extension Engine {
     defer { if leavesExclusive { dropCommitLock() } }
     guard let pinned = attempt(.pin, unit.page, from: old) else { return false }
     var held = HeldUnit(unit, pinned)
+    ensure((pages.pinCount(unit.page).pointee != 0) == old.isPinned, .pinsCounted, unit.page)
     pages.pinCount(unit.page).pointee += 1
     protection.setPinned(unit.pages, true)
     // Exclusive pages are looked at only when fetched; a pinned one is noticed at every release.
@@ -63,6 +64,7 @@ extension Engine {
       defer { leaveGate() }
       var held = try holdUnit(unit)
       let count = pages.pinCount(unit.page)
+      ensure((count.pointee != 0) == held.word.isPinned, .pinsCounted, unit.page)
       if count.pointee > 0 { count.pointee -= 1 }
       if count.pointee == 0 {
         if held.word.isPinned { step(.unpin, &held) }
@@ -136,6 +138,7 @@ extension Engine {
   func readAside(
     _ unit: Unit, home: NodeID, merging: Bool, _ w: Workspace
   ) throws(EngineError) {
+    ensure(isCommitLockHeld || isGateClosed, .commitLockHeld, unit.page)
     let fresh = control + layout.scratchPages + configuration.pageByteCount
     for page in unit.pages {
       let from = try homeFrame(page, home: home, w)

@@ -76,6 +76,10 @@ extension Engine {
   ) throws(EngineError) {
     try ensureRegistered(unit.page >> configuration.chunkShift)
     _ = try homeFrame(unit.page, home: home, w)
+    ensure(
+      unit.page >> configuration.chunkShift == (ahead.upperBound - 1) >> configuration.chunkShift,
+      .windowInChunk,
+      unit.page)
     storeHint(unit, home)
     clearPoison(unit)
     // Bit i: the i-th unit from `unit` on is being fetched by this thread.
@@ -115,6 +119,7 @@ extension Engine {
   /// for each home and lane in turn, all in flight together.
   @inlinable
   func readWindow(_ unit: Unit, _ taken: UInt64, _ w: Workspace) throws(EngineError) {
+    ensureFrameRegistered(unit.page)
     var rest = taken
     var home = -1
     var lane = -1

@@ -44,6 +44,7 @@ extension Engine {
         execution.interleave(#line)
         try commitRound(w)
         execution.interleave(#line)
+        ensure(local.roundsFinished.loadRelaxed() + 1 == round, .roundsInOrder, Int(round))
         local.roundsFinished.store(round)
         execution.interleave(#line)
         dropCommitLock()
@@ -64,6 +65,8 @@ extension Engine {
 
   @inlinable
   func commitWhole(_ w: Workspace) throws(EngineError) {
+    ensure(isCommitLockHeld, .commitLockHeld)
+    ensure(isInsideGate, .insideGate)
     var log = LogWriter(logHead.load())
     var sender = DiffSender<E.F>()
     try flushDirtyPages(&log, &sender, w)

@@ -37,9 +37,9 @@ public struct NodeExecution: Execution {
   @inlinable public var lostPeer: Int32 { Int32(truncatingIfNeeded: lostPeerWord.load() &- 1) }
 
   @inlinable
-  public func stop(_ move: IllegalMove) -> Never {
+  public func stop(_ violation: Violation) -> Never {
     var words = LastWords(cplatform_last_words())
-    move.append(to: &words)
+    violation.append(to: &words)
     words.end()
   }
 }

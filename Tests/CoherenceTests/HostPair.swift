@@ -38,10 +38,10 @@ final class HostPair {
     var lostPeer: Int32 { Int32(truncatingIfNeeded: lost.load() &- 1) }
     static var stuck: UInt64 { 99 }
     /// As in production.
-    func stop(_ move: IllegalMove) -> Never {
+    func stop(_ violation: Violation) -> Never {
       let buffer = UnsafeMutableRawPointer.allocate(byteCount: LastWords.byteCount, alignment: 8)
       var words = LastWords(buffer)
-      move.append(to: &words)
+      violation.append(to: &words)
       words.end()
     }
   }

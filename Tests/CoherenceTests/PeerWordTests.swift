@@ -308,6 +308,8 @@ extension PeerWordTests {
       let shard = engine.directoryWord(page)
       (blame.peer, blame.value) = (shard.node, 1)
       pair.word(shard.node, shard.offset).store(1)
+      try engine.closeGate()
+      defer { engine.openGate() }
       try engine.carryOut((Unit(page: page, count: 1), 0), engine.workspace(0))
     },
     chunkKey("withdrawn while it is home", 0),
