@@ -38,7 +38,13 @@ extension Engine {
         try bringIn(unit, access, ahead: ahead, view, w)
         return
       case .held(var held):
-        try unlocking(unit) { () throws(EngineError) in try upgrade(&held, access, view, w) }
+        // Not `unlocking`: in a debug build its closure would be an indirect call on the fault path.
+        do throws(EngineError) {
+          try upgrade(&held, access, view, w)
+        } catch {
+          unlock(unit)
+          throw error
+        }
         giveBack(held)
         return
       case .busy: break

@@ -46,7 +46,7 @@ extension Engine {
   /// copy without a home. A notice that came meanwhile means that it has one now.
   @inlinable
   func mapZeros(_ unit: Unit, _ view: ViewID) {
-    guard finishFetch(unit, by: .finishFetch) else {
+    guard finishFetch(unit, forWriting: false) else {
       abandonFetch(unit)
       return
     }
@@ -82,7 +82,7 @@ extension Engine {
       add(.bytesFetched, byteCount(unit))
       if forWriting { copyTwin(unit) }
       execution.interleave(#line)
-      if finishFetch(unit, by: forWriting ? .finishFetchForWriting : .finishFetch) { break }
+      if finishFetch(unit, forWriting: forWriting) { break }
     }
     execution.interleave(#line)
     if forWriting { pages.dirty.insert(unit.page) }
@@ -109,12 +109,15 @@ extension Engine {
 
   /// The copy is here, and the lock bit held; false where the fetch was poisoned meanwhile.
   @inlinable
-  func finishFetch(_ unit: Unit, by transition: Transition) -> Bool {
+  func finishFetch(_ unit: Unit, forWriting: Bool) -> Bool {
     let cell = pages.cell(unit.page)
     while true {
       let old = cell.load()
       if old.isPoisoned { return false }
-      if case .some = attempt(transition, unit.page, from: old) { return true }
+      let new =
+        forWriting
+        ? attempt(.finishFetchForWriting, unit.page, from: old) : attempt(.finishFetch, unit.page, from: old)
+      if case .some = new { return true }
     }
   }
 

@@ -148,7 +148,7 @@ extension Engine {
       let sent = try sendDiff(
         unit, lane: lane(unit.page), home: held.word.home, from: frame(unit.page), &sender, w)
       execution.interleave(#line)
-      step(sent ? .placeDiff : .dropTwin, &held)
+      if sent { step(.placeDiff, &held) } else { step(.dropTwin, &held) }
       changed = changed || sent
     } else if held.word.isHome {
       changed = true

@@ -355,7 +355,8 @@ enum LockLook: BitwiseCopyable {
 // MARK: The steps
 
 extension Engine {
-  /// The word behind a move; ends the process where the move is not one of the table.
+  /// The word behind a move; ends the process where the move is not one of the table. Inlined, with a `transition` that is
+  /// written down where it is made: then the table folds into the few instructions of its row.
   @inlinable @inline(__always)
   func moved(
     _ word: PageWord, by transition: Transition, of page: Int, told home: NodeID = -1,
@@ -392,7 +393,7 @@ extension Engine {
   }
 
   /// A move that nobody else makes, from whatever the word is now: by the unit's fetcher.
-  @inlinable
+  @inlinable @inline(__always)
   func make(
     _ transition: Transition, _ page: Int, told home: NodeID = -1,
     _ file: StaticString = #fileID, _ line: UInt = #line

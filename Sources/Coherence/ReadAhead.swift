@@ -174,14 +174,14 @@ extension Engine {
   @inlinable
   func mapWindow(_ unit: Unit, _ taken: UInt64, _ view: ViewID) -> Bool {
     let ahead = taken & ~1
-    let first = finishFetch(unit, by: .finishFetch)
+    let first = finishFetch(unit, forWriting: false)
     var finished: UInt64 = first ? 1 : 0
     var rest = ahead
     while rest != 0 {
       let bit = rest & ~(rest - 1)
       rest &= rest - 1
       let other = Unit(page: unit.page + bit.trailingZeroBitCount * unit.count, count: unit.count)
-      if finishFetch(other, by: .finishFetch) { finished |= bit } else { abandonFetch(other) }
+      if finishFetch(other, forWriting: false) { finished |= bit } else { abandonFetch(other) }
     }
     rest = finished
     while rest != 0 {
