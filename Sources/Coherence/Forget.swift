@@ -45,7 +45,7 @@ extension Engine {
   @inlinable
   func forgetWords(_ range: Range<Int>) {
     ensure(
-      isGateClosed && local.inside.load() == 0 || isOn(.forgettingWithoutGate), .gateClosed, range.lowerBound)
+      isGateClosed || isOn(.forgettingWithoutGate), .gateClosed, range.lowerBound)
     ensure(
       range.lowerBound & (configuration.chunkPageCount - 1) == 0
         && range.upperBound <= configuration.pageCount,

@@ -22,7 +22,7 @@ public enum Invariant: UInt8, BitwiseCopyable, Sendable, CaseIterable {
   var words: StaticString {
     switch self {
     case .insideGate: "whoever works on pages is inside the gate"
-    case .gateClosed: "homes move and pages are forgotten behind the closed gate, with nobody inside"
+    case .gateClosed: "homes move and pages are forgotten behind the closed gate"
     case .gateOpenedOnce: "a gate is closed once and opened once"
     case .workspaceTaken: "a workspace that is given back was taken"
     case .workspaceAtRest: "nothing is under way in a workspace that is given back"

@@ -122,18 +122,18 @@ public struct PageWord: BitwiseCopyable, Sendable, Equatable {
   }
 
   /// Whether `node` can have this word: what docs/protocol.md (section 1) says of words.
-  @inlinable
+  @inlinable @inline(__always)
   func isPossible(at node: NodeID) -> Bool {
-    if raw & Self.unused != 0 { return false }
-    guard let state = PageState(rawValue: raw & 0xF) else { return false }
-    switch state {
-    case .invalid: return !has(Self.poisoned | Self.pinned)
+    switch raw & 0xF {
+    case PageState.invalid.rawValue: return !has(Self.unused | Self.poisoned | Self.pinned)
     // Its fetcher needs no lock bit, and nobody else touches it but to poison it.
-    case .fetching: return !has(Self.lock | Self.pinned)
-    case .clean: return !isPoisoned
+    case PageState.fetching.rawValue: return !has(Self.unused | Self.lock | Self.pinned)
+    case PageState.clean.rawValue: return !has(Self.unused | Self.poisoned)
     // A diff needs somewhere to go.
-    case .dirty: return !isPoisoned && home >= 0 && home != node
-    case .homeTracked, .homeDirty, .homeExclusive: return !isPoisoned && home == node
+    case PageState.dirty.rawValue: return !has(Self.unused | Self.poisoned) && home >= 0 && home != node
+    case PageState.homeTracked.rawValue, PageState.homeDirty.rawValue, PageState.homeExclusive.rawValue:
+      return !has(Self.unused | Self.poisoned) && home == node
+    default: return false
     }
   }
 }
@@ -364,7 +364,7 @@ extension Engine {
   ) -> PageWord {
     let rule = transition.rule
     let result = rule.result(of: word, at: node, told: home)
-    if !rule.allows(word) || !word.isPossible(at: node) || !result.isPossible(at: node) {
+    if !rule.allows(word) || !result.isPossible(at: node) {
       stop(word, transition, result, page, file, line)
     }
     return result
@@ -388,6 +388,7 @@ extension Engine {
     _ transition: Transition, _ page: Int, from old: PageWord, told home: NodeID = -1,
     _ file: StaticString = #fileID, _ line: UInt = #line
   ) -> PageWord? {
+    if !old.isPossible(at: node) { stop(old, transition, old, page, file, line) }
     let new = moved(old, by: transition, of: page, told: home, file, line)
     return pages.cell(page).exchange(old, for: new) ? new : nil
   }
@@ -411,6 +412,7 @@ extension Engine {
     let cell = pages.cell(unit.page)
     while true {
       let word = cell.load()
+      // Also where it is passed by, or awaited: nobody waits for a bit that nobody holds.
       if !word.isPossible(at: node) { stop(word, .take, word, unit.page, #fileID, #line) }
       if word.isLocked { return .busy }
       if passed.contains(word.state) && !word.has(kept) { return .passed(word) }
