@@ -13,12 +13,12 @@ let onCoroutines: [SwiftSetting] = [.unsafeFlags(["-enforce-exclusivity=unchecke
 // What makes a call's n-th use of something fail, for the tests: in debug builds only (ci/check-library).
 let injection = BuildSettingCondition.when(configuration: .debug)
 
-/// A benchmark's program, from its folder below Sources/Benchmarks.
+/// A benchmark's program, from its folder below Sources/Benchmarks/Benchmarks.
 func benchmark(_ folder: String) -> Target {
   .executableTarget(
     name: "Merino" + folder,
     dependencies: ["BenchmarkHarness", "BenchmarkSupport", "Merino", "VerbsFloor", argumentParser],
-    path: "Sources/Benchmarks/" + folder, exclude: ["README.md"])
+    path: "Sources/Benchmarks/Benchmarks/" + folder, exclude: ["README.md"])
 }
 
 let package = Package(
