@@ -1,4 +1,3 @@
-import BenchmarkHarness
 import BenchmarkSupport
 import VerbsFloor
 

@@ -1,11 +1,10 @@
-import BenchmarkHarness
 import BenchmarkSupport
 import Merino
 import VerbsFloor
 
 /// What is written before a release.
-struct Kind {
-  let pattern: Pattern
+struct ReleaseKind {
+  let pattern: WrittenPattern
   let pageCount: Int
   var name: String {
     switch pattern {
@@ -17,7 +16,7 @@ struct Kind {
 }
 
 /// The samples of one kind.
-struct Samples {
+struct ReleaseSamples {
   var releases: [UInt64] = []
   var protects: [UInt64] = []
   var compares: [UInt64] = []
@@ -27,19 +26,19 @@ struct Samples {
 
 /// Pages that node 0 is home of and node 1 alone writes while it measures: no barrier meanwhile, where a page that
 /// has one writer would move to it.
-struct Measurement {
+struct ReleaseMeasurement {
   private let job: BenchmarkJob
   private let pages: HomePages
-  private let kinds: [Kind]
+  private let kinds: [ReleaseKind]
   private let sampleCount: Int
-  private var samples: [Samples]
+  private var samples: [ReleaseSamples]
   private var value: UInt8 = 0
 
-  init(_ job: BenchmarkJob, _ unit: Int, _ kinds: [Kind]) throws {
+  init(_ job: BenchmarkJob, _ unit: Int, _ kinds: [ReleaseKind]) throws {
     self.job = job
     self.kinds = kinds
     sampleCount = job.options.blockCount(default: 20)
-    samples = Array(repeating: Samples(), count: kinds.count)
+    samples = Array(repeating: ReleaseSamples(), count: kinds.count)
     let longest = kinds.map { $0.pageCount * $0.pattern.stride }.max() ?? 1
     pages = try HomePages(job, pageByteCount: unit, pageCount: longest)
   }
@@ -65,7 +64,7 @@ struct Measurement {
   }
 
   /// Writes, and nanoseconds of the release alone.
-  private mutating func release(_ kind: Kind) throws -> UInt64 {
+  private mutating func release(_ kind: ReleaseKind) throws -> UInt64 {
     value = value &+ 1
     for index in 0..<kind.pageCount {
       let page = pages.address(index * kind.pattern.stride)

@@ -1,16 +1,16 @@
 import ArgumentParser
-import BenchmarkHarness
 import BenchmarkSupport
 import Merino
 import VerbsFloor
 
 /// All nodes meet, with nothing written in between.
-struct BarrierLatency: ParsableCommand {
+struct BarrierLatency: BenchmarkCommand {
+  static let name = "barrier-lat"
   static let configuration = CommandConfiguration(
-    commandName: "merino-barrier-lat",
+    commandName: calledAs,
     abstract: "Latency of the barrier of all nodes with nothing to release.",
     discussion: """
-      Start it as a job of two nodes or more: merino run -n 2 -- merino-barrier-lat
+      Start it as a job of two nodes or more: merino run -n 2 -- \(calledAs)
       -s is the length in bytes of the WRITE that it is compared with (64), -n the barriers (1000). See
       docs/benchmarks.md.
       """)
@@ -23,7 +23,7 @@ struct BarrierLatency: ParsableCommand {
 
   func run() throws {
     let message = try messageByteCount()
-    try BenchmarkJob.run("merino-barrier-lat", common, messageByteCount: message) { job in
+    try BenchmarkJob.run(Self.self, common, messageByteCount: message) { job in
       let count = common.blockCount(default: 1000)
       var barriers: [UInt64] = []
       var writes: [UInt64] = []
@@ -43,5 +43,3 @@ struct BarrierLatency: ParsableCommand {
     }
   }
 }
-
-BarrierLatency.main()

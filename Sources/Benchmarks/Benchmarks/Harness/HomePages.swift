@@ -2,16 +2,16 @@ import BenchmarkSupport
 import Merino
 
 /// Memory whose pages node 0 is home of, beginning at a chunk's border.
-public struct HomePages {
+struct HomePages {
   /// The first page's first byte.
-  public let base: UnsafeMutableRawPointer
+  let base: UnsafeMutableRawPointer
   /// Bytes of a coherence unit.
-  public let pageByteCount: Int
+  let pageByteCount: Int
   /// How many pages.
-  public let pageCount: Int
+  let pageCount: Int
 
   /// Collective: makes and attaches the memory.
-  public init(_ job: BenchmarkJob, pageByteCount: Int, pageCount: Int) throws {
+  init(_ job: BenchmarkJob, pageByteCount: Int, pageCount: Int) throws {
     self.pageByteCount = pageByteCount
     self.pageCount = pageCount
     let chunk = BenchmarkJob.chunkByteCount
@@ -31,15 +31,15 @@ public struct HomePages {
   }
 
   /// The address of a page's first byte.
-  public func address(_ page: Int) -> UnsafeMutableRawPointer { base + page * pageByteCount }
+  func address(_ page: Int) -> UnsafeMutableRawPointer { base + page * pageByteCount }
 
   /// Some of the pages, for a `PageReader`.
-  public func reader(from first: Int) -> PageReader {
+  func reader(from first: Int) -> PageReader {
     PageReader(base: UnsafeRawPointer(address(first)), pageByteCount: pageByteCount)
   }
 
   /// Writes what a reader expects of `round` into `count` pages.
-  public func write(from first: Int, count: Int, round: Int) {
+  func write(from first: Int, count: Int, round: Int) {
     for page in 0..<count {
       address(first + page).storeBytes(
         of: PageReader.contents(page: page, round: round), as: UInt8.self)
@@ -47,7 +47,7 @@ public struct HomePages {
   }
 
   /// Loads a byte of each of `count` pages.
-  public func touch(from first: Int, count: Int) {
+  func touch(from first: Int, count: Int) {
     for page in 0..<count { blackHole(address(first + page).load(as: UInt8.self)) }
   }
 }
@@ -55,4 +55,4 @@ public struct HomePages {
 /// Keeps a load alive.
 @inline(never)
 @_optimize(none)
-public func blackHole(_ value: UInt8) {}
+func blackHole(_ value: UInt8) {}

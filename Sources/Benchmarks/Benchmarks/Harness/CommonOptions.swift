@@ -2,7 +2,7 @@ import ArgumentParser
 import BenchmarkSupport
 
 /// Where floors come from.
-public enum FloorChoice: String, ExpressibleByArgument, CaseIterable, Sendable {
+enum FloorChoice: String, ExpressibleByArgument, CaseIterable, Sendable {
   /// Plain verbs where both nodes have a device, else this host.
   case auto
   /// Plain verbs, or the run fails.
@@ -12,7 +12,7 @@ public enum FloorChoice: String, ExpressibleByArgument, CaseIterable, Sendable {
 }
 
 /// The options that every benchmark takes, with perftest's names.
-public struct CommonOptions: ParsableArguments, Sendable {
+struct CommonOptions: ParsableArguments, Sendable {
   @Option(name: [.customShort("s"), .customLong("size")], help: "Bytes; each benchmark says of what.")
   var size: Int?
 
@@ -29,7 +29,7 @@ public struct CommonOptions: ParsableArguments, Sendable {
 
   @Option(
     name: [.customShort("w"), .customLong("warm-up")], help: "Iterations before those that are measured.")
-  public var warmUpCount = 50
+  var warmUpCount = 50
 
   @Flag(name: [.customShort("H"), .customLong("report-histogram")], help: "Print all results, sorted.")
   var listsSorted = false
@@ -44,10 +44,10 @@ public struct CommonOptions: ParsableArguments, Sendable {
   var floor = FloorChoice.auto
 
   /// No options given.
-  public init() {}
+  init() {}
 
   /// Checks what is the same for all benchmarks.
-  public func validate() throws {
+  func validate() throws {
     guard (1...1_000_000).contains(warmUpCount) else {
       throw ValidationError("The warm-up (-w) has 1 to 1,000,000 iterations, not \(warmUpCount).")
     }
@@ -63,7 +63,7 @@ public struct CommonOptions: ParsableArguments, Sendable {
   var listing: Report.Listing { listsUnsorted ? .unsorted : listsSorted ? .sorted : .none }
 
   /// The size where it is a coherence unit.
-  public func unitByteCount() throws -> Int {
+  func unitByteCount() throws -> Int {
     let size = size ?? 4096
     guard size >= 4096, size & (size - 1) == 0, size <= 2 << 20 else {
       throw ValidationError("The size (-s) of a page is a power of two from 4096 to 2097152, not \(size).")
@@ -72,7 +72,7 @@ public struct CommonOptions: ParsableArguments, Sendable {
   }
 
   /// The size where it is a number of bytes.
-  public func size(default: Int, in range: ClosedRange<Int>) throws -> Int {
+  func size(default: Int, in range: ClosedRange<Int>) throws -> Int {
     let size = size ?? `default`
     guard range.contains(size) else {
       throw ValidationError(
@@ -82,7 +82,7 @@ public struct CommonOptions: ParsableArguments, Sendable {
   }
 
   /// Samples of one of the five blocks.
-  public func blockCount(default: Int) -> Int {
+  func blockCount(default: Int) -> Int {
     ((iterationCount ?? `default`) + BenchmarkJob.blockCount - 1) / BenchmarkJob.blockCount
   }
 }

@@ -1,10 +1,9 @@
-import BenchmarkHarness
 import BenchmarkSupport
 import Merino
 import VerbsFloor
 
 /// The pages of the benchmark, a slice a block and one to warm up with, and the samples so far.
-struct Measurement {
+struct FetchMeasurement {
   private let job: BenchmarkJob
   private let pages: HomePages
   private let sliceCount: Int

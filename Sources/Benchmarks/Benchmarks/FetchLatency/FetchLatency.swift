@@ -1,16 +1,16 @@
 import ArgumentParser
-import BenchmarkHarness
 import BenchmarkSupport
 import Merino
 import VerbsFloor
 
 /// Node 1 reads pages that node 0 has written, one page fault each.
-struct FetchLatency: ParsableCommand {
+struct FetchLatency: BenchmarkCommand {
+  static let name = "fetch-lat"
   static let configuration = CommandConfiguration(
-    commandName: "merino-fetch-lat",
+    commandName: calledAs,
     abstract: "Latency of fetching a page on a page fault, against the plain READ and the plain fault.",
     discussion: """
-      Start it as a job of two nodes: merino run -n 2 -- merino-fetch-lat
+      Start it as a job of two nodes: merino run -n 2 -- \(calledAs)
       -s is the coherence unit in bytes (4096), -n the pages (2000). See docs/benchmarks.md.
       """)
 
@@ -28,13 +28,11 @@ struct FetchLatency: ParsableCommand {
 
   func run() throws {
     let unit = try common.unitByteCount()
-    try BenchmarkJob.run("merino-fetch-lat", common, messageByteCount: unit) { job in
-      var measurement = try Measurement(job, unit, seed: seed)
+    try BenchmarkJob.run(Self.self, common, messageByteCount: unit) { job in
+      var measurement = try FetchMeasurement(job, unit, seed: seed)
       try measurement.warmUp()
       try job.blocks { try measurement.block($0) }
       return job.isMeasuring ? try measurement.series(decomposes: decomposes) : []
     }
   }
 }
-
-FetchLatency.main()

@@ -3,7 +3,7 @@ import VerbsFloor
 extension BenchmarkJob {
   /// Collective: one-way times of a WRITE between nodes 0 and 1, both ends taking part; empty on other nodes and
   /// without verbs.
-  public func pingPong(byteCount: Int, count: Int) throws -> [UInt64] {
+  func pingPong(byteCount: Int, count: Int) throws -> [UInt64] {
     guard floor.isVerbs else { return [] }
     floor.end?.preparePingPong()
     try cluster.barrier()

@@ -1,16 +1,16 @@
 import ArgumentParser
-import BenchmarkHarness
 import BenchmarkSupport
 import Merino
 import VerbsFloor
 
 /// Node 1 works on a word that node 0 is home of.
-struct AtomicLatency: ParsableCommand {
+struct AtomicLatency: BenchmarkCommand {
+  static let name = "atomic-lat"
   static let configuration = CommandConfiguration(
-    commandName: "merino-atomic-lat",
+    commandName: calledAs,
     abstract: "Latency of atomics on a word of shared memory whose home is another node.",
     discussion: """
-      Start it as a job of two nodes: merino run -n 2 -- merino-atomic-lat
+      Start it as a job of two nodes: merino run -n 2 -- \(calledAs)
       -s is the size of the word in bytes, 4 or 8 (8), -n the samples (1000). See docs/benchmarks.md.
       """)
 
@@ -28,7 +28,7 @@ struct AtomicLatency: ParsableCommand {
 
   func run() throws {
     let isLong = try wordByteCount() == 8
-    try BenchmarkJob.run("merino-atomic-lat", common, messageByteCount: 64) { job in
+    try BenchmarkJob.run(Self.self, common, messageByteCount: 64) { job in
       isLong ? try measure(job, UInt64.self) : try measure(job, UInt32.self)
     }
   }
@@ -66,5 +66,3 @@ struct AtomicLatency: ParsableCommand {
     }
   }
 }
-
-AtomicLatency.main()

@@ -1,16 +1,16 @@
 import ArgumentParser
-import BenchmarkHarness
 import BenchmarkSupport
 import Merino
 import VerbsFloor
 
 /// Node 1 reads pages that node 0 has written: in order, with read-ahead, and by prefetch.
-struct FetchBandwidth: ParsableCommand {
+struct FetchBandwidth: BenchmarkCommand {
+  static let name = "fetch-bw"
   static let configuration = CommandConfiguration(
-    commandName: "merino-fetch-bw",
+    commandName: calledAs,
     abstract: "Bandwidth of reading another node's memory in order, and of prefetching it.",
     discussion: """
-      Start it as a job of two nodes: merino run -n 2 -- merino-fetch-bw
+      Start it as a job of two nodes: merino run -n 2 -- \(calledAs)
       -s is the coherence unit in bytes (4096), -n the pages (5120). See docs/benchmarks.md.
       """)
 
@@ -20,8 +20,8 @@ struct FetchBandwidth: ParsableCommand {
 
   func run() throws {
     let unit = try common.unitByteCount()
-    try BenchmarkJob.run("merino-fetch-bw", common, messageByteCount: unit) { job in
-      var measurement = try Measurement(job, unit)
+    try BenchmarkJob.run(Self.self, common, messageByteCount: unit) { job in
+      var measurement = try BandwidthMeasurement(job, unit)
       try measurement.warmUp()
       try job.blocks { try measurement.block($0) }
       return job.isMeasuring ? try measurement.series() : []
@@ -30,7 +30,7 @@ struct FetchBandwidth: ParsableCommand {
 }
 
 /// A slice of pages a block, and one to warm up with.
-struct Measurement {
+struct BandwidthMeasurement {
   private let job: BenchmarkJob
   private let pages: HomePages
   private let sliceCount: Int
@@ -122,5 +122,3 @@ struct Measurement {
     ]
   }
 }
-
-FetchBandwidth.main()

@@ -1,17 +1,17 @@
 import ArgumentParser
-import BenchmarkHarness
 import BenchmarkSupport
 import Merino
 import VerbsFloor
 
 /// A lock whose record node 0 is home of: taken by node 1 while it is free, and handed to and fro.
-struct LockLatency: ParsableCommand {
+struct LockLatency: BenchmarkCommand {
+  static let name = "lock-lat"
   static let configuration = CommandConfiguration(
-    commandName: "merino-lock-lat",
+    commandName: calledAs,
     abstract:
       "Latency of taking and releasing a free lock, and of handing a lock over with a shared counter.",
     discussion: """
-      Start it as a job of two nodes: merino run -n 2 -- merino-lock-lat
+      Start it as a job of two nodes: merino run -n 2 -- \(calledAs)
       -s is the coherence unit of the counter's page in bytes (4096), -n the samples (1000). See
       docs/benchmarks.md.
       """)
@@ -22,7 +22,7 @@ struct LockLatency: ParsableCommand {
 
   func run() throws {
     let unit = try common.unitByteCount()
-    try BenchmarkJob.run("merino-lock-lat", common, messageByteCount: unit) { job in
+    try BenchmarkJob.run(Self.self, common, messageByteCount: unit) { job in
       // A node makes locks of the records that are homed at it.
       let handle = try job.broadcast(job.cluster.node == 0 ? job.cluster.makeLock().handle : 0)
       let lock = Lock(handle: handle)
@@ -38,5 +38,3 @@ struct LockLatency: ParsableCommand {
     }
   }
 }
-
-LockLatency.main()

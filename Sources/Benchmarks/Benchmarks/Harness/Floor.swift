@@ -5,13 +5,13 @@ import Merino
 import VerbsFloor
 
 /// What plain operations are measured with: a connection of verbs between nodes 0 and 1, or nothing but this host.
-public struct Floor {
+struct Floor {
   /// This node's end: on nodes 0 and 1 where both have a device.
-  public let end: FloorEnd?
+  let end: FloorEnd?
   /// The same on all nodes.
-  public let isVerbs: Bool
+  let isVerbs: Bool
   /// The device, or why there is none.
-  public let note: String
+  let note: String
 
   /// Collective. Connects nodes 0 and 1 where `choice` allows it and both have a device.
   static func open(_ cluster: Cluster, _ choice: FloorChoice, halfByteCount: Int) throws -> Floor {

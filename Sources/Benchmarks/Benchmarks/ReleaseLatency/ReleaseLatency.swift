@@ -1,11 +1,10 @@
 import ArgumentParser
-import BenchmarkHarness
 import BenchmarkSupport
 import Merino
 import VerbsFloor
 
 /// Which pages node 1 writes, and how much of each.
-enum Pattern: String, ExpressibleByArgument, CaseIterable, Sendable {
+enum WrittenPattern: String, ExpressibleByArgument, CaseIterable, Sendable {
   /// A word in each of contiguous pages.
   case contiguous
   /// A word in every second page.
@@ -17,12 +16,13 @@ enum Pattern: String, ExpressibleByArgument, CaseIterable, Sendable {
 }
 
 /// Node 1 writes to pages that node 0 is home of, and releases.
-struct ReleaseLatency: ParsableCommand {
+struct ReleaseLatency: BenchmarkCommand {
+  static let name = "release-lat"
   static let configuration = CommandConfiguration(
-    commandName: "merino-release-lat",
+    commandName: calledAs,
     abstract: "Latency of a release by the number of pages written before it.",
     discussion: """
-      Start it as a job of two nodes: merino run -n 2 -- merino-release-lat
+      Start it as a job of two nodes: merino run -n 2 -- \(calledAs)
       -s is the coherence unit in bytes (4096), -n the releases of each kind (20). See docs/benchmarks.md.
       """)
 
@@ -31,8 +31,9 @@ struct ReleaseLatency: ParsableCommand {
   @Option(help: "Numbers of pages written before a release, with commas.")
   var pages = "1,2,4,8,16,32,64,128,256,512,1000,1024"
 
-  @Option(help: "What is written, with commas: \(Pattern.allCases.map(\.rawValue).joined(separator: ", ")).")
-  var patterns = Pattern.allCases.map(\.rawValue).joined(separator: ",")
+  @Option(
+    help: "What is written, with commas: \(WrittenPattern.allCases.map(\.rawValue).joined(separator: ", ")).")
+  var patterns = WrittenPattern.allCases.map(\.rawValue).joined(separator: ",")
 
   func validate() throws {
     _ = try common.unitByteCount()
@@ -49,9 +50,9 @@ struct ReleaseLatency: ParsableCommand {
     }
   }
 
-  private func chosenPatterns() throws -> [Pattern] {
+  private func chosenPatterns() throws -> [WrittenPattern] {
     try patterns.split(separator: ",", omittingEmptySubsequences: false).map { text in
-      guard let pattern = Pattern(rawValue: String(text)) else {
+      guard let pattern = WrittenPattern(rawValue: String(text)) else {
         throw ValidationError(
           "The patterns (--patterns) are contiguous, scattered and full with commas, not \(text).")
       }
@@ -62,15 +63,14 @@ struct ReleaseLatency: ParsableCommand {
   func run() throws {
     let unit = try common.unitByteCount()
     let counts = try pageCounts()
-    let kinds = try chosenPatterns().flatMap { pattern in counts.map { Kind(pattern: pattern, pageCount: $0) }
+    let kinds = try chosenPatterns().flatMap { pattern in
+      counts.map { ReleaseKind(pattern: pattern, pageCount: $0) }
     }
-    try BenchmarkJob.run("merino-release-lat", common, messageByteCount: unit) { job in
-      var measurement = try Measurement(job, unit, kinds)
+    try BenchmarkJob.run(Self.self, common, messageByteCount: unit) { job in
+      var measurement = try ReleaseMeasurement(job, unit, kinds)
       try measurement.warmUp()
       try job.blocksAlone { try measurement.block($0) }
       return job.isMeasuring ? try measurement.series() : []
     }
   }
 }
-
-ReleaseLatency.main()

@@ -6,31 +6,33 @@ import VerbsFloor
 
 /// A benchmark as a job of at least two nodes. Node 1 measures; node 0 is home of the memory; others only meet
 /// the barriers.
-public final class BenchmarkJob {
+final class BenchmarkJob {
   /// Alternations between the step and its floor: so both see the same disturbances.
-  public static let blockCount = 5
+  static let blockCount = 5
   /// Bytes of a chunk, the unit of registration (docs/protocol.md).
-  public static let chunkByteCount = 2 << 20
+  static let chunkByteCount = 2 << 20
 
-  /// The program's name.
-  public let name: String
+  /// In its report, and of its memory: the same whether it was called by a link or by `merino bench`.
+  let name: String
   /// This node's membership.
-  public let cluster: Cluster
+  let cluster: Cluster
   /// The options given.
-  public let options: CommonOptions
+  let options: CommonOptions
   /// What plain operations are measured with.
-  public let floor: Floor
+  let floor: Floor
 
   /// Whether this node takes the times.
-  public var isMeasuring: Bool { cluster.node == 1 }
+  var isMeasuring: Bool { cluster.node == 1 }
 
-  private init(_ name: String, _ options: CommonOptions, messageByteCount: Int) throws {
-    self.name = name
+  private init(
+    _ command: any BenchmarkCommand.Type, _ options: CommonOptions, messageByteCount: Int
+  ) throws {
+    name = command.linkName
     self.options = options
     cluster = try Cluster.join()
     guard cluster.nodeCount >= 2 else {
       try cluster.finalize()
-      throw ValidationError("It takes two nodes: merino run -n 2 -- \(name)")
+      throw ValidationError("It takes two nodes: merino run -n 2 -- \(command.calledAs)")
     }
     floor = try Floor.open(cluster, options.floor, halfByteCount: max(messageByteCount, 64 << 10))
   }
@@ -38,10 +40,11 @@ public final class BenchmarkJob {
   /// Joins, runs `body` on every node, and reports what it returned on node 1.
   ///
   /// - Parameter messageByteCount: the longest plain operation.
-  public static func run(
-    _ name: String, _ options: CommonOptions, messageByteCount: Int, _ body: (BenchmarkJob) throws -> [Series]
+  static func run(
+    _ command: any BenchmarkCommand.Type, _ options: CommonOptions, messageByteCount: Int,
+    _ body: (BenchmarkJob) throws -> [Series]
   ) throws {
-    let job = try BenchmarkJob(name, options, messageByteCount: messageByteCount)
+    let job = try BenchmarkJob(command, options, messageByteCount: messageByteCount)
     let series = try body(job)
     try job.cluster.barrier()
     if job.isMeasuring { try job.report(series) }
@@ -64,7 +67,7 @@ public final class BenchmarkJob {
   }
 
   /// Runs `body` on every node for each block: five, or until the duration is over (node 1 decides).
-  public func blocks(_ body: (Int) throws -> Void) throws {
+  func blocks(_ body: (Int) throws -> Void) throws {
     let began = Clock.now()
     let limit = UInt64(options.durationSeconds ?? 0) * 1_000_000_000
     var block = 0
@@ -78,7 +81,7 @@ public final class BenchmarkJob {
   }
 
   /// As `blocks`, on node 1 alone: no barrier between the first block and the end of the last.
-  public func blocksAlone(_ body: (Int) throws -> Void) throws {
+  func blocksAlone(_ body: (Int) throws -> Void) throws {
     try alone {
       let began = Clock.now()
       let limit = UInt64(options.durationSeconds ?? 0) * 1_000_000_000
@@ -91,7 +94,7 @@ public final class BenchmarkJob {
   }
 
   /// Runs `body` on node 1 alone while the others wait without using the processors.
-  public func alone(_ body: () throws -> Void) throws {
+  func alone(_ body: () throws -> Void) throws {
     try cluster.barrier()
     if isMeasuring {
       Clock.settle()
@@ -101,20 +104,20 @@ public final class BenchmarkJob {
   }
 
   /// Runs `body` on node 0 alone; what it wrote is seen by all after.
-  public func atHome(_ body: () throws -> Void) throws {
+  func atHome(_ body: () throws -> Void) throws {
     if cluster.node == 0 { try body() }
     try cluster.barrier()
   }
 
   /// Everybody gets node 0's value.
-  public func broadcast(_ value: UInt64) throws -> UInt64 {
+  func broadcast(_ value: UInt64) throws -> UInt64 {
     var value = value
     try withUnsafeMutableBytes(of: &value) { try cluster.broadcast($0, from: 0) }
     return value
   }
 
   /// A series, or a sentence about too few samples.
-  public func latency(
+  func latency(
     _ name: String, byteCount: Int, _ samples: [UInt64], floor: [FloorPart?],
     surcharge: (nanoseconds: Double, reason: String)? = nil, facts: [(String, JSON)] = []
   ) throws -> Series {
