@@ -28,6 +28,8 @@ TOOLS := $(shell awk -F'"' '/\.executable/ && $$2 ~ /^merino/ { print $$2 }' Pac
 
 VERSION    := $(or $(shell packaging/version),$(error the version cannot be read; see above))
 SONAME     := libmerino.so.$(firstword $(subst ., ,$(VERSION)))
+# No library looks for symbols in a tool; for a static runtime Swift would export those of all its modules.
+TOOL_FLAGS := -Xlinker --no-export-dynamic
 LINK_FLAGS := -Xlinker -soname=$(SONAME) -Xlinker --version-script=$(CURDIR)/ci/libmerino.map
 
 # All but the one that needs an MPI library and its compiler.
@@ -50,7 +52,7 @@ all: tools library header fortran
 tools:
 	@mkdir -p $(OUT)/bin
 	@set -e; for tool in $(TOOLS); do \
-	  $(BUILD) --product $$tool; \
+	  $(BUILD) --product $$tool $(TOOL_FLAGS); \
 	  install -m 755 $(BIN)/$$tool $(OUT)/bin/$$tool; \
 	done
 	@set -e; find $(OUT)/bin -type l -delete; benchmarks=$$($(OUT)/bin/merino bench); \
