@@ -25,24 +25,15 @@ enum Layers {
     "MerinoC": machine.union(["CMerino", "FaultHandler", "Merino", "SystemV"]),
   ]
 
-  static let benchmark: Set<String> = ["BenchmarkHarness", "BenchmarkSupport", "Merino", "VerbsFloor"]
-
   /// Command-line tools and the simulation; the library knows none of them. The key is the folder's name.
   static let tools: [String: Set<String>] = [
     "Doctor": machine.union([
       "AddressSpace", "BenchmarkSupport", "Bootstrap", "HostFabric", "Merino", "Verbs",
     ]),
-    "MerinoTool": machine.union(["Bootstrap", "CBootstrap", "Doctor", "Merino"]),
+    "MerinoTool": machine.union(["Benchmarks", "Bootstrap", "CBootstrap", "Doctor", "Merino"]),
     "BenchmarkSupport": ["CFaultFloor"],
     "VerbsFloor": ["BenchmarkSupport", "Verbs"],
-    "BenchmarkHarness": ["BenchmarkSupport", "Merino", "VerbsFloor"],
-    "FetchLatency": benchmark,
-    "FetchBandwidth": benchmark,
-    "WriteLatency": benchmark,
-    "ReleaseLatency": benchmark,
-    "LockLatency": benchmark,
-    "BarrierLatency": benchmark,
-    "AtomicLatency": benchmark,
+    "Benchmarks": ["BenchmarkSupport", "Merino", "VerbsFloor"],
     "SimulatedFabric": protocolBelow.union(["CCoroutine"]),
     "Simulation": protocolBelow.union(["Coherence", "SimulatedFabric", "Heap"]),
     "MerinoSimulate": protocolBelow.union(["Coherence", "Simulation", "SimulatedFabric"]),
