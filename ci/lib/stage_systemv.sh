@@ -29,7 +29,7 @@ systemv_names() {
   diff <(comm -23 <(echo "$names") <(nm -D --defined-only "$libc" | awk '{ print $3 }' | sed 's/@.*//' | sort -u)) /dev/null
 }
 
-# Of the kernel, where a program has broken off: what has a key of this run.
+# Where a program has broken off, as mutants do: what has a key of this run, of the kernel and the file of ends.c.
 systemv_sweep() {
   local kind key id
   for kind in m s; do
@@ -37,7 +37,7 @@ systemv_sweep() {
       (((key & ~255) == SYSTEMV_KEY)) && ipcrm "-$kind" "$id"
     done < <(ipcs "-$kind" | awk '/^0x/ { print $1, $2 }')
   done
-  true
+  rm -f "/tmp/merino-ends-$(printf %x "$SYSTEMV_KEY")"
 }
 
 # One node makes memory and a set by a program of util-linux, the other finds and removes them.
