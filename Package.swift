@@ -27,37 +27,51 @@ let package = Package(
   ],
   targets: [
     // The machine: system calls, atomics over raw memory, waiting.
-    .target(name: "CPlatform", cSettings: [.define("MERINO_INJECTION", injection)]),
     .target(
-      name: "Platform", dependencies: ["CPlatform"], swiftSettings: [.define("MERINO_INJECTION", injection)]),
+      name: "CPlatform", path: "Sources/Machine/CPlatform",
+      cSettings: [.define("MERINO_INJECTION", injection)]),
+    .target(
+      name: "Platform", dependencies: ["CPlatform"], path: "Sources/Machine/Platform",
+      swiftSettings: [.define("MERINO_INJECTION", injection)]),
 
     // One-sided operations, and who provides them.
-    .target(name: "Fabric", dependencies: ["Platform"]),
-    .target(name: "HostFabric", dependencies: ["CPlatform", "Fabric", "Platform"]),
+    .target(name: "Fabric", dependencies: ["Platform"], path: "Sources/Fabrics/Fabric"),
+    .target(
+      name: "HostFabric", dependencies: ["CPlatform", "Fabric", "Platform"],
+      path: "Sources/Fabrics/HostFabric"),
 
     // RDMA by itself: Swift types over libibverbs and librdmacm, which know nothing of shared memory.
     .systemLibrary(
-      name: "CVerbs", pkgConfig: "librdmacm", providers: [.apt(["libibverbs-dev", "librdmacm-dev"])]),
-    .target(name: "Verbs", dependencies: ["CVerbs"]),
-    .target(name: "VerbsFabric", dependencies: ["CPlatform", "Fabric", "Platform", "Verbs"]),
+      name: "CVerbs", path: "Sources/Fabrics/CVerbs", pkgConfig: "librdmacm",
+      providers: [.apt(["libibverbs-dev", "librdmacm-dev"])]),
+    .target(name: "Verbs", dependencies: ["CVerbs"], path: "Sources/Fabrics/Verbs"),
+    .target(
+      name: "VerbsFabric", dependencies: ["CPlatform", "Fabric", "Platform", "Verbs"],
+      path: "Sources/Fabrics/VerbsFabric"),
 
     // The protocol.
-    .target(name: "Coherence", dependencies: ["CPlatform", "Fabric", "Platform"]),
+    .target(
+      name: "Coherence", dependencies: ["CPlatform", "Fabric", "Platform"], path: "Sources/Protocol/Coherence"
+    ),
 
     // This process: which addresses are shared, what happens when one faults, who is in the job.
-    .target(name: "AddressSpace", dependencies: ["CPlatform", "Coherence", "Platform"]),
-    .target(name: "CFaultHandler"),
+    .target(
+      name: "AddressSpace", dependencies: ["CPlatform", "Coherence", "Platform"],
+      path: "Sources/Process/AddressSpace"),
+    .target(name: "CFaultHandler", path: "Sources/Process/CFaultHandler"),
     .target(
       name: "FaultHandler",
-      dependencies: ["AddressSpace", "CFaultHandler", "CPlatform", "Coherence", "Platform"]),
-    .target(name: "CBootstrap"),
-    .target(name: "Bootstrap", dependencies: ["CBootstrap", "CPlatform", "Platform"]),
-    .target(name: "Heap", dependencies: ["Platform"]),
+      dependencies: ["AddressSpace", "CFaultHandler", "CPlatform", "Coherence", "Platform"],
+      path: "Sources/Process/FaultHandler"),
+    .target(name: "CBootstrap", path: "Sources/Job/CBootstrap"),
+    .target(
+      name: "Bootstrap", dependencies: ["CBootstrap", "CPlatform", "Platform"], path: "Sources/Job/Bootstrap"),
+    .target(name: "Heap", dependencies: ["Platform"], path: "Sources/Merino/Heap"),
     .target(
       name: "Node",
       dependencies: [
         "AddressSpace", "CPlatform", "Coherence", "Fabric", "HostFabric", "Platform", "VerbsFabric",
-      ]),
+      ], path: "Sources/Process/Node"),
 
     // What people import.
     .target(
@@ -65,26 +79,27 @@ let package = Package(
       dependencies: [
         "AddressSpace", "Bootstrap", "CPlatform", "Coherence", "Fabric", "FaultHandler", "Heap", "HostFabric",
         "Node", "Platform", "VerbsFabric",
-      ]),
-    .target(name: "SystemV", dependencies: ["Merino"]),
-    .target(name: "CMerino"),
+      ], path: "Sources/Merino/Merino"),
+    .target(name: "SystemV", dependencies: ["Merino"], path: "Sources/Merino/SystemV"),
+    .target(name: "CMerino", path: "Sources/Merino/CMerino"),
     .target(
       name: "MerinoC", dependencies: ["CMerino", "FaultHandler", "Merino", "SystemV"],
+      path: "Sources/Merino/MerinoC",
       swiftSettings: [.define("MERINO_INJECTION", injection)]),
 
     // Tools.
-    .target(name: "CDoctor"),
+    .target(name: "CDoctor", path: "Sources/Tools/CDoctor"),
     .target(
       name: "Doctor",
       dependencies: [
         "AddressSpace", "BenchmarkSupport", "Bootstrap", "CDoctor", "CPlatform", "HostFabric", "Merino",
         "Platform", "Verbs",
-      ]),
+      ], path: "Sources/Tools/Doctor"),
     .executableTarget(
       name: "MerinoTool",
       dependencies: [
         "Benchmarks", "Bootstrap", "CBootstrap", "CPlatform", "Doctor", "Merino", "Platform", argumentParser,
-      ]),
+      ], path: "Sources/Tools/MerinoTool"),
 
     // Benchmarks: what Merino's steps and the plain operations below them take.
     .target(name: "CFaultFloor", path: "Sources/Benchmarks/CFaultFloor"),

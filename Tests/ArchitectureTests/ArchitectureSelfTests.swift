@@ -8,7 +8,7 @@ import Testing
 
   @Test func anImportUpwardsIsFound() {
     let found = Layers.violations(in: [file("Fabric", "import Platform\nimport Coherence\n")])
-    #expect(found == ["Sources/Fabric/A.swift: Fabric must not import Coherence"])
+    #expect(found == ["Sources/Fabrics/Fabric/A.swift: Fabric must not import Coherence"])
   }
 
   @Test(arguments: [
@@ -52,7 +52,7 @@ import Testing
   }
 
   private func peerFile(_ name: String, _ text: String) -> SourceFile {
-    SourceFile(path: "Sources/Bootstrap/\(name).swift", target: "Bootstrap", text: text)
+    SourceFile(path: "Sources/Job/Bootstrap/\(name).swift", target: "Bootstrap", text: text)
   }
 
   @Test(arguments: [

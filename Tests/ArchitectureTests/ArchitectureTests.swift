@@ -67,7 +67,7 @@ enum LibraryRules {
 
 /// `merino` starts jobs and is in none, but for the benchmarks: one file leads to them.
 enum LauncherRules {
-  static let entrance = "Sources/MerinoTool/BenchCommand.swift"
+  static let entrance = "Sources/Tools/MerinoTool/BenchCommand.swift"
 
   static func violations(in files: [SourceFile]) -> [String] {
     files.filter { ["MerinoTool", "Doctor"].contains($0.target) }.flatMap { file -> [String] in
