@@ -49,41 +49,39 @@ let package = Package(
       name: "VerbsFabric", dependencies: ["CPlatform", "Fabric", "Platform", "Verbs"],
       path: "Sources/Fabrics/VerbsFabric"),
 
+    // Which of the two a process runs over. One file: above both providers, and below the protocol.
+    .target(
+      name: "NodeFabric", dependencies: ["Fabric", "HostFabric", "VerbsFabric"],
+      path: "Sources/Fabrics/NodeFabric"),
+
     // The protocol.
     .target(
       name: "Coherence", dependencies: ["CPlatform", "Fabric", "Platform"], path: "Sources/Protocol/Coherence"
     ),
 
     // This process: which addresses are shared, what happens when one faults, who is in the job.
-    .target(
-      name: "AddressSpace", dependencies: ["CPlatform", "Coherence", "Platform"],
-      path: "Sources/Process/AddressSpace"),
     .target(name: "CFaultHandler", path: "Sources/Process/CFaultHandler"),
     .target(
-      name: "FaultHandler",
-      dependencies: ["AddressSpace", "CFaultHandler", "CPlatform", "Coherence", "Platform"],
-      path: "Sources/Process/FaultHandler"),
+      name: "Node",
+      dependencies: ["CFaultHandler", "CPlatform", "Coherence", "Fabric", "NodeFabric", "Platform"],
+      path: "Sources/Process/Node"),
     .target(name: "CBootstrap", path: "Sources/Job/CBootstrap"),
     .target(
       name: "Bootstrap", dependencies: ["CBootstrap", "CPlatform", "Platform"], path: "Sources/Job/Bootstrap"),
     .target(name: "Heap", dependencies: ["Platform"], path: "Sources/Merino/Heap"),
-    .target(
-      name: "Node",
-      dependencies: [
-        "AddressSpace", "CPlatform", "Coherence", "Fabric", "HostFabric", "Platform", "VerbsFabric",
-      ], path: "Sources/Process/Node"),
 
     // What people import.
     .target(
       name: "Merino",
       dependencies: [
-        "AddressSpace", "Bootstrap", "CPlatform", "Coherence", "Fabric", "FaultHandler", "Heap", "HostFabric",
-        "Node", "Platform", "VerbsFabric",
+        "Bootstrap", "CPlatform", "Coherence", "Fabric", "Heap", "HostFabric", "Node", "NodeFabric",
+        "Platform",
+        "VerbsFabric",
       ], path: "Sources/Merino/Merino"),
     .target(name: "SystemV", dependencies: ["Merino"], path: "Sources/Merino/SystemV"),
     .target(name: "CMerino", path: "Sources/Merino/CMerino"),
     .target(
-      name: "MerinoC", dependencies: ["CMerino", "FaultHandler", "Merino", "SystemV"],
+      name: "MerinoC", dependencies: ["CMerino", "Merino", "Node", "SystemV"],
       path: "Sources/Merino/MerinoC",
       swiftSettings: [.define("MERINO_INJECTION", injection)]),
 
@@ -92,8 +90,8 @@ let package = Package(
     .target(
       name: "Doctor",
       dependencies: [
-        "AddressSpace", "BenchmarkSupport", "Bootstrap", "CDoctor", "CPlatform", "HostFabric", "Merino",
-        "Platform", "Verbs",
+        "BenchmarkSupport", "Bootstrap", "CDoctor", "CPlatform", "HostFabric", "Merino", "Node", "Platform",
+        "Verbs",
       ], path: "Sources/Tools/Doctor"),
     .executableTarget(
       name: "MerinoTool",
@@ -144,11 +142,11 @@ let package = Package(
     .target(name: "CFaultProbe", path: "Tests/CFaultProbe"),
     .executableTarget(
       name: "FaultProbe",
-      dependencies: ["AddressSpace", "CFaultProbe", "CPlatform", "Coherence", "FaultHandler", "Platform"],
+      dependencies: ["CFaultProbe", "CPlatform", "Coherence", "Node", "Platform"],
       path: "Tests/FaultProbe"),
     .testTarget(
       name: "AddressSpaceTests",
-      dependencies: ["AddressSpace", "CPlatform", "Coherence", "FaultHandler", "FaultProbe", "Platform"]),
+      dependencies: ["CPlatform", "Coherence", "FaultProbe", "Node", "Platform"]),
     .executableTarget(
       name: "BootstrapProbe", dependencies: ["Bootstrap", "CBootstrap", "Platform"],
       path: "Tests/BootstrapProbe"),
