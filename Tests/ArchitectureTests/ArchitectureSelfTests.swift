@@ -8,7 +8,28 @@ import Testing
 
   @Test func anImportUpwardsIsFound() {
     let found = Layers.violations(in: [file("Fabric", "import Platform\nimport Coherence\n")])
-    #expect(found == ["Sources/Fabrics/Fabric/A.swift: Fabric must not import Coherence"])
+    #expect(found == ["Sources/Fabric/A.swift: Fabric must not import Coherence"])
+  }
+
+  @Test(arguments: [
+    ("Platform", "Fabric"), ("Coherence", "HostFabric"), ("Coherence", "Node"), ("Bootstrap", "Coherence"),
+    ("Heap", "Coherence"), ("HostFabric", "VerbsFabric"), ("VerbsFabric", "HostFabric"),
+    ("Verbs", "Platform"),
+    ("Heap", "Merino"), ("Merino", "MerinoC"), ("Node", "Bootstrap"), ("Merino", "Doctor"),
+    ("Doctor", "MerinoTool"),
+    ("Simulation", "Node"), ("Platform", "Nowhere"),
+  ])
+  func anArrowThatIsNotThereIsFound(from: String, to: String) {
+    #expect(Layers.violations(in: [file(from, "import \(to)")]).count == 1)
+  }
+
+  @Test func theManifestIsRead() {
+    let text = """
+      .target(name: "A", dependencies: ["B"], path: "Sources/Low/A"), .testTarget(name: "T"),
+      .target(
+        name: "C", path: "Sources/High/C"),
+      """
+    #expect(Layers.targets(text) == [.init(name: "A", floor: "Low"), .init(name: "C", floor: "High")])
   }
 
   @Test(arguments: [
