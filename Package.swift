@@ -1,7 +1,9 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// One target per layer; arrows point down only (Tests/ArchitectureTests checks it).
+// Floor by floor, as docs/architecture.md draws them; arrows point down only, and within a floor to what stands before
+// (Tests/ArchitectureTests). A target with fewer than five files has its reason beside it, but for those that begin with C,
+// which are C (SwiftPM does not mix languages in a target), and for programs.
 // The library itself depends on no package; only the command-line tools use argument-parser.
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -34,7 +36,7 @@ let package = Package(
       name: "Platform", dependencies: ["CPlatform"], path: "Sources/Machine/Platform",
       swiftSettings: [.define("MERINO_INJECTION", injection)]),
 
-    // One-sided operations, and who provides them.
+    // One-sided operations, and who provides them. The interface by itself: the protocol knows no provider.
     .target(name: "Fabric", dependencies: ["Platform"], path: "Sources/Fabrics/Fabric"),
     .target(
       name: "HostFabric", dependencies: ["CPlatform", "Fabric", "Platform"],
@@ -104,6 +106,7 @@ let package = Package(
     .target(
       name: "BenchmarkSupport", dependencies: ["CFaultFloor"],
       path: "Sources/Benchmarks/BenchmarkSupport"),
+    // The plain verbs' operations. By itself: it must not link what it is compared with.
     .target(
       name: "VerbsFloor", dependencies: ["BenchmarkSupport", "Verbs"],
       path: "Sources/Benchmarks/VerbsFloor"),
@@ -159,6 +162,7 @@ let package = Package(
     .testTarget(
       name: "MerinoTests", dependencies: ["ApiProbe", "Fabric", "Merino", "Node", "Platform", "VerbsFabric"]),
     .target(name: "CFakeProvider", path: "Tests/CFakeProvider"),
+    // One file: in a debug build `@_noLocks` sees through other targets only, so what it is tried on is one.
     .target(name: "VerbsHotPath", dependencies: ["Verbs"], path: "Tests/VerbsHotPath"),
     .testTarget(name: "VerbsTests", dependencies: ["CFakeProvider", "Verbs", "VerbsHotPath"]),
     .testTarget(
