@@ -10,7 +10,7 @@
 build_program() {
   local source=$1 target=$2 library=${PROGRAMS_LIBRARY:-out/lib}
   shift 2
-  ${CC:-cc} -std=gnu11 -O1 -g -Wall -Wextra -Werror -pthread -ISources/CMerino/include "$source" "$@" -o "$target" \
+  ${CC:-cc} -std=gnu11 -O1 -g -Wall -Wextra -Werror -pthread -ISources/Merino/CMerino/include "$source" "$@" -o "$target" \
     -L"$library" "-l${PROGRAMS_NAME:-merino}" "-Wl,-rpath,$PWD/$library"
 }
 
@@ -50,7 +50,7 @@ build_treadmarks() {
     pie) build_program $folder/treadmarks.c "$target" $header -fPIE -pie $folder/other.c ;;
     fixed) build_program $folder/treadmarks.c "$target" $header -fno-pie -no-pie $folder/other.c ;;
     cxx)
-      "${CXX:-c++}" -x c++ -std=c++17 -O1 -g -Wall -Wextra -Werror -pthread -ISources/CMerino/include $header \
+      "${CXX:-c++}" -x c++ -std=c++17 -O1 -g -Wall -Wextra -Werror -pthread -ISources/Merino/CMerino/include $header \
         -c $folder/other.c -o "$target.o" && build_program $folder/treadmarks.c "$target" $header "$target.o"
       ;;
     library)

@@ -15,7 +15,7 @@ stage_bad_input() {
 # Nodes that were started by hand, so that nobody ends the survivors: every function of merino.h after a
 # death.
 bad_input_survivors() {
-  local command=(ci/check-survivors "$CI_WORK/survivors" "$PROGRAMS_RUN") header=Sources/CMerino/include/merino.h
+  local command=(ci/check-survivors "$CI_WORK/survivors" "$PROGRAMS_RUN") header=Sources/Merino/CMerino/include/merino.h
   tally_stream "survivors" timeout --kill-after=5 400 "${command[@]}" $header docs/after-a-loss.md
   { cat $header && echo 'int merino_new(void);'; } >"$CI_WORK/merino.h"
   check_fails "a function in no list" "^< merino_new$" "${command[@]}" "$CI_WORK/merino.h" docs/after-a-loss.md lists
@@ -45,7 +45,7 @@ bad_input_library() {
 # A second copy: in a library that has swallowed the archive, linked by two linkers.
 bad_input_copies() {
   local sources=Tests/Programs/Copies lld
-  local flags=(-std=gnu11 -O1 -g -Wall -Wextra -Werror -pthread -ISources/CMerino/include)
+  local flags=(-std=gnu11 -O1 -g -Wall -Wextra -Werror -pthread -ISources/Merino/CMerino/include)
   local archive=(-Lout/lib -l:libmerino.a -Wl,-z,now -libverbs -lrdmacm -lstdc++ -lm -lpthread -ldl)
   lld=(-fuse-ld=lld -B"$(dirname "$(command -v swift)")" -Wl,--gc-sections)
   printf '{ global: solver_*; local: *; };\n' >"$CI_WORK/solver.map"

@@ -31,7 +31,7 @@ treadmarks_alone() {
   local language=c
   [[ $2 != c++* ]] || language=c++
   printf '#include <Tmk.h>\n#include <Tmk.h>\nint main(int c, char **v) { Tmk_startup(c, v); Tmk_exit(0); }\n' |
-    "$1" -x "$language" -std="$2" -Wpedantic -O1 -g -Wall -Wextra -Werror -pthread -ISources/CMerino/include \
+    "$1" -x "$language" -std="$2" -Wpedantic -O1 -g -Wall -Wextra -Werror -pthread -ISources/Merino/CMerino/include \
       -ISources/Compatibility/TreadMarks -fsyntax-only -
 }
 

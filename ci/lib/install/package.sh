@@ -11,12 +11,10 @@ package_checks() {
   PROGRAMS_RUN=$CI_WORK/site/bin/merino run_table install:package
 
   mkdir "$CI_WORK/wrong"
-  sed 's/\.target(name: "Heap", dependencies: \["Platform"\])/.target(name: "Heap", dependencies: ["Platform"], swiftSettings: onCoroutines)/' Package.swift \
-    >"$CI_WORK/wrong/Package.swift"
+  sed 's|name: "Heap", .*, path: "[^"]*"|&, swiftSettings: onCoroutines|' Package.swift >"$CI_WORK/wrong/Package.swift"
   check_fails "check-package-flags finds unsafe flags two layers down" 'the library MerinoC has unsafeFlags in Heap' \
     own_temporary ci/check-package-flags "$CI_WORK/wrong"
-  sed 's/\.target(name: "Heap", dependencies: \["Platform"\])/.target(name: "Heap", dependencies: ["Platform", argumentParser])/' Package.swift \
-    >"$CI_WORK/wrong/Package.swift"
+  sed 's|name: "Heap", dependencies: \["Platform"|&, argumentParser|' Package.swift >"$CI_WORK/wrong/Package.swift"
   check_fails "check-package-flags finds a package that a library needs" 'needs ArgumentParser of a package in Heap' \
     own_temporary ci/check-package-flags "$CI_WORK/wrong"
 }

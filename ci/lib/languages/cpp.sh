@@ -1,6 +1,6 @@
 # merino.hpp: every class by every standard that it promises, and the check that it covers merino.h.
 languages_cpp() {
-  local header=Sources/CMerino/include/merino.h standard part parts=(Sources/CMerino/include/merino/*.hpp)
+  local header=Sources/Merino/CMerino/include/merino.h standard part parts=(Sources/Merino/CMerino/include/merino/*.hpp)
   for standard in 14 17 20; do
     check "classes.cpp as C++$standard" languages_cpp_program "$standard" classes "classes-$standard"
   done
@@ -9,10 +9,10 @@ languages_cpp() {
   for part in "${parts[@]}"; do
     check "$(basename "$part") by itself" g++ -std=c++14 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -x c++ "$part"
   done
-  check "merino.hpp covers merino.h" ci/check-languages "$header" merino.hpp Sources/CMerino/include/merino.hpp "${parts[@]}"
-  grep -v merino_barrier_wait Sources/CMerino/include/merino/synchronisation.hpp >"$CI_WORK/part.hpp"
+  check "merino.hpp covers merino.h" ci/check-languages "$header" merino.hpp Sources/Merino/CMerino/include/merino.hpp "${parts[@]}"
+  grep -v merino_barrier_wait Sources/Merino/CMerino/include/merino/synchronisation.hpp >"$CI_WORK/part.hpp"
   check_fails "check-languages finds a function that is missing" "merino_barrier_wait" \
-    ci/check-languages "$header" merino.hpp Sources/CMerino/include/merino.hpp "$CI_WORK/part.hpp"
+    ci/check-languages "$header" merino.hpp Sources/Merino/CMerino/include/merino.hpp "$CI_WORK/part.hpp"
 }
 
 # languages_cpp_program STANDARD NAME TARGET

@@ -1,6 +1,6 @@
 # The Fortran module: compiled as the standard says, everything in it by programs, and the check that it covers merino.h.
 languages_fortran() {
-  local module=out/include/merino/fortran/merino.f90 header=Sources/CMerino/include/merino.h
+  local module=out/include/merino/fortran/merino.f90 header=Sources/Merino/CMerino/include/merino.h
   check "the module is Fortran 2008, without a warning" gfortran -std=f2008 -Wall -Wextra -Werror -O1 \
     -J "$CI_WORK" -c "$module" -o "$CI_WORK/merino.o"
   # By the module that is staged, and by the source, as programs with another compiler are built.
