@@ -140,7 +140,7 @@ let package = Package(
     .testTarget(
       name: "CoherenceTests",
       dependencies: ["Coherence", "Fabric", "HostFabric", "Platform", "SimulatedFabric", "Simulation"],
-      swiftSettings: onCoroutines),
+      exclude: ["Examples/README.md"], swiftSettings: onCoroutines),
     .target(name: "CFaultProbe", path: "Tests/CFaultProbe"),
     .executableTarget(
       name: "FaultProbe",
