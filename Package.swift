@@ -148,15 +148,15 @@ let package = Package(
       path: "Tests/FaultProbe"),
     .testTarget(
       name: "AddressSpaceTests",
-      dependencies: ["AddressSpace", "CPlatform", "Coherence", "FaultHandler", "FaultProbe", "Platform"]),
+      dependencies: ["AddressSpace", "CPlatform", "Coherence", "FaultProbe", "Platform"]),
     .executableTarget(
       name: "BootstrapProbe", dependencies: ["Bootstrap", "CBootstrap", "Platform"],
       path: "Tests/BootstrapProbe"),
     .testTarget(
       name: "BootstrapTests",
-      dependencies: ["Bootstrap", "BootstrapProbe", "CBootstrap", "CPlatform", "MerinoTool", "Platform"]),
+      dependencies: ["Bootstrap", "BootstrapProbe", "CBootstrap", "CPlatform", "MerinoTool"]),
     .executableTarget(
-      name: "MerinoStress", dependencies: ["Merino", "Platform", argumentParser], path: "Tests/Stress"),
+      name: "MerinoStress", dependencies: ["Merino", argumentParser], path: "Tests/Stress"),
     .executableTarget(name: "ApiProbe", dependencies: ["Merino"], path: "Tests/ApiProbe"),
     .testTarget(
       name: "MerinoTests", dependencies: ["ApiProbe", "Fabric", "Merino", "Node", "Platform", "VerbsFabric"]),
