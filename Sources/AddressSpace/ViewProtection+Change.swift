@@ -83,7 +83,6 @@ extension ViewProtection {
   @inlinable
   func protect(_ record: ViewRecord, _ run: PageRun, _ level: UInt8) -> Int32 {
     counters.mprotectCalls.fetchAdd(1)
-    // Never nil: a view does not lie at address 0.
     // Never nil: a view does not lie at address 0. (`guard` as in `ViewRecord.levels`.)
     guard let at = UnsafeMutableRawPointer(bitPattern: record.address &+ run.start << pageShift)
     else { return EFAULT }

@@ -4,8 +4,8 @@ import Platform
 /// What stops an operation of the protocol. Trivially copyable: throwing it allocates nothing.
 @frozen
 public enum EngineError: Error, BitwiseCopyable, Sendable, Equatable {
-  /// The fabric could not do what was needed, or a peer is gone.
   // A struct, not a tuple of payloads: throwing it in a debug build must not build metadata at run time.
+  /// The fabric could not do what was needed, or a peer is gone.
   case fabric(FabricFailure)
   /// The calling thread holds the lock already.
   case deadlock

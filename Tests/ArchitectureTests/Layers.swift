@@ -1,31 +1,36 @@
-/// What each target may import of ours: the arrows of the design, downwards only. A new target is entered here,
+/// What each target may import of ours: the arrows of the layers, downwards only. A new target is entered here,
 /// or the test fails. A target may always import the C target of its own name, `CHeap` for `Heap`.
 enum Layers {
   static let machine: Set<String> = ["CPlatform", "Platform"]
-  static let protocolBelow: Set<String> = machine.union(["Fabric"])
+  /// The machine, and one-sided operations.
+  static let operations: Set<String> = machine.union(["Fabric"])
 
   /// Targets of the library, in the order of the layers.
   static let library: [String: Set<String>] = [
     "Platform": ["CPlatform"],
-    "Fabric": machine,
-    "HostFabric": protocolBelow,
+    "Fabric": ["Platform"],
+    "HostFabric": operations,
     "Verbs": [],
-    "VerbsFabric": protocolBelow.union(["Verbs"]),
-    "Coherence": protocolBelow,
-    "AddressSpace": protocolBelow.union(["Coherence"]),
-    "FaultHandler": protocolBelow.union(["AddressSpace", "Coherence"]),
+    "VerbsFabric": operations.union(["Verbs"]),
+    "Coherence": operations,
+    "AddressSpace": machine.union(["Coherence"]),
+    "FaultHandler": machine.union(["AddressSpace", "Coherence"]),
     "Bootstrap": machine,
-    "Heap": machine,
-    "Node": protocolBelow.union(["AddressSpace", "Coherence", "HostFabric", "VerbsFabric"]),
-    "Merino": protocolBelow.union([
+    "Heap": ["Platform"],
+    "Node": operations.union(["AddressSpace", "Coherence", "HostFabric", "VerbsFabric"]),
+    "Merino": operations.union([
       "AddressSpace", "Bootstrap", "Coherence", "FaultHandler", "Heap", "HostFabric", "Node",
       "VerbsFabric",
     ]),
     "SystemV": ["Merino"],
-    "MerinoC": machine.union(["CMerino", "FaultHandler", "Merino", "SystemV"]),
+    "MerinoC": ["CMerino", "FaultHandler", "Merino", "SystemV"],
   ]
 
   static let benchmark: Set<String> = ["BenchmarkHarness", "BenchmarkSupport", "Merino", "VerbsFloor"]
+  static let benchmarks: Set<String> = [
+    "FetchLatency", "FetchBandwidth", "WriteLatency", "ReleaseLatency", "LockLatency", "BarrierLatency",
+    "AtomicLatency",
+  ]
 
   /// Command-line tools and the simulation; the library knows none of them. The key is the folder's name.
   static let tools: [String: Set<String>] = [
@@ -43,9 +48,9 @@ enum Layers {
     "LockLatency": benchmark,
     "BarrierLatency": benchmark,
     "AtomicLatency": benchmark,
-    "SimulatedFabric": protocolBelow.union(["CCoroutine"]),
-    "Simulation": protocolBelow.union(["Coherence", "SimulatedFabric", "Heap"]),
-    "MerinoSimulate": protocolBelow.union(["Coherence", "Simulation", "SimulatedFabric"]),
+    "SimulatedFabric": ["CCoroutine", "Fabric", "Platform"],
+    "Simulation": ["Coherence", "Fabric", "Platform", "SimulatedFabric"],
+    "MerinoSimulate": ["Coherence", "Simulation"],
   ]
 
   static let all = library.merging(tools) { first, _ in first }
@@ -54,6 +59,18 @@ enum Layers {
   static let system: Set<String> = ["Glibc", "Synchronization", "Swift", "Builtin"]
   /// Modules that only tools may import.
   static let toolsOnly: Set<String> = ["ArgumentParser", "Foundation", "FoundationEssentials"]
+
+  /// A sentence for each arrow of `layers` that `manifest`, the text of `Package.swift`, does not declare.
+  static func undeclared(_ layers: [String: Set<String>], _ manifest: String) -> [String] {
+    let declared = Manifest.dependencies(manifest)
+    return layers.flatMap { target, allowed in
+      let own =
+        declared[target[...]] ?? declared[benchmarks.contains(target) ? Manifest.benchmarks : ""] ?? []
+      return allowed.subtracting(own.map(String.init)).map {
+        "\(target) may import \($0), and does not depend on it"
+      }
+    }.sorted()
+  }
 
   /// A sentence for each import that no arrow allows.
   static func violations(in files: [SourceFile]) -> [String] {

@@ -1,7 +1,7 @@
 import Fabric
 import Platform
 
-/// One-sided communication whose every order of events comes from a seed: see `Network` for what may happen
+/// One-sided communication whose order of events comes from a seed: see `Network` for what may happen
 /// and what is checked. Breaking a rule of `Fabric` ends the run with a failure.
 ///
 /// A copy is two words and holds no reference: the network outlives it.

@@ -17,7 +17,7 @@ enum Discipline {
   case token(Int)
 }
 
-/// A piece of the global address space with a life: from `birth` on, not in phases `death ..< rebirth`.
+/// A piece of the global address space with a life: from the beginning on, not in phases `death ..< rebirth`.
 struct PlannedSegment {
   var shape: SegmentShape
   var death = Int.max

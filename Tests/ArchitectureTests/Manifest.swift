@@ -1,0 +1,31 @@
+/// What `Package.swift` declares, read as text: the tests have no package manager.
+enum Manifest {
+  /// The dependencies of each target, ours and others. Of the benchmarks, which a function declares: the same for all.
+  static func dependencies(_ text: String) -> [Substring: Set<Substring>] {
+    var found: [Substring: Set<Substring>] = [:]
+    for part in parts(of: text, behind: "name: \"") {
+      let name = part.prefix { $0 != "\"" }
+      let rest = part.dropFirst(name.count + 1)
+      guard let list = parts(of: rest, behind: "dependencies: [").first?.prefix(while: { $0 != "]" }) else {
+        continue
+      }
+      let quoted = list.split(separator: "\"", omittingEmptySubsequences: false)
+      let names = stride(from: 1, to: quoted.count, by: 2).map { quoted[$0] }
+      found[rest.hasPrefix(" + folder") ? benchmarks : name, default: []].formUnion(names)
+    }
+    return found
+  }
+
+  static let benchmarks: Substring = "Sources/Benchmarks/*"
+
+  /// What stands behind each occurrence of `mark`, up to the next one.
+  private static func parts(of text: some StringProtocol, behind mark: String) -> [Substring] {
+    var parts: [Substring] = []
+    var rest = Substring(text)
+    while let start = rest.firstRange(of: mark) {
+      rest = rest[start.upperBound...]
+      parts.append(rest[..<(rest.firstRange(of: mark)?.lowerBound ?? rest.endIndex)])
+    }
+    return parts
+  }
+}
