@@ -57,6 +57,10 @@ public struct Configuration: BitwiseCopyable, Sendable, Equatable {
   @inlinable public var capacityByteCount: Int { pageCount << pageShift }
   @inlinable public var chunkPageCount: Int { 1 << chunkShift }
   @inlinable public var chunkCount: Int { pageCount >> chunkShift }
+  /// Blocks of pages that share a block mark; the last one may be shorter.
+  @inlinable public var blockCount: Int {
+    (pageCount + ControlLayout.blockPageCount - 1) >> ControlLayout.blockShift
+  }
   /// log2 of the pages of what lies in one chunk and in one block of the directory.
   @inlinable public var claimShift: Int { min(chunkShift, ControlLayout.blockShift) }
   @inlinable public var clockByteCount: Int { nodeCount * 8 }

@@ -24,7 +24,7 @@ public enum EngineError: Error, BitwiseCopyable, Sendable, Equatable {
 /// which protection.
 ///
 /// A handful of raw pointers, trivially copyable, so that the signal handler uses it
-/// without reference counting. The memory behind it (`LocalState.byteCount`) and the fabric's
+/// without reference counting. The memory behind it (`localByteCount`) and the fabric's
 /// outlive every copy. All members may be called from any thread unless they say otherwise.
 @frozen
 public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
@@ -47,24 +47,19 @@ public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
     self.execution = execution
     self.configuration = configuration
     self.layout = layout
-    var carving = Carving(localMemory)
-    local = LocalState(configuration, &carving)
-    pages = PageTable(configuration, &carving)
+    let memory = LocalMemory(configuration, at: localMemory)
+    local = memory.state
+    pages = memory.pages
     precondition(fabric.memory.controlByteCount >= layout.byteCount, "control memory too small")
     AtomicByte(control + layout.workspaces).store(0)
-    for offset in 0..<1 << ControlLayout.blockShift { AtomicByte(control + layout.ones + offset).store(1) }
+    for offset in 0..<ControlLayout.blockPageCount { AtomicByte(control + layout.ones + offset).store(1) }
     for index in 0..<configuration.workspaceCount {
       (workspace(index).one).storeBytes(of: 1, as: UInt64.self)
     }
   }
 
   /// Bytes of private memory that an engine needs; sparse, most of it is twins.
-  public static func localByteCount(_ c: Configuration) -> Int {
-    var carving = Carving(nil)
-    _ = LocalState(c, &carving)
-    _ = PageTable(c, &carving)
-    return (carving.end + 4095) & ~4095
-  }
+  public static func localByteCount(_ c: Configuration) -> Int { LocalMemory(c, at: nil).byteCount }
 
   @inlinable public var node: NodeID { fabric.node }
   @inlinable var nodeCount: Int { configuration.nodeCount }
@@ -75,7 +70,7 @@ public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
 
   @inlinable
   func frame(_ page: Int) -> UnsafeMutableRawPointer {
-    fabric.memory.frames + page << configuration.pageShift
+    fabric.memory.frames + (page << configuration.pageShift)
   }
 
   @inlinable

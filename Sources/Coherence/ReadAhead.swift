@@ -43,8 +43,7 @@ extension Engine {
   func locateBlock(
     _ unit: Unit, _ ahead: Range<Int>, _ w: Workspace
   ) throws(EngineError) -> Located {
-    let blockEnd = (unit.page >> ControlLayout.blockShift + 1) << ControlLayout.blockShift
-    let end = max(unit.page + 1, min(ahead.upperBound, blockEnd))
+    let end = max(unit.page + 1, min(ahead.upperBound, ControlLayout.blockEnd(unit.page)))
     let shard = directoryWord(unit.page)
     var batch = fabric.open(shard.node, lane: lane(unit.page))
     fabric.read(

@@ -185,7 +185,7 @@ extension Engine {
   @inlinable
   func noteExclusives(in block: Int, _ log: inout LogWriter) throws(EngineError) {
     let first = block << ControlLayout.blockShift
-    for page in first..<min(first + 1 << ControlLayout.blockShift, configuration.pageCount) {
+    for page in first..<min(ControlLayout.blockEnd(first), configuration.pageCount) {
       let cell = pages.cell(page)
       var backoff = Backoff()
       while true {

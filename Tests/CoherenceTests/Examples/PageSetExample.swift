@@ -1,3 +1,4 @@
+import Platform
 import Testing
 
 @testable import Coherence
@@ -6,11 +7,13 @@ import Testing
 @Suite struct PageSetExample {
   private func withSet(_ body: (PageSet) -> Void) {
     let pageCount = 1 << 20
-    let byteCount = PageSet.byteCount(pageCount: pageCount)
-    let memory = UnsafeMutableRawPointer.allocate(byteCount: byteCount, alignment: 8)
+    var measure = Carving()
+    _ = PageSet(&measure, pageCount: pageCount)
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: measure.end, alignment: 64)
     defer { memory.deallocate() }
-    memory.initializeMemory(as: UInt8.self, repeating: 0, count: byteCount)
-    body(PageSet(memory, pageCount: pageCount))
+    memory.initializeMemory(as: UInt8.self, repeating: 0, count: measure.end)
+    var carving = Carving(memory)
+    body(PageSet(&carving, pageCount: pageCount))
   }
 
   @Test func pagesComeOutOnceAndInOrder() {
