@@ -36,8 +36,6 @@ final class NodeEnd {
     chunkKeys = Array(repeating: 0, count: memory.framesByteCount / memory.chunkByteCount)
   }
 
-  var framesAreRegistered: Bool { chunkKeys.contains { $0 != 0 } }
-
   /// Whether a local buffer lies where the device may reach it.
   func holdsBuffer(_ at: UnsafeRawPointer, _ byteCount: Int) -> Bool {
     let controlOffset = at - UnsafeRawPointer(memory.control)

@@ -120,11 +120,6 @@ extension Network {
     ends[node].memory.control.load(fromByteOffset: offset, as: UInt64.self)
   }
 
-  /// The byte at `offset` of `node`'s control memory.
-  public func controlByte(_ offset: Int, of node: NodeID) -> UInt8 {
-    ends[node].memory.control.load(fromByteOffset: offset, as: UInt8.self)
-  }
-
   /// The byte at global address `address` in `node`'s frames.
   public func frameByte(_ address: Int, of node: NodeID) -> UInt8 {
     ends[node].memory.frames.load(fromByteOffset: address, as: UInt8.self)
