@@ -51,7 +51,13 @@ extension Engine {
       guard cell.exchange(word, for: locked) else { continue }
       execution.interleave(#line)
       word = locked
-      try unlocking(unit) { () throws(EngineError) in try upgrade(unit, &word, access, view, w) }
+      // Not `unlocking`: in a debug build its body is called through a pointer, which nobody can look behind.
+      do throws(EngineError) {
+        try upgrade(unit, &word, access, view, w)
+      } catch {
+        unlock(unit)
+        throw error
+      }
       releaseLockBit(unit, word)
       return
     }
