@@ -159,7 +159,10 @@ let package = Package(
       name: "MerinoStress", dependencies: ["Merino", argumentParser], path: "Tests/Stress"),
     .executableTarget(name: "ApiProbe", dependencies: ["Merino"], path: "Tests/ApiProbe"),
     .testTarget(
-      name: "MerinoTests", dependencies: ["ApiProbe", "Fabric", "Merino", "Node", "Platform", "VerbsFabric"]),
+      name: "MerinoTests",
+      dependencies: [
+        "ApiProbe", "Coherence", "Fabric", "HostFabric", "Merino", "Node", "Platform", "VerbsFabric",
+      ]),
     .target(name: "CFakeProvider", path: "Tests/CFakeProvider"),
     .target(name: "VerbsHotPath", dependencies: ["Verbs"], path: "Tests/VerbsHotPath"),
     .testTarget(name: "VerbsTests", dependencies: ["CFakeProvider", "Verbs", "VerbsHotPath"]),
