@@ -27,7 +27,7 @@ enum PeerRules {
     "Bootstrap/RendezvousServer+TCP",
     "Bootstrap/ServerConnection", "Bootstrap/TCPConnecting", "Bootstrap/TCPEntrance",
     "Bootstrap/TakenDescriptors",
-    "Merino/JoinMessages", "VerbsFabric/Greeting", "VerbsFabric/Invitations",
+    "Merino/JoinMessages", "Platform/WireWords", "VerbsFabric/Greeting", "VerbsFabric/Invitations",
   ].map { "Sources/\($0).swift" }
 
   /// Subscripts that end no process: dictionaries, and what the server keeps for each node, by a number that `admit` or
