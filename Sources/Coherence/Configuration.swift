@@ -26,8 +26,10 @@ public struct Configuration: BitwiseCopyable, Sendable, Equatable {
   public var workspaceCount: Int
   /// Segments (shapes of page ranges) known to a node at a time.
   public var shapeCount: Int
-  /// The longest read-ahead, in coherence units.
-  public var readAheadLimit: Int
+  /// What sequential page faults bring along at most, behind the page itself.
+  public var readAhead: WindowLimit
+  /// What a prefetch brings in at a time.
+  public var prefetch: WindowLimit
   /// Times that threads of a node pass a lock among themselves before another node gets it.
   public var localPassLimit: Int
 
@@ -44,7 +46,8 @@ public struct Configuration: BitwiseCopyable, Sendable, Equatable {
     moveCount = 16_384
     workspaceCount = 32
     shapeCount = 1_024
-    readAheadLimit = 32
+    readAhead = WindowLimit(byteCount: 128 << 10)
+    prefetch = WindowLimit(byteCount: 2 << 20)
     localPassLimit = 16
   }
 
@@ -68,5 +71,24 @@ public struct Configuration: BitwiseCopyable, Sendable, Equatable {
   @inlinable
   public var roundCount: Int {
     nodeCount <= 1 ? 0 : Int.bitWidth - (nodeCount - 1).leadingZeroBitCount
+  }
+}
+
+/// How much is fetched together, in bytes: the time that a window takes, and what it costs where nobody looks at it, do not
+/// depend on how its pages are cut into units.
+@frozen
+public struct WindowLimit: BitwiseCopyable, Sendable, Equatable {
+  public var byteCount: Int
+
+  @inlinable
+  public init(byteCount: Int) { self.byteCount = byteCount }
+
+  /// Units that are fetched together at most, whatever the bytes: a word has a bit for each.
+  @inlinable public static var longestUnitCount: Int { 64 }
+
+  /// The whole units of `unitByteCount` that the limit has room for.
+  @inlinable
+  public func unitCount(_ unitByteCount: Int) -> Int {
+    min(byteCount / unitByteCount, Self.longestUnitCount)
   }
 }
