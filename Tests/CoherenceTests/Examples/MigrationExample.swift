@@ -36,4 +36,23 @@ import Testing
     #expect(homes() == [1, 1, 1] && nodes.state(1, page: 5) == .homeTracked)
     for node in 0..<3 { #expect(try (0..<3).map { try nodes.read(node, page: 5, at: $0) } == [1, 2, 3]) }
   }
+
+  /// A thread of the old home, outside of the barrier, writes behind its node's seal. The new home READs the whole page once
+  /// nobody writes it any more, so the byte moves along.
+  @Test func whatIsWrittenBehindTheSealMovesAlong() throws {
+    try nodes.write(0, page: 5, at: 1, 2)
+    let old = nodes.engines[1]
+    try nodes.during {
+      try nodes.barrier()
+    } meanwhile: {
+      guard old.local.epoch.load() == 2, old.local.gateClosed.load() == 0, !old.pages.load(5).isLocked else {
+        return false
+      }
+      try nodes.write(1, page: 5, at: 2, 3)
+      #expect(nodes.state(1, page: 5) == .homeDirty && homes() == [1, 1, -1])
+      return true
+    }
+    #expect(homes() == [0, 0, 0])
+    for node in 0..<3 { #expect(try (0..<3).map { try nodes.read(node, page: 5, at: $0) } == [1, 2, 3]) }
+  }
 }
