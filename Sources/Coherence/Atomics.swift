@@ -37,7 +37,7 @@ extension Engine {
     let home = try prepareAtomic(unit, w)
     defer { unlock(unit) }
     let frame = try homeFrame(unit.page, home: home, w)
-    let target = frame.advanced(by: address - unit.page << configuration.pageShift)
+    let target = frame.advanced(by: address - (unit.page << configuration.pageShift))
     let (before, after) = try perform(operation, at: target, home, lane: lane(unit.page), mask, w)
     keepInPinnedCopy(unit, address, after)
     let value = (before & mask) >> UInt64(mask.trailingZeroBitCount)
@@ -54,7 +54,7 @@ extension Engine {
     let word = pages.load(unit.page)
     guard word.isPinned, word.state == .clean || word.state == .dirty else { return }
     if isOn(.atomicsPassByPinnedCopy) { return }
-    let offset = address - unit.page << configuration.pageShift
+    let offset = address - (unit.page << configuration.pageShift)
     frame(unit.page).storeBytes(of: value, toByteOffset: offset, as: UInt64.self)
     // Equal to the frame: other nodes change this word too, so it must not be in a diff.
     pages.twin(unit.page).storeBytes(of: value, toByteOffset: offset, as: UInt64.self)

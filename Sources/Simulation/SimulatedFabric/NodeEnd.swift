@@ -13,7 +13,7 @@ struct NetworkAddress: CustomStringConvertible {
 
   var node: NodeID { Int(raw >> 48) - 1 }
   var isFrame: Bool { raw & 1 << 40 != 0 }
-  var offset: Int { Int(raw & (1 << 40 - 1)) }
+  var offset: Int { Int(raw & ((1 << 40) - 1)) }
 
   var description: String { "\(isFrame ? "frame" : "control") \(offset) of node \(node)" }
 }

@@ -90,7 +90,7 @@ struct RunShape {
     // Of units of one page; they have up to four.
     let windowPageCount = random.pick([0, 2, 8])
     c.readAhead = WindowLimit(byteCount: windowPageCount << c.pageShift)
-    c.prefetch = WindowLimit(byteCount: 4 * windowPageCount << c.pageShift)
+    c.prefetch = WindowLimit(byteCount: 4 * (windowPageCount << c.pageShift))
     c.localPassLimit = random.within(0...3)
     configuration = c
     if nodeCount > 1, random.chance(1, in: 12) {
@@ -116,8 +116,8 @@ struct RunShape {
     counters.epoch = before(words, 8)
     // A tag of zero is also what an inbox holds that nobody has written to.
     counters.dissemination = before([1 << 16, 1 << 17, 1 << 32], 12)
-    counters.logPosition = before(words + [1 << 48 - 4096], 64)
-    counters.retirePosition = before([256, 1 << 16, 1 << 32, 1 << 46 - 16], 4)
+    counters.logPosition = before(words + [(1 << 48) - 4096], 64)
+    counters.retirePosition = before([256, 1 << 16, 1 << 32, (1 << 46) - 16], 4)
     counters.round = before(words, 64)
   }
 
