@@ -20,7 +20,7 @@ public struct Configuration: BitwiseCopyable, Sendable, Equatable {
   /// Entries (ranges) of the set of pages that a node wrote between two barriers. More than that,
   /// and no page moves at the barrier.
   public var epochEntryCount: Int
-  /// Pages that may move at one barrier.
+  /// Units that may move at one barrier.
   public var moveCount: Int
   /// Threads of a node that may be inside the engine at a time; more wait for one another.
   public var workspaceCount: Int
