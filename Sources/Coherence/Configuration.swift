@@ -74,8 +74,8 @@ public struct Configuration: BitwiseCopyable, Sendable, Equatable {
   }
 }
 
-/// How much is fetched together, in bytes: the time that a window takes, and what it costs where nobody looks at it, do not
-/// depend on how its pages are cut into units.
+/// How much is fetched together, in bytes: the time that a window takes, and what it costs where nobody looks
+/// at it, do not depend on how its pages are cut into units.
 @frozen
 public struct WindowLimit: BitwiseCopyable, Sendable, Equatable {
   public var byteCount: Int

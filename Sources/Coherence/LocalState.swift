@@ -21,7 +21,8 @@ public struct LocalState: BitwiseCopyable, @unchecked Sendable {
   /// A bit for each group of blocks in which this node may have exclusive pages. Bits are never cleared.
   @usableFromInline let exclusiveGroups: UnsafeMutableRawPointer
   @usableFromInline let exclusiveWordCount: Int
-  /// A byte a chunk: not zero where a page of it is, or has been, anything but untouched on this node (`touch`).
+  /// A byte a chunk: not zero where a page of it is, or has been, anything but untouched on this node
+  /// (`touch`).
   @usableFromInline let touchedChunks: UnsafeMutableRawPointer
   /// A byte for each piece of the directory (`claimShift`) in which this node's claims are announced already.
   @usableFromInline let announcedClaims: UnsafeMutableRawPointer
@@ -112,7 +113,8 @@ struct LocalMemory {
   /// Whole pages of the system.
   let byteCount: Int
 
-  /// Carves both out of the zeroed memory at `base`; `nil`: says how much they need, and they are not to be used.
+  /// Carves both out of the zeroed memory at `base`; `nil`: says how much they need, and they are not to be
+  /// used.
   init(_ c: Configuration, at base: UnsafeMutableRawPointer?) {
     var carving = Carving(base)
     state = LocalState(c, &carving)

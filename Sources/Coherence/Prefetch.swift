@@ -19,7 +19,8 @@ extension Engine {
     }
   }
 
-  /// One window of as many units as `Configuration.prefetch` allows, of one at least; returns where the next begins.
+  /// One window of as many units as `Configuration.prefetch` allows, of one at least; returns where the next
+  /// begins.
   @inlinable
   func prefetchWindow(
     from page: Int, to end: Int, _ view: ViewID, _ w: Workspace
@@ -44,8 +45,8 @@ extension Engine {
     return firstLeftOut(of: ahead, unit, lookedUp: lookedUp)
   }
 
-  /// A window takes along what costs no further round trip; here the next one begins with what it has left out: a unit
-  /// whose home was not looked up, or whose home's key is not known. The end where there is none.
+  /// A window takes along what costs no further round trip; here the next one begins with what it has left
+  /// out: a unit whose home was not looked up, or whose home's key is not known. The end where there is none.
   @inlinable
   func firstLeftOut(of ahead: Range<Int>, _ unit: Unit, lookedUp: Int) -> Int {
     for page in stride(from: ahead.lowerBound, to: ahead.upperBound, by: unit.count) {

@@ -114,8 +114,8 @@ extension Engine {
     return true
   }
 
-  /// Neighbouring units of the same home, lane and block come by one READ, behind one WRITE of their marks; one batch
-  /// for each home and lane in turn, all in flight together.
+  /// Neighbouring units of the same home, lane and block come by one READ, behind one WRITE of their marks;
+  /// one batch for each home and lane in turn, all in flight together.
   @inlinable
   func readWindow(_ unit: Unit, _ taken: UInt64, _ w: Workspace) throws(EngineError) {
     var rest = taken
@@ -147,8 +147,9 @@ extension Engine {
     add(.bytesFetched, taken.nonzeroBitCount * byteCount(unit))
   }
 
-  /// Takes the lowest units off `rest` (bit i: the i-th unit from `unit` on) that one READ can bring: next to each
-  /// other, in one chunk as the whole window is, with the same home, lane and block of marks. Their pages.
+  /// Takes the lowest units off `rest` (bit i: the i-th unit from `unit` on) that one READ can bring: next to
+  /// each other, in one chunk as the whole window is, with the same home, lane and block of marks. Their
+  /// pages.
   @inlinable
   func nextStretch(_ unit: Unit, _ rest: inout UInt64) -> Range<Int> {
     let first = rest.trailingZeroBitCount

@@ -18,7 +18,8 @@ public struct Flight: BitwiseCopyable, @unchecked Sendable {
     _ = failure.compareExchange(0, FailureWord(.completionError, peer: peer, status: status).raw)
   }
 
-  /// The first failure, which is forgotten here; `nil` where there was none. By the waiter, once nothing is pending.
+  /// The first failure, which is forgotten here; `nil` where there was none. By the waiter, once nothing is
+  /// pending.
   @inlinable
   public func takeFailure() -> FabricFailure? {
     let word = failure.load()

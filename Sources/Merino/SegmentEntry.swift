@@ -12,7 +12,8 @@ struct SegmentEntry: Equatable {
     case retiring = 3
     /// A named lock, with its handle in `bytes`: it has no pages.
     case namedLock = 4
-    /// Pages that the library keeps for itself, for the heap: no handle names them, and nobody can destroy them.
+    /// Pages that the library keeps for itself, for the heap: no handle names them, and nobody can destroy
+    /// them.
     case reserved = 5
 
     /// What a handle may name.

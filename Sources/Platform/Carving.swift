@@ -1,5 +1,5 @@
-/// Hands out aligned pieces of a block of memory, one behind the other. Whatever lies in one block is laid out by one of
-/// these, at one place in the code: without the block it says what the same pieces need.
+/// Hands out aligned pieces of a block of memory, one behind the other. Whatever lies in one block is laid
+/// out by one of these, at one place in the code: without the block it says what the same pieces need.
 public struct Carving {
   private let base: UnsafeMutableRawPointer?
   /// Bytes that have been handed out, gaps included.

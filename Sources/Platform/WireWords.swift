@@ -8,8 +8,8 @@ extension Sequence<UInt64> {
 }
 
 extension Sequence<UInt8> {
-  /// The first `count` words that the bytes are of. What is missing at the end is 0, and what is too much is not looked at:
-  /// whoever knows how many there must be has counted them.
+  /// The first `count` words that the bytes are of. What is missing at the end is 0, and what is too much is
+  /// not looked at: whoever knows how many there must be has counted them.
   public func littleEndianWords(_ count: Int) -> [UInt64] {
     var words = [UInt64](repeating: 0, count: Swift.max(count, 0))
     var byte = 0

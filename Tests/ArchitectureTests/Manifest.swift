@@ -1,6 +1,7 @@
 /// What `Package.swift` declares, read as text: the tests have no package manager.
 enum Manifest {
-  /// The dependencies of each target, ours and others. Of the benchmarks, which a function declares: the same for all.
+  /// The dependencies of each target, ours and others. Of the benchmarks, which a function declares: the same
+  /// for all.
   static func dependencies(_ text: String) -> [Substring: Set<Substring>] {
     var found: [Substring: Set<Substring>] = [:]
     for part in parts(of: text, behind: "name: \"") {

@@ -1,7 +1,7 @@
 import Testing
 
-/// `a + b << c` is `a + (b << c)` in Swift and `(a + b) << c` in C, and `a | b + c` the other way round: where both kinds of
-/// operators stand beside each other there are parentheses, so that nobody has to know.
+/// `a + b << c` is `a + (b << c)` in Swift and `(a + b) << c` in C, and `a | b + c` the other way round:
+/// where both kinds of operators stand beside each other there are parentheses, so that nobody has to know.
 @Suite struct PrecedenceTests {
   @Test func shiftsAndSumsAreNotMixed() {
     #expect(PrecedenceRules.violations(in: Repository.sources()) == [])

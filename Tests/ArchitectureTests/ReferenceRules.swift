@@ -7,8 +7,8 @@ enum ReferenceRules {
   /// Files of other people's and of the guest's, and what stands for many.
   static let foreign: Set<Substring> = ["pmix_common.h", "enter.sh", "ci/lib/stage_NAME.sh"]
 
-  /// The files that the comments of `text` name and that none of `known` is, with their lines. A comment may leave out
-  /// folders, from the left; `known` are paths.
+  /// The files that the comments of `text` name and that none of `known` is, with their lines. A comment may
+  /// leave out folders, from the left; `known` are paths.
   static func missingFiles(in text: String, _ path: String, known: Set<Substring>) -> [String] {
     comments(of: text, path).flatMap { line in
       fileNames(in: line.text).filter { !known.contains($0) && !foreign.contains($0) }
@@ -37,7 +37,8 @@ enum ReferenceRules {
         return nil
       }
       let stem = name[..<dot]
-      // ".swift" alone, "*.h", "<merino.h>", "../Programs/check.h", "e.g." and the like are no names from here.
+      // ".swift" alone, "*.h", "<merino.h>", "../Programs/check.h", "e.g." and the like are no names from
+      // here.
       guard let first = stem.first, first.isLetter, !stem.contains("*"), !stem.contains("<") else {
         return nil
       }
@@ -47,8 +48,8 @@ enum ReferenceRules {
 
   // MARK: Names
 
-  /// The names in `code font` in the comments of `text` that are no word of `words`, with their lines: an identifier, or
-  /// the parts of `a.b` and `f(x:)`.
+  /// The names in `code font` in the comments of `text` that are no word of `words`, with their lines: an
+  /// identifier, or the parts of `a.b` and `f(x:)`.
   static func missingNames(in text: String, _ path: String, words: Set<Substring>) -> [String] {
     comments(of: text, path).flatMap { line in
       names(inCodeFontOf: line.text).filter { !words.contains($0) }

@@ -6,9 +6,9 @@ import SimulatedFabric
 
 @testable import Coherence
 
-/// Two nodes in this process, or more, over the host fabric: operations complete at once, so one thread plays all of them,
-/// and between two calls a test may overwrite whatever it likes. What has to wait for another node, a barrier say, goes
-/// by `atOnce`; what comes in the middle of a call, by `during`.
+/// Two nodes in this process, or more, over the host fabric: operations complete at once, so one thread plays
+/// all of them, and between two calls a test may overwrite whatever it likes. What has to wait for another
+/// node, a barrier say, goes by `atOnce`; what comes in the middle of a call, by `during`.
 final class HostPair {
   enum Setting: Environment {
     typealias F = HostFabric
@@ -30,7 +30,8 @@ final class HostPair {
     }
   }
 
-  /// What runs beside a call: the other threads of `atOnce`, and what `during` wants done in the middle of it.
+  /// What runs beside a call: the other threads of `atOnce`, and what `during` wants done in the middle of
+  /// it.
   final class Company {
     var threads: Scheduler?
     var meanwhile: (() throws -> Bool)?
@@ -148,21 +149,29 @@ final class HostPair {
   /// A store to a page, as the application's: the fault, then the byte.
   func write(_ node: Int, page: Int, at offset: Int = 0, _ byte: UInt8) throws(EngineError) {
     try engines[node].fault(page: page, access: .readWrite, view: 0)
-    let place = (page << configuration.pageShift) + offset
-    memories[node].frames.storeBytes(of: byte, toByteOffset: place, as: UInt8.self)
+    store(node, page: page, at: offset, byte)
   }
 
   func read(_ node: Int, page: Int, at offset: Int = 0) throws(EngineError) -> UInt8 {
     try engines[node].fault(page: page, access: .read, view: 0)
+    return load(node, page: page, at: offset)
+  }
+
+  /// A store to a page that the application may write already: no fault.
+  func store(_ node: Int, page: Int, at offset: Int, _ byte: UInt8) {
     let place = (page << configuration.pageShift) + offset
-    return memories[node].frames.load(fromByteOffset: place, as: UInt8.self)
+    memories[node].frames.storeBytes(of: byte, toByteOffset: place, as: UInt8.self)
+  }
+
+  func load(_ node: Int, page: Int, at offset: Int) -> UInt8 {
+    memories[node].frames.load(fromByteOffset: (page << configuration.pageShift) + offset, as: UInt8.self)
   }
 
   /// What node `node` knows of a page.
   func state(_ node: Int, page: Int) -> PageState { engines[node].pages.load(page).state }
 
-  /// Runs threads side by side, each on its node: one goes on until it waits, then another. Returns when all have ended;
-  /// throws what the first of them threw that failed, or that all wait for each other.
+  /// Runs threads side by side, each on its node: one goes on until it waits, then another. Returns when all
+  /// have ended; throws what the first of them threw that failed, or that all wait for each other.
   func atOnce(_ bodies: [(node: Int, body: (Engine<Setting>) throws(EngineError) -> Void)]) throws {
     let threads = Scheduler(seed: 1)
     company.threads = threads
@@ -182,8 +191,8 @@ final class HostPair {
     try atOnce(engines.indices.map { ($0, { engine throws(EngineError) in try engine.barrier() }) })
   }
 
-  /// `call`; at each point of it where another thread may come in between `body` is asked, until it has returned true:
-  /// it has done what it wanted.
+  /// `call`; at each point of it where another thread may come in between `body` is asked, until it has
+  /// returned true: it has done what it wanted.
   func during<R>(_ call: () throws -> R, meanwhile body: @escaping () throws -> Bool) throws -> R {
     company.meanwhile = body
     defer { (company.meanwhile, company.failure) = (nil, nil) }
@@ -192,7 +201,8 @@ final class HostPair {
     return result
   }
 
-  /// Both nodes up to where each has the other's message of a barrier: node 0's merged clock knows node 1's notices.
+  /// Both nodes up to where each has the other's message of a barrier: node 0's merged clock knows node 1's
+  /// notices.
   func sealBoth() throws(EngineError) -> (BarrierMessage, BarrierMessage) {
     var messages = (BarrierMessage(), BarrierMessage())
     try engines[1].seal(&messages.1)

@@ -2,8 +2,8 @@ import Testing
 
 @testable import Coherence
 
-/// How much comes along with a page that faults, and with a prefetch: so many bytes, however the pages are cut into units.
-/// Node 1 is home of 256 pages of 4 KiB, in one chunk; node 0 reads them.
+/// How much comes along with a page that faults, and with a prefetch: so many bytes, however the pages are
+/// cut into units. Node 1 is home of 256 pages of 4 KiB, in one chunk; node 0 reads them.
 @Suite struct ReadAheadTests {
   private func pair(unitShift: Int, _ change: (inout Configuration) -> Void) throws -> HostPair {
     let pair = try HostPair {
@@ -59,9 +59,9 @@ import Testing
     #expect(alongside == units - units / unitsOfWindow)
   }
 
-  /// A word has a bit for each unit of a window: what a higher limit allows comes in more windows, and is not left out. Nor
-  /// is what lies in another block than the window's first unit, where nobody has looked up the home; nor the last unit
-  /// where the range ends within it.
+  /// A word has a bit for each unit of a window: what a higher limit allows comes in more windows, and is not
+  /// left out. Nor is what lies in another block than the window's first unit, where nobody has looked up the
+  /// home; nor the last unit where the range ends within it.
   @Test(arguments: [0, 1, 2, 4, 5]) func aPrefetchLeavesNothingOut(_ unitShift: Int) throws {
     let pair = try pair(unitShift: unitShift) { $0.prefetch = WindowLimit(byteCount: 1 << 30) }
     for range in [0..<97, 96..<256] {

@@ -11,8 +11,8 @@ import Testing
     let number: Int
     var testDescription: String { ["read", "write", "compareAndSwap", "fetchAdd", "submit"][number] }
 
-    /// Carries it out on a batch of the other fabric. Nothing of either is there, so what is done at all ends the process, too,
-    /// but by a signal.
+    /// Carries it out on a batch of the other fabric. Nothing of either is there, so what is done at all ends
+    /// the process, too, but by a signal.
     func run() {
       let memory = UnsafeMutableRawPointer.allocate(byteCount: 4096, alignment: 4096)
       memory.initializeMemory(as: UInt8.self, repeating: 0, count: 4096)

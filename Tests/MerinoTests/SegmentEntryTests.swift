@@ -26,7 +26,8 @@ import Testing
     #expect(entry.words[15] >> 56 == 0)
   }
 
-  /// The heap's pages: taken, but not a segment, which a handle of generation 0 could name and the last view's end free.
+  /// The heap's pages: taken, but not a segment, which a handle of generation 0 could name and the last
+  /// view's end free.
   @Test func theHeapIsNoDestroyedSegment() {
     let shape = SegmentShape(firstPage: 0, pageCount: 512)
     let entry = SegmentEntry(reserving: shape, generation: 1)

@@ -2,8 +2,8 @@ import Testing
 
 @testable import Coherence
 
-/// A release sends home the bytes that differ from the twin, and never one that is equal: another node may be writing it
-/// (docs/protocol.md, section 3).
+/// A release sends home the bytes that differ from the twin, and never one that is equal: another node may be
+/// writing it (docs/protocol.md, section 3).
 @Suite struct DiffRunsExample {
   @Test func runsCoverWhatDiffersAndNothingElse() {
     let twin = [UInt8](repeating: 7, count: 256)

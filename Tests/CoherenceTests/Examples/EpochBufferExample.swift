@@ -2,8 +2,9 @@ import Testing
 
 @testable import Coherence
 
-/// At a barrier each node seals the set of pages that it noted since the last one. What its other threads note after the seal
-/// belongs to the next barrier (docs/protocol.md, section 7). Node 1 writes, node 0 has copies.
+/// At a barrier each node seals the set of pages that it noted since the last one. What its other threads
+/// note after the seal belongs to the next barrier (docs/protocol.md, section 7). Node 1 writes, node 0 has
+/// copies.
 @Suite struct EpochBufferExample {
   @Test func whatComesAfterTheSealBelongsToTheNextBarrier() throws {
     let pair = try HostPair()

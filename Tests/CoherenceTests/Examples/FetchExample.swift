@@ -2,8 +2,8 @@ import Testing
 
 @testable import Coherence
 
-/// A notice that comes while a page is being fetched poisons the fetch: the READ may have been too early, so it is done
-/// again (docs/protocol.md, section 2).
+/// A notice that comes while a page is being fetched poisons the fetch: the READ may have been too early, so
+/// it is done again (docs/protocol.md, section 2).
 @Suite(.timeLimit(.minutes(1))) struct FetchExample {
   @Test func aNoticeWhileFetchingHasThePageReadAgain() throws {
     let pair = try HostPair()

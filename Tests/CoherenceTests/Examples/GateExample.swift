@@ -2,8 +2,8 @@ import Testing
 
 @testable import Coherence
 
-/// While homes move nobody of the node is inside a page operation: who closes the gate waits for those within, who
-/// comes later waits until it opens (docs/protocol.md, section 7).
+/// While homes move nobody of the node is inside a page operation: who closes the gate waits for those
+/// within, who comes later waits until it opens (docs/protocol.md, section 7).
 @Suite(.timeLimit(.minutes(1))) struct GateExample {
   typealias Node = Engine<HostPair.Setting>
 

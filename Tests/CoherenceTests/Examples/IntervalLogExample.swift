@@ -2,8 +2,9 @@ import Testing
 
 @testable import Coherence
 
-/// The interval log is a ring: positions only grow, and what is overwritten lies below the floor (docs/protocol.md,
-/// section 4, "Bounded logs"). Here it has four entries. Node 1 writes, and is home of all pages; node 0 has copies.
+/// The interval log is a ring: positions only grow, and what is overwritten lies below the floor
+/// (docs/protocol.md, section 4, "Bounded logs"). Here it has four entries. Node 1 writes, and is home of all
+/// pages; node 0 has copies.
 @Suite struct IntervalLogExample {
   private let pair: HostPair
 

@@ -2,8 +2,8 @@ import Testing
 
 @testable import Coherence
 
-/// Threads of one node pass a lock among themselves: no message, no release, the hardware keeps them coherent. After so
-/// many times another node gets it (docs/protocol.md, section 6).
+/// Threads of one node pass a lock among themselves: no message, no release, the hardware keeps them
+/// coherent. After so many times another node gets it (docs/protocol.md, section 6).
 @Suite(.timeLimit(.minutes(1))) struct LocalLockExample {
   /// Three threads of node 0 want the lock, and one of node 1. Who got it, in order.
   private func holders(_ pair: HostPair) throws -> [Int] {

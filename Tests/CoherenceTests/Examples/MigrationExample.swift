@@ -2,8 +2,8 @@ import Testing
 
 @testable import Coherence
 
-/// A page that exactly one node noticed between two barriers, and not its home, moves to that node (docs/protocol.md,
-/// section 7, "Moves"). Three nodes; node 1 is home in the beginning.
+/// A page that exactly one node noticed between two barriers, and not its home, moves to that node
+/// (docs/protocol.md, section 7, "Moves"). Three nodes; node 1 is home in the beginning.
 @Suite(.timeLimit(.minutes(1))) struct MigrationExample {
   private let nodes: HostPair
 
@@ -37,8 +37,8 @@ import Testing
     for node in 0..<3 { #expect(try (0..<3).map { try nodes.read(node, page: 5, at: $0) } == [1, 2, 3]) }
   }
 
-  /// A thread of the old home, outside of the barrier, writes behind its node's seal. The new home READs the whole page once
-  /// nobody writes it any more, so the byte moves along.
+  /// A thread of the old home, outside of the barrier, writes behind its node's seal. The new home READs the
+  /// whole page once nobody writes it any more, so the byte moves along.
   @Test func whatIsWrittenBehindTheSealMovesAlong() throws {
     try nodes.write(0, page: 5, at: 1, 2)
     let old = nodes.engines[1]

@@ -3,7 +3,8 @@ import Testing
 
 @testable import Coherence
 
-/// Threads add pages without a lock; a release takes them in ascending order (docs/protocol.md, sections 1 and 3).
+/// Threads add pages without a lock; a release takes them in ascending order (docs/protocol.md, sections 1
+/// and 3).
 @Suite struct PageSetExample {
   private func withSet(_ body: (PageSet) -> Void) {
     let pageCount = 1 << 20
@@ -29,7 +30,8 @@ import Testing
     }
   }
 
-  /// A page that a thread adds while a release takes the set is not lost: this release takes it or the next one.
+  /// A page that a thread adds while a release takes the set is not lost: this release takes it or the next
+  /// one.
   @Test func whatIsAddedMeanwhileIsTakenLater() {
     withSet { set in
       for page in [10, 5000] { set.insert(page) }

@@ -2,7 +2,8 @@ import Testing
 
 @testable import Coherence
 
-/// What a node knows of a page is one word, so that one compare-and-swap changes it (docs/protocol.md, section 1).
+/// What a node knows of a page is one word, so that one compare-and-swap changes it (docs/protocol.md,
+/// section 1).
 @Suite struct PageWordExample {
   @Test func stateFlagsAndHomeAreApart() {
     // Zeroed memory says: no copy here, nobody holds it, home not known.

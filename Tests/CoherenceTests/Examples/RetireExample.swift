@@ -2,8 +2,8 @@ import Testing
 
 @testable import Coherence
 
-/// Freed pages: their last user enters the range in a ring, the next barrier tells everybody, who forget them; after the
-/// barrier behind that one the addresses may be used again (docs/protocol.md, section 8).
+/// Freed pages: their last user enters the range in a ring, the next barrier tells everybody, who forget
+/// them; after the barrier behind that one the addresses may be used again (docs/protocol.md, section 8).
 @Suite(.timeLimit(.minutes(1))) struct RetireExample {
   @Test func addressesLiveAgainAfterTwoBarriers() throws {
     let nodes = try HostPair(nodeCount: 3)

@@ -2,8 +2,8 @@ import Testing
 
 @testable import Coherence
 
-/// A home that is alone with its page pays nothing; who fetches it leaves a mark, and the home notices its writes again
-/// (docs/protocol.md, section 5). Node 1 is home.
+/// A home that is alone with its page pays nothing; who fetches it leaves a mark, and the home notices its
+/// writes again (docs/protocol.md, section 5). Node 1 is home.
 @Suite struct ShareMarksExample {
   @Test func aHomeIsExclusiveUntilSomebodyFetches() throws {
     let pair = try HostPair()

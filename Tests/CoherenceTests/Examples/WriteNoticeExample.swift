@@ -2,7 +2,8 @@ import Testing
 
 @testable import Coherence
 
-/// A write notice says which pages a node has changed: a range of whole units in a word (docs/protocol.md, section 3).
+/// A write notice says which pages a node has changed: a range of whole units in a word (docs/protocol.md,
+/// section 3).
 @Suite struct WriteNoticeExample {
   @Test func aRangeOfUnitsIsOneWord() {
     let notice = WriteNotice(page: 32, count: 8, unitPages: 8, atHome: true)
