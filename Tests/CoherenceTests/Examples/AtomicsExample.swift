@@ -17,12 +17,18 @@ import Testing
     #expect(try nodes.engines[0].atomic(.fetchAdd(2), at: address) == 40)
     #expect(nodes.state(0, page: 5) == .invalid)
     #expect(try [0, 8].map { try nodes.read(1, page: 5, at: $0) } == [42, 7])
-    // Another node's atomic sees it, and its plain load only behind a release and an acquire.
+    // Another node's plain load sees it behind a release and an acquire only.
     #expect(try nodes.read(2, page: 5) == 40)
     try nodes.engines[0].release()
     try nodes.engines[2].acquireAll()
     #expect(try nodes.read(2, page: 5) == 42)
-    #expect(try nodes.engines[2].atomic(.compareExchange(expected: 41, desired: 0), at: address) == 42)
-    #expect(try nodes.engines[2].atomic(.load, at: address) == 42)
+    // The same where the atomic is all that node 0 has done with the page.
+    #expect(try nodes.engines[0].atomic(.compareExchange(expected: 42, desired: 50), at: address) == 42)
+    #expect(try nodes.engines[2].atomic(.load, at: address) == 50)
+    #expect(try nodes.read(2, page: 5) == 50)
+    #expect(try nodes.engines[0].atomic(.exchange(60), at: address) == 50)
+    try nodes.engines[0].release()
+    try nodes.engines[2].acquireAll()
+    #expect(try nodes.read(2, page: 5) == 60)
   }
 }
