@@ -1,6 +1,6 @@
 # Thin over `swift build -c release`: stages what users touch under out/.
 #
-#   make            out/bin/merino, out/bin/merino-*, out/lib/libmerino.{so,a}, out/include/merino.h, out/share/man
+#   make            out/bin/merino with links that call its benchmarks, out/bin/merino-simulate, out/lib/libmerino.{so,a}, out/include/merino.h, out/share/man
 #   make examples   out/examples/*, the examples linked against out/lib
 #   make parmacs    out/share/merino/parmacs, out/lib/libmerino_parmacs.a: programs in PARMACS style
 #   make install    puts what is staged below PREFIX (packaging/rules.mk); make uninstall removes it
@@ -22,11 +22,14 @@ BUILD   := $(SWIFT) build -c release --scratch-path $(SCRATCH) --disable-local-r
   -Xswiftc -use-ld=lld -Xlinker -z -Xlinker now
 BIN     := $(SCRATCH)/release
 
-# Every executable product of Package.swift called merino or merino-something.
+# Every executable product of Package.swift called merino or merino-something. The benchmarks are in merino itself, each
+# called by a link as well: a program of its own would be the same Swift runtime once more.
 TOOLS := $(shell awk -F'"' '/\.executable/ && $$2 ~ /^merino/ { print $$2 }' Package.swift)
 
 VERSION    := $(or $(shell packaging/version),$(error the version cannot be read; see above))
 SONAME     := libmerino.so.$(firstword $(subst ., ,$(VERSION)))
+# No library looks for symbols in a tool; for a static runtime Swift would export those of all its modules.
+TOOL_FLAGS := -Xlinker --no-export-dynamic
 LINK_FLAGS := -Xlinker -soname=$(SONAME) -Xlinker --version-script=$(CURDIR)/ci/libmerino.map
 
 # All but the one that needs an MPI library and its compiler.
@@ -49,9 +52,11 @@ all: tools library header fortran
 tools:
 	@mkdir -p $(OUT)/bin
 	@set -e; for tool in $(TOOLS); do \
-	  $(BUILD) --product $$tool; \
+	  $(BUILD) --product $$tool $(TOOL_FLAGS); \
 	  install -m 755 $(BIN)/$$tool $(OUT)/bin/$$tool; \
 	done
+	@set -e; find $(OUT)/bin -type l -delete; benchmarks=$$($(OUT)/bin/merino bench); \
+	for name in $$(echo "$$benchmarks" | cut -d' ' -f1); do ln -sf merino $(OUT)/bin/merino-$$name; done
 
 # Debugging information stays in the build directory; the symbol table is kept for profilers.
 library:

@@ -13,14 +13,6 @@ let onCoroutines: [SwiftSetting] = [.unsafeFlags(["-enforce-exclusivity=unchecke
 // What makes a call's n-th use of something fail, for the tests: in debug builds only (ci/check-library).
 let injection = BuildSettingCondition.when(configuration: .debug)
 
-/// A benchmark's program, from its folder below Sources/Benchmarks.
-func benchmark(_ folder: String) -> Target {
-  .executableTarget(
-    name: "Merino" + folder,
-    dependencies: ["BenchmarkHarness", "BenchmarkSupport", "Merino", "VerbsFloor", argumentParser],
-    path: "Sources/Benchmarks/" + folder, exclude: ["README.md"])
-}
-
 let package = Package(
   name: "Merino",
   products: [
@@ -28,13 +20,6 @@ let package = Package(
     .library(name: "Verbs", targets: ["Verbs"]),
     .library(name: "MerinoC", type: .dynamic, targets: ["MerinoC"]),
     .executable(name: "merino", targets: ["MerinoTool"]),
-    .executable(name: "merino-fetch-lat", targets: ["MerinoFetchLatency"]),
-    .executable(name: "merino-fetch-bw", targets: ["MerinoFetchBandwidth"]),
-    .executable(name: "merino-write-lat", targets: ["MerinoWriteLatency"]),
-    .executable(name: "merino-release-lat", targets: ["MerinoReleaseLatency"]),
-    .executable(name: "merino-lock-lat", targets: ["MerinoLockLatency"]),
-    .executable(name: "merino-barrier-lat", targets: ["MerinoBarrierLatency"]),
-    .executable(name: "merino-atomic-lat", targets: ["MerinoAtomicLatency"]),
     .executable(name: "merino-simulate", targets: ["MerinoSimulate"]),
   ],
   dependencies: [
@@ -97,7 +82,9 @@ let package = Package(
       ]),
     .executableTarget(
       name: "MerinoTool",
-      dependencies: ["Bootstrap", "CBootstrap", "CPlatform", "Doctor", "Merino", "Platform", argumentParser]),
+      dependencies: [
+        "Benchmarks", "Bootstrap", "CBootstrap", "CPlatform", "Doctor", "Merino", "Platform", argumentParser,
+      ]),
 
     // Benchmarks: what Merino's steps and the plain operations below them take.
     .target(name: "CFaultFloor", path: "Sources/Benchmarks/CFaultFloor"),
@@ -108,15 +95,13 @@ let package = Package(
       name: "VerbsFloor", dependencies: ["BenchmarkSupport", "Verbs"],
       path: "Sources/Benchmarks/VerbsFloor"),
     .target(
-      name: "BenchmarkHarness", dependencies: ["BenchmarkSupport", "Merino", "VerbsFloor", argumentParser],
-      path: "Sources/Benchmarks/BenchmarkHarness"),
-    benchmark("FetchLatency"),
-    benchmark("FetchBandwidth"),
-    benchmark("WriteLatency"),
-    benchmark("ReleaseLatency"),
-    benchmark("LockLatency"),
-    benchmark("BarrierLatency"),
-    benchmark("AtomicLatency"),
+      name: "Benchmarks", dependencies: ["BenchmarkSupport", "Merino", "VerbsFloor", argumentParser],
+      path: "Sources/Benchmarks/Benchmarks",
+      exclude: [
+        "AtomicLatency/README.md", "BarrierLatency/README.md", "FetchBandwidth/README.md",
+        "FetchLatency/README.md", "LockLatency/README.md", "ReleaseLatency/README.md",
+        "WriteLatency/README.md",
+      ]),
 
     .executableTarget(
       name: "JacobiExample", dependencies: ["Merino"], path: "Examples/Swift"),

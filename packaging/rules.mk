@@ -11,8 +11,10 @@ LIBDIR  ?= lib
 DESTDIR ?=
 DEB     ?= $(OUT)/deb
 
-# Not for users: the simulator, which runs the protocol of many nodes in one process.
-INSTALLED_TOOLS := $(filter-out merino-simulate,$(TOOLS))
+# Not for users: the simulator, which runs the protocol of many nodes in one process. The links are those that are staged
+# when a recipe runs.
+INSTALLED_TOOLS = $(filter-out merino-simulate,$(TOOLS)) \
+  $(notdir $(sort $(shell find $(OUT)/bin -type l 2>/dev/null)))
 
 .PHONY: static-library man install uninstall deb
 all: static-library man

@@ -52,6 +52,10 @@ extension Engine {
     try apply(UnsafeRawPointer(w.clock), w)
   }
 
+  /// The postcondition of every acquire.
+  @inlinable
+  func ensureApplied(_ clock: UnsafeRawPointer) { ensure(!isBehind(clock), .clockApplied) }
+
   @inlinable
   func isBehind(_ clock: UnsafeRawPointer) -> Bool {
     for peer in 0..<nodeCount where peer != node {
@@ -69,6 +73,8 @@ extension Engine {
 
   @inlinable
   func applyWhole(_ clock: UnsafeRawPointer, _ w: Workspace) throws(EngineError) {
+    ensure(isCommitLockHeld, .commitLockHeld)
+    ensure(isInsideGate, .insideGate)
     if isOn(.clockRaisedFirst) { raiseClock(clock) }
     try check(clockEntry: Self.clockEntry(clock, node), of: node, head: logHead.load())
     var log = LogWriter(logHead.load())
@@ -82,6 +88,7 @@ extension Engine {
     // Diffs of dirty pages that were named are placed; their notices come before this acquire's end.
     publish(log)
     raiseClock(clock)
+    ensureApplied(clock)
   }
 
   /// READs what the logs have up to `clock`, and invalidates.

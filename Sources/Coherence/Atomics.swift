@@ -9,6 +9,9 @@ public enum AtomicOperation: BitwiseCopyable, Sendable {
   case exchange(UInt64)
   case compareExchange(expected: UInt64, desired: UInt64)
   case fetchAdd(UInt64)
+
+  @inlinable
+  var isLoad: Bool { if case .load = self { true } else { false } }
 }
 
 // Atomics act on the home frame through the fabric. Before: this node's own copy goes (its diff placed
@@ -32,27 +35,35 @@ extension Engine {
     let w = takeWorkspace()
     defer { giveBack(w) }
     add(.atomics)
+    ensure(
+      address & 7 == 0 && mask != 0 && address >= 0 && address < configuration.capacityByteCount,
+      .atomicWithinWord,
+      address)
     let unit = pages.unit(containing: address >> configuration.pageShift)
     touch(unit.page)
-    let home = try prepareAtomic(unit, w)
-    defer { unlock(unit) }
-    let frame = try homeFrame(unit.page, home: home, w)
-    let target = frame.advanced(by: address - (unit.page << configuration.pageShift))
-    let (before, after) = try perform(operation, at: target, home, lane: lane(unit.page), mask, w)
-    keepInPinnedCopy(unit, address, after)
-    let value = (before & mask) >> UInt64(mask.trailingZeroBitCount)
-    if case .load = operation { return value }
-    pages.cell(unit.page).addAtomics()
-    pages.dirty.insert(unit.page)
-    return value
+    var held = try prepareAtomic(unit, w)
+    var (before, after): (UInt64, UInt64) = (0, 0)
+    try unlocking(unit) { () throws(EngineError) in
+      let frame = try homeFrame(unit.page, home: held.word.home, w)
+      let target = frame.advanced(by: address - (unit.page << configuration.pageShift))
+      (before, after) = try perform(operation, at: target, held.word.home, lane: lane(unit.page), mask, w)
+    }
+    keepInPinnedCopy(held, address, after)
+    if !operation.isLoad {
+      step(.addAtomics, &held)
+      store(&held)
+      pages.dirty.insert(unit.page)
+    }
+    giveBack(held)
+    return (before & mask) >> UInt64(mask.trailingZeroBitCount)
   }
 
   /// A pinned copy stays, and no notice tells this node of its own atomics: they are carried out on the
   /// copy too. The lock bit is held, so the copy takes values in the order in which the home had them.
   @inlinable
-  func keepInPinnedCopy(_ unit: Unit, _ address: Int, _ value: UInt64) {
-    let word = pages.load(unit.page)
-    guard word.isPinned, word.state == .clean || word.state == .dirty else { return }
+  func keepInPinnedCopy(_ held: HeldUnit, _ address: Int, _ value: UInt64) {
+    let unit = held.unit
+    guard held.word.isPinned, PageStates.copies.contains(held.word.state) else { return }
     if isOn(.atomicsPassByPinnedCopy) { return }
     let offset = address - (unit.page << configuration.pageShift)
     frame(unit.page).storeBytes(of: value, toByteOffset: offset, as: UInt64.self)
@@ -60,29 +71,18 @@ extension Engine {
     pages.twin(unit.page).storeBytes(of: value, toByteOffset: offset, as: UInt64.self)
   }
 
-  /// Takes the unit's lock bit with no copy left here that could hide the word; returns its home.
+  /// Takes the unit's lock bit with no copy left here that could hide the word. Its home is known then.
   @inlinable
-  func prepareAtomic(_ unit: Unit, _ w: Workspace) throws(EngineError) -> NodeID {
-    let cell = pages.cell(unit.page)
-    var backoff = Backoff()
+  func prepareAtomic(_ unit: Unit, _ w: Workspace) throws(EngineError) -> HeldUnit {
     while true {
-      let old = cell.load()
-      if old.isLocked || old.state == .fetching {
-        try checkPeers()
-        execution.pause(&backoff)
-        continue
+      switch try takeLockBit(unit, passing: PageStates(.dirty), unless: PageWord.pinned) {
+      case .held(var held):
+        try unlocking(unit) { () throws(EngineError) in try dropCopy(&held, w) }
+        store(&held)
+        return held
+      case .passed: try flushForAtomic(unit, w)
+      case .busy: break
       }
-      if old.state == .dirty && !old.isPinned {
-        try flushForAtomic(unit, w)
-        continue
-      }
-      var locked = old
-      locked.isLocked = true
-      guard cell.exchange(old, for: locked) else { continue }
-      var word = locked
-      try unlocking(unit) { () throws(EngineError) in try dropCopy(unit, &word, w) }
-      cell.replace(locked, by: word)
-      return word.home
     }
   }
 
@@ -98,20 +98,20 @@ extension Engine {
   }
 
   @inlinable
-  func dropCopy(_ unit: Unit, _ word: inout PageWord, _ w: Workspace) throws(EngineError) {
-    if word.isHome { return }
-    if word.home < 0 {
-      switch try locate(unit, claiming: true, w) {
-      case .home(let home) where home != node: word.home = home
+  func dropCopy(_ held: inout HeldUnit, _ w: Workspace) throws(EngineError) {
+    if held.word.isHome { return }
+    if held.word.home < 0 {
+      switch try locate(held.unit, claiming: true, w) {
+      case .home(let home) where home != node: step(.learnHomeOfCopy, &held, told: home)
       default:
         // The zeros that views may show are the home's frame already, and a pinned page stays shown.
-        becomeHome(unit, &word)
+        step(.becomeHome, &held)
         return
       }
     }
-    if word.state == .clean && !word.isPinned {
-      protection.lower(unit.pages, to: .none)
-      word.state = .invalid
+    if held.word.state == .clean && !held.word.isPinned {
+      protection.lower(held.unit.pages, to: .none)
+      step(.invalidate, &held)
     }
   }
 

@@ -29,14 +29,17 @@ extension Engine {
     }
     if local.moveCount.loadRelaxed() > 0 { try moveHomes() }
     try reset(upTo: message.retired)
+    ensureApplied(local.mergedClock)
     keepBarrierClock()
   }
 
   /// The clock that the next barrier's is compared with.
   @inlinable
   func keepBarrierClock() {
+    ensure(Self.clockEntry(local.mergedClock, node) <= logHead.load(), .ownClockBelowHead)
     for peer in 0..<nodeCount {
       let entry = Self.clockEntry(local.mergedClock, peer)
+      ensure(entry >= Self.clockEntry(local.barrierClock, peer), .clockOnlyRises, peer)
       local.barrierClock.storeBytes(of: entry, toByteOffset: peer * 8, as: UInt64.self)
     }
   }
@@ -61,6 +64,7 @@ extension Engine {
     defer { dropCommitLock() }
     let round = local.roundsBegun.fetchAdd(1) + 1
     try commitRound(w)
+    ensure(local.roundsFinished.loadRelaxed() + 1 == round, .roundsInOrder, Int(round))
     local.roundsFinished.store(round)
     message.epochOverflowed = sealEpoch()
     // What others could overwrite of this node's own, and what the message has no room for.

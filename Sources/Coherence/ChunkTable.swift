@@ -41,6 +41,12 @@ extension Engine {
     }
   }
 
+  /// The device reads and writes this node's frame of `page` from here on.
+  @inlinable
+  func ensureFrameRegistered(_ page: Int) {
+    ensure(ownKey(page >> configuration.chunkShift).load() != 0, .frameRegistered, page)
+  }
+
   /// The service thread's part: registers the chunks that threads wait for. True if it did anything.
   @inlinable
   public func serveChunkRequests() -> Bool {

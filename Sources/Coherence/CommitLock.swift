@@ -19,5 +19,8 @@ extension Engine {
   }
 
   @inlinable
-  func dropCommitLock() { local.commitLock.store(0) }
+  func dropCommitLock() {
+    ensure(isCommitLockHeld, .commitLockHeld)
+    local.commitLock.store(0)
+  }
 }

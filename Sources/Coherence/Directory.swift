@@ -75,6 +75,7 @@ extension Engine {
     try ensureRegistered(chunk)
     // Where this node is the wished home others may have claimed the unit for it, and placed diffs.
     if wish != node || isOn(.claimZeroesWishedFrame) { cplatform_zero(frame(unit.page), byteCount(unit)) }
+    ensureFrameRegistered(unit.page)
     // Zeros and the key are in place before the word that leads others here: pairs with the READ
     // of the key and of the page by whoever sees the word.
     fullFence()

@@ -28,6 +28,8 @@ public enum EngineError: Error, BitwiseCopyable, Sendable, Equatable {
 /// outlive every copy. All members may be called from any thread unless they say otherwise.
 @frozen
 public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
+  /// `fabric.node`, which over several fabrics takes a look which one it is.
+  public let node: NodeID
   public let fabric: E.F
   public let protection: E.P
   public let execution: E.X
@@ -42,6 +44,7 @@ public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
     fabric: E.F, protection: E.P, execution: E.X, configuration: Configuration,
     layout: ControlLayout, localMemory: UnsafeMutableRawPointer
   ) {
+    node = fabric.node
     self.fabric = fabric
     self.protection = protection
     self.execution = execution
@@ -61,7 +64,6 @@ public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
   /// Bytes of private memory that an engine needs; sparse, most of it is twins.
   public static func localByteCount(_ c: Configuration) -> Int { LocalMemory(c, at: nil).byteCount }
 
-  @inlinable public var node: NodeID { fabric.node }
   @inlinable var nodeCount: Int { configuration.nodeCount }
   @inlinable var control: UnsafeMutableRawPointer { fabric.memory.control }
 

@@ -49,6 +49,8 @@ public protocol Execution: BitwiseCopyable, Sendable {
   func nowNanoseconds() -> UInt64
   /// Node that left the job early, -1 while all are there. Every wait looks at it.
   var lostPeer: Int32 { get }
+  /// Says what is wrong, and ends the process; in the simulator the run, which has failed.
+  func stop(_ violation: Violation) -> Never
 }
 
 /// Rules of the protocol that a test switches off to see the simulator find it. `NoMutations` in

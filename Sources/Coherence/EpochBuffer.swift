@@ -27,6 +27,7 @@ extension Engine {
     stamp.pointee = current
     let buffer = control + epochBufferOffset(epoch)
     let count = Int(buffer.load(as: UInt64.self))
+    ensure(count <= configuration.epochEntryCount, .epochSetFits, count)
     let notice = WriteNotice(page: unit.page, count: unit.count, unitPages: unit.count, atHome: atHome)
     if count > 0 {
       let last = WriteNotice(raw: buffer.load(fromByteOffset: 64 + (count - 1) * 8, as: UInt64.self))
@@ -47,6 +48,7 @@ extension Engine {
   /// commit round. True where the set did not fit.
   @inlinable
   func sealEpoch() -> Bool {
+    ensure(isCommitLockHeld, .commitLockHeld)
     let epoch = local.epoch.loadRelaxed()
     let next = control + epochBufferOffset(epoch + 1)
     next.storeBytes(of: 0, as: UInt64.self)

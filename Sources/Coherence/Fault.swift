@@ -23,19 +23,11 @@ extension Engine {
 
   @inlinable
   func serve(_ unit: Unit, _ access: Access, _ view: ViewID, _ w: Workspace) throws(EngineError) {
-    let cell = pages.cell(unit.page)
-    var backoff = Backoff()
+    ensure(isInsideGate, .insideGate, unit.page)
     while true {
-      var word = cell.load()
-      if word.isLocked || word.state == .fetching {
-        try checkPeers()
-        execution.pause(&backoff)
-        continue
-      }
-      if word.state == .invalid {
-        var fetching = word
-        fetching.state = .fetching
-        guard cell.exchange(word, for: fetching) else { continue }
+      switch try takeLockBit(unit, passing: PageStates(.invalid)) {
+      case .passed(let word):
+        guard case .some = attempt(.beginFetch, unit.page, from: word) else { continue }
         execution.interleave(#line)
         // After the state, so that "invalidate all" sees one of the two (PageSet.insertIfAbsent).
         pages.cached.insertIfAbsent(unit.page)
@@ -45,37 +37,35 @@ extension Engine {
           ? readAhead(unit) : unit.pages.upperBound..<unit.pages.upperBound
         try bringIn(unit, access, ahead: ahead, view, w)
         return
+      case .held(var held):
+        // Not `unlocking`: in a debug build its closure would be an indirect call on the fault path.
+        do throws(EngineError) {
+          try upgrade(&held, access, view, w)
+        } catch {
+          unlock(unit)
+          throw error
+        }
+        giveBack(held)
+        return
+      case .busy: break
       }
-      var locked = word
-      locked.isLocked = true
-      guard cell.exchange(word, for: locked) else { continue }
-      execution.interleave(#line)
-      word = locked
-      // Not `unlocking`: in a debug build its body is called through a pointer, which nobody can look behind.
-      do throws(EngineError) {
-        try upgrade(unit, &word, access, view, w)
-      } catch {
-        unlock(unit)
-        throw error
-      }
-      releaseLockBit(unit, word)
-      return
     }
   }
 
   /// A copy is here and its lock bit held: makes its state allow `access` and raises the view.
   @inlinable
   func upgrade(
-    _ unit: Unit, _ word: inout PageWord, _ access: Access, _ view: ViewID, _ w: Workspace
+    _ held: inout HeldUnit, _ access: Access, _ view: ViewID, _ w: Workspace
   ) throws(EngineError) {
-    switch word.state {
+    let unit = held.unit
+    switch held.word.state {
     case .dirty, .homeDirty, .homeExclusive:
       protection.raise(unit.pages, to: .readWrite, in: view)
     case .homeTracked where access == .readWrite:
-      writeAtHome(unit, &word)
+      writeAtHome(&held)
       protection.raise(unit.pages, to: .readWrite, in: view)
     case .clean where access == .readWrite:
-      try writeClean(unit, &word, view, w)
+      try writeClean(&held, w)
       protection.raise(unit.pages, to: .readWrite, in: view)
     default:
       protection.raise(unit.pages, to: .read, in: view)

@@ -36,26 +36,17 @@ extension Engine {
   /// This node turned out to be home: by its own claim, or by others on its behalf.
   @inlinable
   func settleAtHome(_ unit: Unit, _ access: Access, _ view: ViewID) {
-    let cell = pages.cell(unit.page)
-    while true {
-      // A poison does not matter: a home's frame has all diffs that were placed.
-      let old = cell.load()
-      var word = old
-      becomeHome(unit, &word)
-      word.isLocked = true
-      guard cell.exchange(old, for: word) else { continue }
-      if access == .readWrite { writeAtHome(unit, &word) }
-      protection.raise(unit.pages, to: access, in: view)
-      releaseLockBit(unit, word)
-      return
-    }
+    var held = HeldUnit(unit, make(.settle, unit.page))
+    if access == .readWrite { writeAtHome(&held) }
+    protection.raise(unit.pages, to: access, in: view)
+    giveBack(held)
   }
 
   /// A page that nobody had written when the directory was read: the frame, which is zero, is a
   /// copy without a home. A notice that came meanwhile means that it has one now.
   @inlinable
   func mapZeros(_ unit: Unit, _ view: ViewID) {
-    guard finishFetch(unit, as: .clean) else {
+    guard finishFetch(unit, forWriting: false) else {
       abandonFetch(unit)
       return
     }
@@ -68,9 +59,13 @@ extension Engine {
   func fetch(
     _ unit: Unit, _ home: NodeID, forWriting: Bool, _ view: ViewID, _ w: Workspace
   ) throws(EngineError) {
+    ensure(
+      home != node && home < nodeCount && pages.load(unit.page).state == .fetching, .fetchFromElsewhere,
+      unit.page)
     try ensureRegistered(unit.page >> configuration.chunkShift)
     let from = try homeFrame(unit.page, home: home, w)
     storeHint(unit, home)
+    ensureFrameRegistered(unit.page)
     while true {
       clearPoison(unit)
       var batch = fabric.open(home, lane: lane(unit.page))
@@ -87,7 +82,7 @@ extension Engine {
       add(.bytesFetched, byteCount(unit))
       if forWriting { copyTwin(unit) }
       execution.interleave(#line)
-      if finishFetch(unit, as: forWriting ? .dirty : .clean) { break }
+      if finishFetch(unit, forWriting: forWriting) { break }
     }
     execution.interleave(#line)
     if forWriting { pages.dirty.insert(unit.page) }
@@ -103,48 +98,32 @@ extension Engine {
 
   @inlinable
   func storeHint(_ unit: Unit, _ home: NodeID) {
-    let cell = pages.cell(unit.page)
-    while true {
-      let old = cell.load()
-      if old.home == home { return }
-      var word = old
-      word.home = home
-      if cell.exchange(old, for: word) { return }
-    }
+    if pages.load(unit.page).home != home { _ = make(.learnHome, unit.page, told: home) }
   }
 
   /// From here on a notice poisons the READ that follows.
   @inlinable
   func clearPoison(_ unit: Unit) {
-    if pages.load(unit.page).isPoisoned { pages.cell(unit.page).clearPoison() }
+    if pages.load(unit.page).isPoisoned { _ = make(.clearPoison, unit.page) }
   }
 
-  /// `fetching` → `state` with the lock bit held; false where the fetch was poisoned meanwhile.
+  /// The copy is here, and the lock bit held; false where the fetch was poisoned meanwhile.
   @inlinable
-  func finishFetch(_ unit: Unit, as state: PageState) -> Bool {
+  func finishFetch(_ unit: Unit, forWriting: Bool) -> Bool {
     let cell = pages.cell(unit.page)
     while true {
       let old = cell.load()
-      if old.isPoisoned && !isOn(.noPoison) { return false }
-      var word = old
-      word.isPoisoned = false
-      word.state = state
-      word.wasWritten = state == .dirty
-      word.isLocked = true
-      if cell.exchange(old, for: word) { return true }
+      if old.isPoisoned { return false }
+      let new =
+        forWriting
+        ? attempt(.finishFetchForWriting, unit.page, from: old) : attempt(.finishFetch, unit.page, from: old)
+      if case .some = new { return true }
     }
   }
 
   /// `fetching` → `invalid`: the access faults again.
   @inlinable
   func abandonFetch(_ unit: Unit) {
-    let cell = pages.cell(unit.page)
-    while true {
-      let old = cell.load()
-      var word = old
-      word.state = .invalid
-      word.isPoisoned = false
-      if cell.exchange(old, for: word) { return }
-    }
+    _ = make(.abandonFetch, unit.page)
   }
 }

@@ -25,6 +25,7 @@ extension Engine {
   ) throws(EngineError) -> Bool {
     var runs = DiffRuns(frame: source, twin: pages.twin(unit.page), byteCount: byteCount(unit))
     guard var run = runs.run() else { return false }
+    ensure(home >= 0 && home < nodeCount && home != node, .diffHasHome, unit.page)
     if local.peerKey(home, unit.page >> configuration.chunkShift).pointee == 0 {
       // The key is READ by a batch of its own, and no two may be open.
       submit(&sender, w)
@@ -124,8 +125,10 @@ extension Engine {
     protection.lower(range, to: .read)
     execution.interleave(#line)
     for page in stride(from: range.lowerBound, to: range.upperBound, by: unitPages) {
-      if isOn(.bitNotHeldOverDiff) { unlock(Unit(page: page, count: unitPages)) }
-      try flushLocked(Unit(page: page, count: unitPages), &log, &sender, w)
+      let unit = Unit(page: page, count: unitPages)
+      if isOn(.bitNotHeldOverDiff) { unlock(unit) }
+      var held = heldAlready(unit)
+      try flushLocked(&held, &log, &sender, w)
     }
     if sender.readsFrames && !isOn(.bitNotHeldOverDiff) {
       submit(&sender, w)
@@ -137,30 +140,27 @@ extension Engine {
   /// One unit, lock bit held and not writable: its diff and its notice. The bit stays held.
   @inlinable
   func flushLocked(
-    _ unit: Unit, _ log: inout LogWriter, _ sender: inout DiffSender<E.F>, _ w: Workspace
+    _ held: inout HeldUnit, _ log: inout LogWriter, _ sender: inout DiffSender<E.F>, _ w: Workspace
   ) throws(EngineError) {
-    let cell = pages.cell(unit.page)
-    let locked = cell.load()
-    var word = locked
-    var changed = word.hasAtomics
-    if word.state == .dirty {
+    let unit = held.unit
+    var changed = held.word.hasAtomics
+    if held.word.state == .dirty {
       let sent = try sendDiff(
-        unit, lane: lane(unit.page), home: word.home, from: frame(unit.page), &sender, w)
+        unit, lane: lane(unit.page), home: held.word.home, from: frame(unit.page), &sender, w)
       execution.interleave(#line)
-      word.wasWritten = sent
-      word.state = .clean
+      if sent { step(.placeDiff, &held) } else { step(.dropTwin, &held) }
       changed = changed || sent
-    } else if word.isHome {
+    } else if held.word.isHome {
       changed = true
       // Before the head moves: a fetch marked before this is of a node that has not consumed this
       // notice yet; a later mark is seen at the next release.
       mark(unit.page).store(0)
       execution.interleave(#line)
-      word.isNoticed = true
-      word.state = .homeTracked
+      step(.noteAtHome, &held)
+    } else {
+      step(.noteAtomics, &held)
     }
-    word.hasAtomics = false
-    cell.replace(locked, by: word)
-    if changed { note(unit, atHome: word.isHome, &log) }
+    store(&held)
+    if changed { note(unit, atHome: held.word.isHome, &log) }
   }
 }

@@ -44,6 +44,12 @@ extension Engine {
   /// Behind the gate: what other threads of this node look at, page by page.
   @inlinable
   func forgetWords(_ range: Range<Int>) {
+    ensure(
+      isGateClosed || isOn(.forgettingWithoutGate), .gateClosed, range.lowerBound)
+    ensure(
+      range.lowerBound & (configuration.chunkPageCount - 1) == 0
+        && range.upperBound <= configuration.pageCount,
+      .freedChunks, range.lowerBound)
     let all = chunks(range)
     var chunk = all.lowerBound
     while let next = nextMarked(local.touchedChunks, chunk..<all.upperBound) {

@@ -29,12 +29,15 @@ extension Engine {
   }
 
   @inlinable
-  func leaveGate() { local.inside.fetchAdd(~0) }
+  func leaveGate() {
+    let before = local.inside.fetchAdd(~0)
+    ensure(before != 0, .insideGate)
+  }
 
   /// By the barrier's thread, which is not inside itself.
   @inlinable
   func closeGate() throws(EngineError) {
-    _ = local.gateClosed.exchange(1)
+    ensure(local.gateClosed.exchange(1) == 0, .gateOpenedOnce)
     execution.interleave(#line)
     var backoff = Backoff()
     while local.inside.load() != 0 {
@@ -44,5 +47,8 @@ extension Engine {
   }
 
   @inlinable
-  func openGate() { local.gateClosed.store(0) }
+  func openGate() {
+    ensure(isGateClosed, .gateOpenedOnce)
+    local.gateClosed.store(0)
+  }
 }

@@ -54,6 +54,10 @@ extension Engine {
   /// epoch buffer. Nobody sees the log's part before `publish`.
   @inlinable
   func note(_ unit: Unit, atHome: Bool, _ log: inout LogWriter) {
+    ensure(isCommitLockHeld, .commitLockHeld, unit.page)
+    ensure(
+      unit.page & (unit.count - 1) == 0 && unit.pages.upperBound <= configuration.pageCount, .wholeUnits,
+      unit.page)
     add(.noticesSent)
     if let longer = log.last?.extended(by: unit, atHome: atHome) {
       log.last = longer
@@ -77,6 +81,12 @@ extension Engine {
   func publish(_ log: LogWriter) {
     fullFence()
     execution.interleave(#line)
+    ensure(isCommitLockHeld, .commitLockHeld)
+    ensure(log.end >= logHead.loadRelaxed(), .headOnlyRises, Int(log.end))
+    let floor = logFloor.loadRelaxed()
+    ensure(
+      floor <= log.end && log.end - floor <= UInt64(configuration.logEntryCount), .logWithinRing, Int(log.end)
+    )
     logHead.store(log.end)
   }
 }

@@ -8,22 +8,23 @@ extension Engine {
   func invalidate(
     _ range: Range<Int>, _ log: inout LogWriter, _ w: Workspace
   ) throws(EngineError) {
+    ensure(isCommitLockHeld, .commitLockHeld, range.lowerBound)
+    ensure(isInsideGate, .insideGate, range.lowerBound)
     var run = range.lowerBound..<range.lowerBound
     var unitPages = 1
     var page = range.lowerBound
     while page < range.upperBound {
       let unit = pages.unit(containing: page)
       page = unit.pages.upperBound
-      let isTaken: Bool
+      let taken: HeldUnit?
       do throws(EngineError) {
-        isTaken = try lockForInvalidation(unit)
+        taken = try holdForInvalidation(unit)
       } catch {
         dropRun(run, unitPages: unitPages)
         throw error
       }
-      if !isTaken { continue }
-      let word = pages.load(unit.page)
-      if word.state == .clean && !word.isPinned {
+      guard var held = taken else { continue }
+      if held.word.state == .clean && !held.word.isPinned {
         if unit.page != run.upperBound || unit.count != unitPages {
           dropRun(run, unitPages: unitPages)
           run = unit.page..<unit.page
@@ -33,7 +34,8 @@ extension Engine {
       } else {
         dropRun(run, unitPages: unitPages)
         run = page..<page
-        try unlocking(unit) { () throws(EngineError) in try invalidateWritten(unit, word, &log, w) }
+        try unlocking(unit) { () throws(EngineError) in try invalidateWritten(&held, &log, w) }
+        giveBack(held)
       }
     }
     dropRun(run, unitPages: unitPages)
@@ -46,39 +48,25 @@ extension Engine {
     protection.lower(range, to: .none)
     execution.interleave(#line)
     for page in stride(from: range.lowerBound, to: range.upperBound, by: unitPages) {
-      let locked = pages.load(page)
-      var word = locked
-      word.state = .invalid
-      pages.cell(page).release(locked, as: word)
+      var held = heldAlready(Unit(page: page, count: unitPages))
+      step(.invalidate, &held)
+      giveBack(held)
     }
     add(.invalidations, range.count / unitPages)
   }
 
-  /// Takes the lock bit of a unit that has a copy here. A copy that is being fetched is poisoned
+  /// Takes the lock bit of a unit that has a copy here; nil where there is none. A copy that is being fetched is poisoned
   /// instead: its fetcher starts over.
   @inlinable
-  func lockForInvalidation(_ unit: Unit) throws(EngineError) -> Bool {
-    let cell = pages.cell(unit.page)
-    var backoff = Backoff()
+  func holdForInvalidation(_ unit: Unit) throws(EngineError) -> HeldUnit? {
     while true {
-      let word = cell.load()
-      if !word.isLocked {
-        if word.state == .invalid || word.isHome { return false }
-        var changed = word
-        if word.state == .fetching {
-          changed.isPoisoned = true
-          if cell.exchange(word, for: changed) { return false }
-        } else {
-          changed.isLocked = true
-          if cell.exchange(word, for: changed) {
-            execution.interleave(#line)
-            return true
-          }
-        }
-        continue
+      switch try takeLockBit(unit, passing: .invalid | .fetching | .atHome) {
+      case .held(let held): return held
+      case .passed(let word):
+        guard word.state == .fetching, !isOn(.noPoison) else { return nil }
+        if case .some = attempt(.poison, unit.page, from: word) { return nil }
+      case .busy: break
       }
-      try checkPeers()
-      execution.pause(&backoff)
     }
   }
 
@@ -86,26 +74,16 @@ extension Engine {
   /// invalid; whoever fetches next sees both writes.
   @inlinable
   func invalidateWritten(
-    _ unit: Unit, _ before: PageWord, _ log: inout LogWriter, _ w: Workspace
+    _ held: inout HeldUnit, _ log: inout LogWriter, _ w: Workspace
   ) throws(EngineError) {
-    if before.isPinned {
-      try refreshPinned(unit, w)
-      unlock(unit)
-      return
-    }
-    if isOn(.keepDirtyOnNotice) {
-      unlock(unit)
-      return
-    }
-    protection.lower(unit.pages, to: .none)
+    if held.word.isPinned { return try refreshPinned(&held, w) }
+    if isOn(.keepDirtyOnNotice) { return }
+    protection.lower(held.unit.pages, to: .none)
     execution.interleave(#line)
     var sender = DiffSender<E.F>()
-    try flushLocked(unit, &log, &sender, w)
+    try flushLocked(&held, &log, &sender, w)
     try closeHomes(&sender, w)
-    let locked = pages.load(unit.page)
-    var word = locked
-    word.state = .invalid
-    pages.cell(unit.page).release(locked, as: word)
+    step(.invalidate, &held)
     add(.invalidations)
   }
 

@@ -50,5 +50,8 @@ extension Engine {
   }
 
   @inlinable
-  func leaveLocal(_ lock: LocalLock) { lock.serving.fetchAdd(1) }
+  func leaveLocal(_ lock: LocalLock) {
+    let ticket = lock.serving.fetchAdd(1)
+    ensure(ticket < lock.nextTicket.load(), .ticketsInOrder, Int(ticket))
+  }
 }

@@ -26,6 +26,7 @@ extension Engine {
       return
     }
     let slot = Int(lock.slot.loadRelaxed()) - 1
+    ensure(slot >= 0 && slot < configuration.allSlotCount, .lockHasSlot, id)
     if !(try releaseAndPassOn(id, slot)) { try grantSuccessor(of: slot) }
     if isOn(.unlockBeforeFlush) { try release() }
     lock.owner.storeRelaxed(0)

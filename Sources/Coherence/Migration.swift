@@ -93,12 +93,12 @@ extension Engine {
     _ move: (unit: Unit, home: NodeID), _ log: inout LogWriter, _ w: Workspace
   ) throws(EngineError) -> Bool {
     let unit = move.unit
-    var locked = try lockForMove(unit)
-    var word = locked
+    var held = try holdUnit(unit)
+    let word = held.word
     if word.isHome && move.home != node && word.isPinned && word.state == .homeDirty
       && !isOn(.pinnedHomeMoves)
     {
-      unlock(unit)
+      giveBack(held)
       return false
     }
     if word.isHome && move.home != node {
@@ -107,73 +107,60 @@ extension Engine {
       if word.state != .homeTracked || word.hasAtomics { note(unit, atHome: true, &log) }
       protection.lower(unit.pages, to: .read)
       execution.interleave(#line)
-      word.state = .clean
-      word.hasAtomics = false
+      step(.leaveHome, &held)
       pages.cached.insert(unit.page)
       add(.pagesMovedAway)
     } else if word.state == .dirty && move.home == node && !word.isPinned {
       protection.lower(unit.pages, to: .read)
       try unlocking(unit) { () throws(EngineError) in
         var sender = DiffSender<E.F>()
-        try flushLocked(unit, &log, &sender, w)
+        try flushLocked(&held, &log, &sender, w)
         try closeHomes(&sender, w)
       }
-      locked = pages.load(unit.page)
-      word = locked
     }
-    pages.cell(unit.page).release(locked, as: word)
+    giveBack(held)
     return true
   }
 
   /// Instead of step 3: the old home, to which all diffs went, is home as before.
   @inlinable
   func takeBack(_ move: (unit: Unit, home: NodeID)) throws(EngineError) {
-    let locked = try lockForMove(move.unit)
-    var word = locked
-    if word.home == node && word.state == .clean { word.state = .homeTracked }
-    pages.cell(move.unit.page).release(locked, as: word)
-  }
-
-  @inlinable
-  func lockForMove(_ unit: Unit) throws(EngineError) -> PageWord {
-    let cell = pages.cell(unit.page)
-    var backoff = Backoff()
-    while true {
-      let word = cell.load()
-      var locked = word
-      locked.isLocked = true
-      if !word.isLocked, word.state != .fetching, cell.exchange(word, for: locked) {
-        return locked
-      }
-      try checkPeers()
-      execution.pause(&backoff)
-    }
+    var held = try holdUnit(move.unit)
+    if held.word.home == node && held.word.state == .clean { step(.takeBack, &held) }
+    giveBack(held)
   }
 
   /// Step 3.
   @inlinable
   func carryOut(_ move: (unit: Unit, home: NodeID), _ w: Workspace) throws(EngineError) {
     let unit = move.unit
-    let locked = try lockForMove(unit)
-    var word = locked
+    ensure(move.home >= 0 && move.home < nodeCount, .moveToANode, unit.page)
+    ensure(isGateClosed || isOn(.movesWithoutGate), .gateClosed, unit.page)
+    var held = try holdUnit(unit)
     touch(unit.page, unless: .moveLeavesUntouched)
-    if move.home == node && !word.isHome {
-      try unlocking(unit) { () throws(EngineError) in try takeOver(unit, &word, w) }
+    if held.word.isHome {
+      ensure(move.home == node, .homeAfterMove, unit.page)
+      // It moved here at the last barrier, behind whose seal this node noted it once more: this move is from here to here.
+    } else if move.home == node {
+      try unlocking(unit) { () throws(EngineError) in try takeOver(&held, w) }
+      ensure(held.word.isHome, .homeAfterMove, unit.page)
       add(.pagesMovedHere)
+    } else {
+      step(.homeMoved, &held, told: move.home)
     }
-    word.home = move.home
-    pages.cell(unit.page).release(locked, as: word)
+    giveBack(held)
   }
 
   /// The whole page from the old home, and the directory word. This node's diffs are in that page.
   @inlinable
-  func takeOver(_ unit: Unit, _ word: inout PageWord, _ w: Workspace) throws(EngineError) {
-    let old = word.home
+  func takeOver(_ held: inout HeldUnit, _ w: Workspace) throws(EngineError) {
+    let unit = held.unit
+    let old = held.word.home
     // Who notices a page knows its home, and so do all: moves are told to everybody.
     if old < 0 { throw bad(.epochNotice, of: node, UInt64(unit.page) << 28) }
     try ensureRegistered(unit.page >> configuration.chunkShift)
     let from = try homeFrame(unit.page, home: old, w)
-    if word.state == .dirty {
+    if held.word.state == .dirty {
       // Pinned: the writer goes on, so the page comes in under its bytes.
       try readAside(unit, home: old, merging: true, w)
     } else if !isOn(.moveWithoutFetch) {
@@ -190,15 +177,13 @@ extension Engine {
     try wait(w.flight)
     // Whoever looked the page up has the same old home.
     if w.resultValue(0) != UInt64(old + 1) { throw bad(.directory, of: shard.node, w.resultValue(0)) }
-    word.wasWritten = false
-    if word.state == .dirty {
+    if held.word.state == .dirty {
       // Pinned: it stays writable, so it is noticed at every release.
-      word.state = .homeDirty
+      step(.arriveHomePinned, &held)
       pages.dirty.insert(unit.page)
     } else {
-      if word.state == .invalid { protection.lower(unit.pages, to: .none) }
-      word.state = .homeTracked
+      if held.word.state == .invalid { protection.lower(unit.pages, to: .none) }
+      step(.arriveHome, &held)
     }
-    word.isNoticed = false
   }
 }

@@ -33,5 +33,8 @@ extension Engine {
   public func beginWaiting() { local.waiting.fetchAdd(1) }
 
   @inlinable
-  public func endWaiting() { local.waiting.fetchAdd(~0) }
+  public func endWaiting() {
+    let before = local.waiting.fetchAdd(~0)
+    ensure(before != 0, .waitingCounted)
+  }
 }

@@ -80,6 +80,7 @@ public struct PageTable: BitwiseCopyable, @unchecked Sendable {
   public let cached: PageSet
   @usableFromInline let pageShift: Int
   @usableFromInline let chunkShift: Int
+  @usableFromInline let pageCount: Int
   @usableFromInline let shapeCount: Int
 
   /// Carves the table out of `carving`'s zeroed memory.
@@ -96,6 +97,7 @@ public struct PageTable: BitwiseCopyable, @unchecked Sendable {
     cached = PageSet(&carving, pageCount: c.pageCount)
     pageShift = c.pageShift
     chunkShift = c.chunkShift
+    pageCount = c.pageCount
     shapeCount = c.shapeCount
   }
 
@@ -148,6 +150,10 @@ public struct PageTable: BitwiseCopyable, @unchecked Sendable {
   /// table is full. Called under the caller's own lock; chunks belong to one shape at a time.
   @inlinable
   public func define(_ shape: SegmentShape) -> Bool {
+    precondition(
+      shape.firstPage & ((1 << chunkShift) - 1) == 0 && shape.pageCount > 0 && shape.unitShift <= chunkShift
+        && shape.firstPage + shape.pageCount <= pageCount,
+      "a segment begins with a chunk, its units are no longer than one, and it is within the capacity")
     let firstChunk = shape.firstPage >> chunkShift
     if chunkShape(firstChunk).pointee != 0 { return true }
     guard let slot = (0..<shapeCount).first(where: { shapes[$0].pageCount == 0 }) else { return false }

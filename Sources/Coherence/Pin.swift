@@ -26,8 +26,7 @@ extension Engine {
     try fault(page: unit.page, access: access, view: view)
     try enterGate()
     defer { leaveGate() }
-    let cell = pages.cell(unit.page)
-    let old = cell.load()
+    let old = pages.load(unit.page)
     let writable = old.state == .dirty || old.state == .homeDirty || old.state == .homeExclusive
     let readable = old.state == .clean || old.state == .homeTracked || writable
     guard !old.isLocked, access == .readWrite ? writable : readable else { return false }
@@ -37,20 +36,18 @@ extension Engine {
     let leavesExclusive = access == .readWrite && old.state == .homeExclusive
     if leavesExclusive { try takeCommitLock() }
     defer { if leavesExclusive { dropCommitLock() } }
-    var locked = old
-    locked.isPinned = true
-    locked.isLocked = true
-    guard cell.exchange(old, for: locked) else { return false }
-    var word = locked
+    guard let pinned = attempt(.pin, unit.page, from: old) else { return false }
+    var held = HeldUnit(unit, pinned)
+    ensure((pages.pinCount(unit.page).pointee != 0) == old.isPinned, .pinsCounted, unit.page)
     pages.pinCount(unit.page).pointee += 1
     protection.setPinned(unit.pages, true)
     // Exclusive pages are looked at only when fetched; a pinned one is noticed at every release.
-    if access == .readWrite && word.isHome {
-      word.state = .homeDirty
+    if access == .readWrite && held.word.isHome {
+      if held.word.state != .homeDirty { step(.becomeHomeDirty, &held) }
       pages.dirty.insert(unit.page)
     }
     protection.raise(unit.pages, to: access, in: view)
-    cell.release(locked, as: word)
+    giveBack(held)
     return true
   }
 
@@ -65,42 +62,42 @@ extension Engine {
       defer { execution.leaveCritical(saved) }
       try enterGate()
       defer { leaveGate() }
-      let locked = try lockForMove(unit)
-      var word = locked
+      var held = try holdUnit(unit)
       let count = pages.pinCount(unit.page)
+      ensure((count.pointee != 0) == held.word.isPinned, .pinsCounted, unit.page)
       if count.pointee > 0 { count.pointee -= 1 }
       if count.pointee == 0 {
-        word.isPinned = false
+        if held.word.isPinned { step(.unpin, &held) }
         protection.setPinned(unit.pages, false)
       }
-      pages.cell(unit.page).release(locked, as: word)
+      giveBack(held)
     }
   }
 
   /// At a release, lock bit held: the diff is taken from a snapshot, which becomes the twin.
   @inlinable
   func flushPinned(
-    _ unit: Unit, _ log: inout LogWriter, _ sender: inout DiffSender<E.F>, _ w: Workspace
+    _ held: inout HeldUnit, _ log: inout LogWriter, _ sender: inout DiffSender<E.F>, _ w: Workspace
   ) throws(EngineError) {
-    let locked = pages.load(unit.page)
-    var word = locked
-    var changed = word.hasAtomics
-    if word.state == .dirty {
+    let unit = held.unit
+    var changed = held.word.hasAtomics
+    if held.word.state == .dirty {
       for index in 0..<unit.count {
-        if try flushSnapshot(Unit(page: unit.page + index, count: 1), unit, word.home, &sender, w) {
+        if try flushSnapshot(Unit(page: unit.page + index, count: 1), unit, held.word.home, &sender, w) {
           changed = true
         }
       }
-    } else if word.isHome {
+    }
+    if held.word.isHome {
       changed = true
       mark(unit.page).store(0)
-      word.isNoticed = true
+      step(.notePinnedHome, &held)
+    } else {
+      step(.noteAtomics, &held)
     }
-    word.hasAtomics = false
-    if changed { note(unit, atHome: word.isHome, &log) }
+    if changed { note(unit, atHome: held.word.isHome, &log) }
     // It stays writable: again on the list, for the next release.
     pages.dirty.insert(unit.page)
-    pages.cell(unit.page).release(locked, as: word)
   }
 
   @inlinable
@@ -123,18 +120,16 @@ extension Engine {
   /// Under a notice, lock bit held: the fresh page is READ aside, and what others changed (what differs
   /// from the twin) is brought in; what this node changed stays.
   @inlinable
-  func refreshPinned(_ unit: Unit, _ w: Workspace) throws(EngineError) {
-    let word = pages.load(unit.page)
-    if word.home < 0 {
+  func refreshPinned(_ held: inout HeldUnit, _ w: Workspace) throws(EngineError) {
+    let unit = held.unit
+    if held.word.home < 0 {
       // The zeros of a page that has been claimed since.
       guard case .home(let home) = try locate(unit, claiming: false, w), home != node else { return }
       try ensureRegistered(unit.page >> configuration.chunkShift)
-      var known = word
-      known.home = home
-      pages.cell(unit.page).replace(word, by: known)
+      step(.learnHomeOfCopy, &held, told: home)
+      store(&held)
     }
-    let home = pages.load(unit.page).home
-    try readAside(unit, home: home, merging: word.state == .dirty, w)
+    try readAside(unit, home: held.word.home, merging: held.word.state == .dirty, w)
   }
 
   /// READs the unit piece by piece beside the frame; then copies it, or merges it under this node's
@@ -143,6 +138,7 @@ extension Engine {
   func readAside(
     _ unit: Unit, home: NodeID, merging: Bool, _ w: Workspace
   ) throws(EngineError) {
+    ensure(isCommitLockHeld || isGateClosed, .commitLockHeld, unit.page)
     let fresh = control + layout.scratchPages + configuration.pageByteCount
     for page in unit.pages {
       let from = try homeFrame(page, home: home, w)

@@ -30,9 +30,7 @@ extension Engine {
     guard old.state == .invalid, !old.isLocked, let shape = pages.shape(of: page) else {
       return unit.pages.upperBound
     }
-    var word = old
-    word.state = .fetching
-    guard pages.cell(unit.page).exchange(old, for: word) else { return page }
+    guard case .some = attempt(.beginFetch, unit.page, from: old) else { return page }
     execution.interleave(#line)
     pages.cached.insertIfAbsent(unit.page)
     touch(unit.page)

@@ -66,9 +66,7 @@ extension Engine {
   func storeHintIfIdle(_ page: Int, _ home: NodeID) {
     let old = pages.load(page)
     guard old.state == .invalid, !old.isLocked, old.home < 0 else { return }
-    var word = old
-    word.home = home
-    _ = pages.cell(page).exchange(old, for: word)
+    _ = attempt(.learnHome, page, from: old, told: home)
   }
 
   /// Fetches `unit` from `home` together with the invalid units of `ahead` whose homes are known.
@@ -78,6 +76,10 @@ extension Engine {
   ) throws(EngineError) {
     try ensureRegistered(unit.page >> configuration.chunkShift)
     _ = try homeFrame(unit.page, home: home, w)
+    ensure(
+      unit.page >> configuration.chunkShift == (ahead.upperBound - 1) >> configuration.chunkShift,
+      .windowInChunk,
+      unit.page)
     storeHint(unit, home)
     clearPoison(unit)
     // Bit i: the i-th unit from `unit` on is being fetched by this thread.
@@ -106,9 +108,7 @@ extension Engine {
     guard old.state == .invalid, !old.isLocked, old.home >= 0, old.home != node,
       local.peerKey(old.home, page >> configuration.chunkShift).pointee != 0
     else { return false }
-    var word = old
-    word.state = .fetching
-    guard pages.cell(page).exchange(old, for: word) else { return false }
+    guard case .some = attempt(.beginFetch, page, from: old) else { return false }
     execution.interleave(#line)
     pages.cached.insertIfAbsent(page)
     return true
@@ -118,6 +118,7 @@ extension Engine {
   /// one batch for each home and lane in turn, all in flight together.
   @inlinable
   func readWindow(_ unit: Unit, _ taken: UInt64, _ w: Workspace) throws(EngineError) {
+    ensureFrameRegistered(unit.page)
     var rest = taken
     var home = -1
     var lane = -1
@@ -173,14 +174,14 @@ extension Engine {
   @inlinable
   func mapWindow(_ unit: Unit, _ taken: UInt64, _ view: ViewID) -> Bool {
     let ahead = taken & ~1
-    let first = finishFetch(unit, as: .clean)
+    let first = finishFetch(unit, forWriting: false)
     var finished: UInt64 = first ? 1 : 0
     var rest = ahead
     while rest != 0 {
       let bit = rest & ~(rest - 1)
       rest &= rest - 1
       let other = Unit(page: unit.page + bit.trailingZeroBitCount * unit.count, count: unit.count)
-      if finishFetch(other, as: .clean) { finished |= bit } else { abandonFetch(other) }
+      if finishFetch(other, forWriting: false) { finished |= bit } else { abandonFetch(other) }
     }
     rest = finished
     while rest != 0 {

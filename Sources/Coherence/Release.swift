@@ -44,6 +44,7 @@ extension Engine {
         execution.interleave(#line)
         try commitRound(w)
         execution.interleave(#line)
+        ensure(local.roundsFinished.loadRelaxed() + 1 == round, .roundsInOrder, Int(round))
         local.roundsFinished.store(round)
         execution.interleave(#line)
         dropCommitLock()
@@ -64,6 +65,8 @@ extension Engine {
 
   @inlinable
   func commitWhole(_ w: Workspace) throws(EngineError) {
+    ensure(isCommitLockHeld, .commitLockHeld)
+    ensure(isInsideGate, .insideGate)
     var log = LogWriter(logHead.load())
     var sender = DiffSender<E.F>()
     try flushDirtyPages(&log, &sender, w)
@@ -101,7 +104,9 @@ extension Engine {
       let unit = pages.unit(containing: page)
       guard try lockForFlush(unit, &sender, w) else { continue }
       if pages.load(unit.page).isPinned {
-        try unlocking(unit) { () throws(EngineError) in try flushPinned(unit, &log, &sender, w) }
+        var held = heldAlready(unit)
+        try unlocking(unit) { () throws(EngineError) in try flushPinned(&held, &log, &sender, w) }
+        giveBack(held)
         continue
       }
       if unit.page == run.upperBound, unit.count == unitPages, run.count < 256 {
@@ -121,20 +126,14 @@ extension Engine {
   func lockForFlush(
     _ unit: Unit, _ sender: inout DiffSender<E.F>, _ w: Workspace
   ) throws(EngineError) -> Bool {
-    let cell = pages.cell(unit.page)
-    var backoff = Backoff()
-    while true {
-      let word = cell.load()
-      if !word.isLocked {
-        if word.state != .dirty && word.state != .homeDirty && !word.hasAtomics { return false }
-        var locked = word
-        locked.isLocked = true
-        if word.state != .fetching, cell.exchange(word, for: locked) { return true }
-      }
+    let settled: PageStates = .invalid | .fetching | .clean | .homeTracked | PageStates(.homeExclusive)
+    var look = lookForLockBit(unit, passing: settled, unless: PageWord.atomics)
+    if case .busy = look {
       if !isOn(.releaseWaitsInBatch) { submit(&sender, w) }
-      try checkPeers()
-      execution.pause(&backoff)
+      look = try takeLockBit(unit, passing: settled, unless: PageWord.atomics)
     }
+    if case .held = look { return true }
+    return false
   }
 
   /// Exclusive pages at home that somebody has fetched: a notice, written or not, and tracked again. Looks at the
@@ -185,36 +184,25 @@ extension Engine {
   @inlinable
   func noteExclusives(in block: Int, _ log: inout LogWriter) throws(EngineError) {
     let first = block << ControlLayout.blockShift
+    let others: PageStates = .invalid | .fetching | .copies | .homeTracked | PageStates(.homeDirty)
     for page in first..<min(ControlLayout.blockEnd(first), configuration.pageCount) {
-      let cell = pages.cell(page)
-      var backoff = Backoff()
-      while true {
-        let word = cell.load()
-        guard word.state == .homeExclusive, mark(page).load() != 0 else { break }
-        execution.interleave(#line)
-        var locked = word
-        locked.isLocked = true
-        if !word.isLocked, cell.exchange(word, for: locked) {
-          trackAgain(pages.unit(containing: page), &log)
-          break
-        }
-        try checkPeers()
-        execution.pause(&backoff)
+      guard pages.load(page).state == .homeExclusive, mark(page).load() != 0 else { continue }
+      execution.interleave(#line)
+      guard case .held(let held) = try takeLockBit(pages.unit(containing: page), passing: others) else {
+        continue
       }
+      if mark(page).load() != 0 { trackAgain(held, &log) } else { giveBack(held) }
     }
   }
 
   @inlinable
-  func trackAgain(_ unit: Unit, _ log: inout LogWriter) {
-    let locked = pages.load(unit.page)
-    var word = locked
-    protection.lower(unit.pages, to: .read)
-    mark(unit.page).store(0)
+  func trackAgain(_ held: HeldUnit, _ log: inout LogWriter) {
+    var held = held
+    protection.lower(held.unit.pages, to: .read)
+    mark(held.unit.page).store(0)
     execution.interleave(#line)
-    word.state = .homeTracked
-    word.isNoticed = true
-    word.isLocked = false
-    note(unit, atHome: true, &log)
-    pages.cell(unit.page).replace(locked, by: word)
+    step(.trackAgain, &held)
+    note(held.unit, atHome: true, &log)
+    giveBack(held)
   }
 }

@@ -39,14 +39,14 @@ extension Engine {
   /// mark is placed before its READ. So either this sees the mark, or the fetcher's READ comes
   /// after this point and its mark is found at the next release.
   @inlinable
-  func becomeExclusive(_ unit: Unit, _ word: inout PageWord) -> Bool {
-    guard word.isNoticed || isOn(.exclusiveWithoutOwnNotice), mark(unit.page).load() == 0 else {
+  func becomeExclusive(_ held: inout HeldUnit) -> Bool {
+    let unit = held.unit
+    guard held.word.isNoticed || isOn(.exclusiveWithoutOwnNotice), mark(unit.page).load() == 0 else {
       return false
     }
     execution.interleave(#line)
-    word.state = .homeExclusive
-    let cell = pages.cell(unit.page)
-    cell.replace(cell.load(), by: word)
+    step(.becomeExclusive, &held)
+    store(&held)
     fullFence()
     execution.interleave(#line)
     if !isOn(.markNotLookedAtAgain), mark(unit.page).load() != 0 { return false }

@@ -81,7 +81,8 @@ extension Engine {
 
   @inlinable
   func giveBackSlot(_ slot: Int) {
-    slotUse(slot).fetchAnd(~(1 << UInt64(slot & 63)))
+    let before = slotUse(slot).fetchAnd(~(1 << UInt64(slot & 63)))
+    ensure(before & 1 << UInt64(slot & 63) != 0, .slotTaken, slot)
   }
 
   /// Slots in use, of all kinds.

@@ -55,7 +55,10 @@ extension Engine {
 
   @inlinable
   func giveBack(_ workspace: Workspace) {
+    // Where a wait was given up the fabric may be about it still; whoever takes it next gives up, too.
+    ensure(workspace.flight.pending.load() == 0 || isOver, .workspaceAtRest, workspace.index)
     // Release, by the full barrier: pairs with the acquire of the next taker's load.
-    local.workspaceUse.fetchAnd(~(1 << UInt64(workspace.index)))
+    let before = local.workspaceUse.fetchAnd(~(1 << UInt64(workspace.index)))
+    ensure(before & 1 << UInt64(workspace.index) != 0, .workspaceTaken, workspace.index)
   }
 }

@@ -6,22 +6,23 @@ extension Engine {
   /// First write to a clean copy: claims the page if nobody has, else makes the twin.
   @inlinable
   func writeClean(
-    _ unit: Unit, _ word: inout PageWord, _ view: ViewID, _ w: Workspace
+    _ held: inout HeldUnit, _ w: Workspace
   ) throws(EngineError) {
-    if word.home < 0 {
+    let unit = held.unit
+    if held.word.home < 0 {
       switch try locate(unit, claiming: true, w) {
       case .home(let home) where home != node:
-        word.home = home
+        step(.learnHomeOfCopy, &held, told: home)
       default:
         // Claimed, or claimed on this node's behalf by others, whose diffs may be here already.
-        becomeHome(unit, &word)
-        writeAtHome(unit, &word)
+        step(.becomeHome, &held)
+        writeAtHome(&held)
         return
       }
     }
     // The diff's WRITEs may be taken from this node's frame, and zeros are mapped unregistered.
     if !isOn(.twinWithoutRegistration) { try ensureRegistered(unit.page >> configuration.chunkShift) }
-    makeTwin(unit, &word)
+    makeTwin(&held)
   }
 
   /// The unit's lock bit is held or it is being fetched by this thread: nobody writes the frame.
@@ -33,29 +34,18 @@ extension Engine {
 
   /// Clean → dirty, lock bit held. On the dirty list before anybody can write the page.
   @inlinable
-  func makeTwin(_ unit: Unit, _ word: inout PageWord) {
-    copyTwin(unit)
+  func makeTwin(_ held: inout HeldUnit) {
+    copyTwin(held.unit)
     execution.interleave(#line)
-    word.state = .dirty
-    word.wasWritten = true
-    pages.dirty.insert(unit.page)
-  }
-
-  /// This node is home of the unit from now on, with no own notice for it yet.
-  @inlinable
-  func becomeHome(_ unit: Unit, _ word: inout PageWord) {
-    word.state = .homeTracked
-    word.home = node
-    word.isNoticed = false
-    word.wasWritten = false
-    word.isPoisoned = false
+    step(.becomeDirty, &held)
+    pages.dirty.insert(held.unit.page)
   }
 
   /// A write at home, lock bit held, state `homeTracked`: exclusive if nobody else can hold a copy.
   @inlinable
-  func writeAtHome(_ unit: Unit, _ word: inout PageWord) {
-    if !word.isPinned && becomeExclusive(unit, &word) { return }
-    word.state = .homeDirty
-    pages.dirty.insert(unit.page)
+  func writeAtHome(_ held: inout HeldUnit) {
+    if !held.word.isPinned && becomeExclusive(&held) { return }
+    step(.becomeHomeDirty, &held)
+    pages.dirty.insert(held.unit.page)
   }
 }

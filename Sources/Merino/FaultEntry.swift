@@ -12,7 +12,7 @@ struct NodeFaultService: FaultService {
   /// `reportByteCount` bytes: for the last words, and behind them a word that says that a child has been told.
   let report: UnsafeMutableRawPointer
   let loss: LossRecord
-  static var reportByteCount: Int { FatalReport.byteCount + 64 }
+  static var reportByteCount: Int { LastWords.byteCount + 64 }
 
   @inline(__always)
   func serve(view: ViewID, globalOffset: Int, access: Access) -> Bool {
@@ -33,7 +33,7 @@ struct NodeFaultService: FaultService {
   @inline(__always)
   func tellChild(_ address: UInt) {
     // Once: a child with a handler of its own may go on and do it again.
-    guard AtomicWord(report + FatalReport.byteCount).compareExchange(0, 1) else { return }
+    guard AtomicWord(report + LastWords.byteCount).compareExchange(0, 1) else { return }
     FatalReport.tellChild(report, node: engine.node, address: address)
   }
 }

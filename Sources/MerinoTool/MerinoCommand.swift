@@ -9,12 +9,19 @@ struct MerinoCommand: ParsableCommand {
     commandName: "merino",
     abstract: "Distributed shared memory for clusters: run programs that share memory.",
     version: "merino \(MerinoVersion.text)",
-    subcommands: [RunCommand.self, DoctorCommand.self])
+    subcommands: [RunCommand.self, BenchCommand.self, DoctorCommand.self])
 
-  /// As ArgumentParser's, but misuse ends with 2, as it does for other command-line tools.
   static func main() {
+    if BenchCommand.ranByLink() { return }
+    run(Array(CommandLine.arguments.dropFirst()))
+  }
+}
+
+extension ParsableCommand {
+  /// As ArgumentParser's `main`, but misuse ends with 2, as it does for other command-line tools.
+  static func run(_ arguments: [String]) {
     do {
-      var command = try parseAsRoot()
+      var command = try parseAsRoot(arguments)
       try command.run()
     } catch {
       let code = exitCode(for: error)

@@ -35,6 +35,13 @@ public struct NodeExecution: Execution {
   @inlinable public var threadID: UInt32 { cplatform_thread_id() }
   @inlinable public func nowNanoseconds() -> UInt64 { cplatform_now_nanoseconds() }
   @inlinable public var lostPeer: Int32 { Int32(truncatingIfNeeded: lostPeerWord.load() &- 1) }
+
+  @inlinable
+  public func stop(_ violation: Violation) -> Never {
+    var words = LastWords(cplatform_last_words())
+    violation.append(to: &words)
+    words.end()
+  }
 }
 
 /// What the engine runs over in production.

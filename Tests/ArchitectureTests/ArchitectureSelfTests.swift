@@ -61,6 +61,14 @@ import Testing
     #expect(LibraryRules.violations(in: [file("MerinoTool", "print(1)")]) == [])
   }
 
+  @Test func aLauncherThatJoinsIsFound() {
+    #expect(LauncherRules.violations(in: [file("MerinoTool", "import Benchmarks")]).count == 1)
+    #expect(LauncherRules.violations(in: [file("MerinoTool", "let it = try Cluster.join()")]).count == 1)
+    #expect(LauncherRules.violations(in: [file("Doctor", "let it: Cluster")]).count == 1)
+    #expect(LauncherRules.violations(in: [file("MerinoTool", "// a Cluster\nimport Merino")]) == [])
+    #expect(LauncherRules.violations(in: [file("Benchmarks", "let it = try Cluster.join()")]) == [])
+  }
+
   private func peerFile(_ name: String, _ text: String) -> SourceFile {
     SourceFile(path: "Sources/Bootstrap/\(name).swift", target: "Bootstrap", text: text)
   }

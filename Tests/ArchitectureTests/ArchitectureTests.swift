@@ -27,6 +27,12 @@ import Testing
     #expect(LibraryRules.violations(in: Repository.sources()) == [])
   }
 
+  @Test func theLauncherIsInNoJob() {
+    let files = Repository.sources()
+    #expect(files.contains { $0.path == LauncherRules.entrance && $0.imports.contains("Benchmarks") })
+    #expect(LauncherRules.violations(in: files) == [])
+  }
+
   /// Nothing that somebody else says may end this process.
   @Test func filesThatHandlePeersBytesDoNotTrap() {
     let files = Repository.sources()
@@ -62,5 +68,20 @@ enum LibraryRules {
       rest = rest[range.upperBound...]
     }
     return false
+  }
+}
+
+/// `merino` starts jobs and is in none, but for the benchmarks: one file leads to them.
+enum LauncherRules {
+  static let entrance = "Sources/MerinoTool/BenchCommand.swift"
+
+  static func violations(in files: [SourceFile]) -> [String] {
+    files.filter { ["MerinoTool", "Doctor"].contains($0.target) }.flatMap { file -> [String] in
+      let joins = file.code.filter { $0.text.contains("Cluster") }.map {
+        "\(file.path):\($0.number): what starts or examines jobs must not be in one: \($0.text)"
+      }
+      guard file.imports.contains("Benchmarks"), file.path != entrance else { return joins }
+      return joins + ["\(file.path): only \(entrance) may import Benchmarks"]
+    }
   }
 }

@@ -26,28 +26,15 @@ enum Layers {
     "MerinoC": ["CMerino", "FaultHandler", "Merino", "SystemV"],
   ]
 
-  static let benchmark: Set<String> = ["BenchmarkHarness", "BenchmarkSupport", "Merino", "VerbsFloor"]
-  static let benchmarks: Set<String> = [
-    "FetchLatency", "FetchBandwidth", "WriteLatency", "ReleaseLatency", "LockLatency", "BarrierLatency",
-    "AtomicLatency",
-  ]
-
   /// Command-line tools and the simulation; the library knows none of them. The key is the folder's name.
   static let tools: [String: Set<String>] = [
     "Doctor": machine.union([
       "AddressSpace", "BenchmarkSupport", "Bootstrap", "HostFabric", "Merino", "Verbs",
     ]),
-    "MerinoTool": machine.union(["Bootstrap", "CBootstrap", "Doctor", "Merino"]),
+    "MerinoTool": machine.union(["Benchmarks", "Bootstrap", "CBootstrap", "Doctor", "Merino"]),
     "BenchmarkSupport": ["CFaultFloor"],
     "VerbsFloor": ["BenchmarkSupport", "Verbs"],
-    "BenchmarkHarness": ["BenchmarkSupport", "Merino", "VerbsFloor"],
-    "FetchLatency": benchmark,
-    "FetchBandwidth": benchmark,
-    "WriteLatency": benchmark,
-    "ReleaseLatency": benchmark,
-    "LockLatency": benchmark,
-    "BarrierLatency": benchmark,
-    "AtomicLatency": benchmark,
+    "Benchmarks": ["BenchmarkSupport", "Merino", "VerbsFloor"],
     "SimulatedFabric": ["CCoroutine", "Fabric", "Platform"],
     "Simulation": ["Coherence", "Fabric", "Platform", "SimulatedFabric"],
     "MerinoSimulate": ["Coherence", "Simulation"],
@@ -64,8 +51,7 @@ enum Layers {
   static func undeclared(_ layers: [String: Set<String>], _ manifest: String) -> [String] {
     let declared = Manifest.dependencies(manifest)
     return layers.flatMap { target, allowed in
-      let own =
-        declared[target[...]] ?? declared[benchmarks.contains(target) ? Manifest.benchmarks : ""] ?? []
+      let own = declared[target[...]] ?? []
       return allowed.subtracting(own.map(String.init)).map {
         "\(target) may import \($0), and does not depend on it"
       }

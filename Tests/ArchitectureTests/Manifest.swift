@@ -1,7 +1,6 @@
 /// What `Package.swift` declares, read as text: the tests have no package manager.
 enum Manifest {
-  /// The dependencies of each target, ours and others. Of the benchmarks, which a function declares: the same
-  /// for all.
+  /// The dependencies of each target, ours and others.
   static func dependencies(_ text: String) -> [Substring: Set<Substring>] {
     var found: [Substring: Set<Substring>] = [:]
     for part in parts(of: text, behind: "name: \"") {
@@ -12,12 +11,10 @@ enum Manifest {
       }
       let quoted = list.split(separator: "\"", omittingEmptySubsequences: false)
       let names = stride(from: 1, to: quoted.count, by: 2).map { quoted[$0] }
-      found[rest.hasPrefix(" + folder") ? benchmarks : name, default: []].formUnion(names)
+      found[name, default: []].formUnion(names)
     }
     return found
   }
-
-  static let benchmarks: Substring = "Sources/Benchmarks/*"
 
   /// What stands behind each occurrence of `mark`, up to the next one.
   private static func parts(of text: some StringProtocol, behind mark: String) -> [Substring] {

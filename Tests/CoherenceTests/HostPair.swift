@@ -67,6 +67,13 @@ final class HostPair {
     func nowNanoseconds() -> UInt64 { 0 }
     var lostPeer: Int32 { Int32(truncatingIfNeeded: lost.load() &- 1) }
     static var stuck: UInt64 { 99 }
+    /// As in production.
+    func stop(_ violation: Violation) -> Never {
+      let buffer = UnsafeMutableRawPointer.allocate(byteCount: LastWords.byteCount, alignment: 8)
+      var words = LastWords(buffer)
+      violation.append(to: &words)
+      words.end()
+    }
   }
 
   let configuration: Configuration

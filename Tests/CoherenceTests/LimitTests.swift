@@ -95,17 +95,14 @@ import Testing
   // MARK: Page words
 
   @Test func theLargestHomeComesBack() {
-    var word = PageWord(0)
-    word.home = 0xFFFE
+    let word = PageWord(0).withHome(0xFFFE)
     #expect(word.home == 0xFFFE)
-    word.home = -1
-    #expect(word.raw == 0)
+    #expect(word.withHome(-1).raw == 0)
   }
 
   @Test func largerHomesAreRefused() async {
     await #expect(processExitsWith: .failure) {
-      var word = PageWord(0)
-      word.home = 0xFFFF
+      _ = PageWord(0).withHome(0xFFFF)
     }
   }
 

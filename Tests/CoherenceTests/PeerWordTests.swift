@@ -88,10 +88,10 @@ import Testing
   /// A notice by a node that does not know the page's home: nobody can take the page over.
   @Test func aMoveFromNowhereIsRefused() throws {
     let pair = try Pair()
-    var word = PageWord(0)
     let w = pair.engines[0].takeWorkspace()
     let found = failure { () throws(EngineError) in
-      try pair.engines[0].takeOver(Unit(page: Self.page, count: 1), &word, w)
+      var held = try pair.engines[0].holdUnit(Unit(page: Self.page, count: 1))
+      try pair.engines[0].takeOver(&held, w)
     }
     let value = UInt64(Self.page) << 28
     #expect(found == .fabric(FabricFailure(bad: .epochNotice, of: 0, value: value)))
@@ -308,6 +308,8 @@ extension PeerWordTests {
       let shard = engine.directoryWord(page)
       (blame.peer, blame.value) = (shard.node, 1)
       pair.word(shard.node, shard.offset).store(1)
+      try engine.closeGate()
+      defer { engine.openGate() }
       try engine.carryOut((Unit(page: page, count: 1), 0), engine.workspace(0))
     },
     chunkKey("withdrawn while it is home", 0),

@@ -15,7 +15,7 @@ import VerbsFabric
 
   /// What `FatalReport` writes of it.
   private func lastWords(_ failure: FabricFailure, how: String = "") -> String {
-    let buffer = UnsafeMutableRawPointer.allocate(byteCount: FatalReport.byteCount, alignment: 8)
+    let buffer = UnsafeMutableRawPointer.allocate(byteCount: LastWords.byteCount, alignment: 8)
     defer { buffer.deallocate() }
     var report = FatalReport(buffer)
     let memory = UnsafeMutableRawPointer.allocate(byteCount: LossRecord.byteCount, alignment: 64)
@@ -24,7 +24,7 @@ import VerbsFabric
     let loss = LossRecord(memory)
     Array(how.utf8).withUnsafeBytes { loss.note(lost: 3, how: $0) }
     report.append(failure, loss)
-    return String(decoding: UnsafeRawBufferPointer(start: buffer, count: report.used), as: UTF8.self)
+    return String(decoding: UnsafeRawBufferPointer(start: buffer, count: report.words.used), as: UTF8.self)
   }
 
   @Test func noAnswer() {
@@ -72,7 +72,7 @@ import VerbsFabric
         + "SIGKILL (Killed)")
     let longest = String(repeating: "x", count: LossRecord.byteCount)
     #expect(
-      lastWords(FabricFailure(reason: .peerLost, peer: 3), how: longest).utf8.count <= FatalReport.byteCount)
+      lastWords(FabricFailure(reason: .peerLost, peer: 3), how: longest).utf8.count <= LastWords.byteCount)
   }
 
   @Test(arguments: PeerWord.allCases) func aBadWordIsNamedWithNodeAndValue(_ word: PeerWord) {

@@ -37,6 +37,7 @@ extension FakeFabric {
         return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
       }
       var lostPeer: Int32 { Int32(truncatingIfNeeded: lost.load() &- 1) }
+      func stop(_ violation: Violation) -> Never { fatalError("\(violation)") }
     }
 
     enum TestEnvironment: Environment {

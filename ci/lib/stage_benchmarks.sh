@@ -11,6 +11,9 @@ stage_benchmarks() {
   benchmark "$work" merino-lock-lat -n 200
   benchmark "$work" merino-barrier-lat -n 500
   benchmark "$work" merino-atomic-lat -n 500
+  check "merino bench runs and reports" timeout --kill-after=5 60 out/bin/merino run -n 2 -- \
+    out/bin/merino bench atomic-lat -n 500 --json "$work/bench.json"
+  check "its report is whole" python3 ci/lib/check-benchmark-report.py "$work/bench.json"
   benchmark_options
   check "compare-perftest runs over the host fabric and prints its ratios" benchmarks_compared "$work"
   rm -rf "$work"

@@ -57,14 +57,16 @@ def summary(command):
 
 
 def pages(folder, tools, extras, version):
-  """Pairs of a file's name and its text, for each tool and its subcommands."""
+  """Pairs of a file's name and its text, for each tool and its subcommands. Those that are links are benchmarks."""
+  links = [tool for tool in tools if os.path.islink(os.path.join(folder, tool))]
 
   def extra(name):
-    for file in (f"{name}.1.in", BENCHMARKS if name not in ("merino", "merino-run", "merino-doctor") else ""):
+    for file in (f"{name}.1.in", BENCHMARKS if name in links else ""):
       path = os.path.join(extras, file)
       if os.path.isfile(path):
         with open(path, encoding="utf-8") as opened:
-          return opened.read().replace("@NAME@", code(name))
+          text = opened.read()
+        return text.replace("@NAME@", code(name)).replace("@BENCHMARK@", code(name.removeprefix("merino-")))
     return ""
 
   for tool in tools:
@@ -75,6 +77,11 @@ def pages(folder, tools, extras, version):
                  if s["shouldDisplay"] and s["commandName"] != "help"]
     names = [name for name, _, _ in commands]
     for name, command, words in commands:
-      related = [(other, "1") for other in dict.fromkeys(["merino", *names]) if other != name]
+      others = ["merino", *names]
+      if name in links:
+        others.append("merino-bench")
+      elif name == "merino-bench":
+        others += links
+      related = [(other, "1") for other in dict.fromkeys(others) if other != name]
       related += [("merino", "7"), ("merino-environment", "7")]
       yield f"{name}.1", page(name, command, usage(program, words), extra(name), version, related)

@@ -196,6 +196,9 @@ MERINO_NO_LOCKS static inline void cplatform_write_error(const void *text, size_
 /// This process's number.
 MERINO_NO_LOCKS static inline int cplatform_process_id(void) { return (int)getpid(); }
 
+/// 1,024 bytes of this process to put its last words together in.
+MERINO_NO_LOCKS void *cplatform_last_words(void);
+
 /// The last words of a process: to standard error, and its end without exit handlers.
 __attribute__((noreturn)) MERINO_NO_LOCKS static inline void cplatform_write_and_exit(
     const void *text, size_t bytes, int code) {

@@ -53,4 +53,7 @@ public struct SimulatedExecution: Execution, @unchecked Sendable {
   }
   public func nowNanoseconds() -> UInt64 { scheduler._withUnsafeGuaranteedRef { $0.nowNanoseconds } }
   public var lostPeer: Int32 { scheduler._withUnsafeGuaranteedRef { $0.lostPeer } }
+  public func stop(_ violation: Violation) -> Never {
+    scheduler._withUnsafeGuaranteedRef { $0.fail("\(violation)") }
+  }
 }

@@ -7,6 +7,9 @@ install_prefix_checks() {
   check "the installed programs and libraries need no Swift and are bound at load" ci/check-needs "$site"/bin/* "$site/lib/libmerino.so"
   check "the installed library exports only merino_* and stands alone" ci/check-library "$site/lib/libmerino.so"
   check "the archive has merino_* and nothing else to link with" archive_symbols "$site/lib/libmerino.a"
+  check "one program was installed, the others are links to it" \
+    test "$(find "$site/bin" -type f -printf '%f ')" = "merino "
+  check "an installed link is a benchmark" grep -q '^USAGE: merino-fetch-lat ' <("$site/bin/merino-fetch-lat" --help)
   check "the installed version is that of the package" test "$("$site/bin/merino" --version)" = "merino $(packaging/version)"
 
   check "make install to a DESTDIR" make install PREFIX=/opt/merino LIBDIR=lib/test DESTDIR="$staged"
