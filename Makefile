@@ -42,8 +42,8 @@ EXAMPLES += $(patsubst Examples/%.f90,$(OUT)/examples/%-f90,$(wildcard Examples/
 endif
 NO_FORTRAN := There is no Fortran compiler here: libmerino_fortran.a, merino.mod and the Fortran examples are left out; \
 install gfortran (or name a compiler: make FC=...) and run make again if programs in Fortran are to be built.
-HEADERS := $(addprefix Sources/CMerino/include/,merino.h merino.hpp)
-CXX_PARTS := $(wildcard Sources/CMerino/include/merino/*.hpp)
+HEADERS := $(addprefix Sources/Merino/CMerino/include/,merino.h merino.hpp)
+CXX_PARTS := $(wildcard Sources/Merino/CMerino/include/merino/*.hpp)
 
 .PHONY: all tools library header fortran examples fault-probe clean
 all: tools library header fortran
@@ -77,12 +77,12 @@ FORTRAN := $(OUT)/include/merino/fortran
 FORTRAN_PARTS := codes.f90 errors.f90 job.f90 synchronisation memory.f90 arrays values atomics merino.f90
 fortran: $(FORTRAN)/merino.f90 $(if $(FC),$(OUT)/lib/libmerino_fortran.a)
 
-$(FORTRAN)/merino.f90: $(wildcard Sources/Fortran/*)
+$(FORTRAN)/merino.f90: $(wildcard Sources/Compatibility/Fortran/*)
 	@mkdir -p $(FORTRAN)
 	@set -e; for part in $(FORTRAN_PARTS); do \
 	  case $$part in \
-	    *.f90) cat Sources/Fortran/$$part ;; \
-	    *) python3 Sources/Fortran/generate.py $$part ;; \
+	    *.f90) cat Sources/Compatibility/Fortran/$$part ;; \
+	    *) python3 Sources/Compatibility/Fortran/generate.py $$part ;; \
 	  esac; \
 	done >$@.new
 	@mv $@.new $@

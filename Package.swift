@@ -1,7 +1,9 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// One target per layer; arrows point down only (Tests/ArchitectureTests checks it).
+// Floor by floor, as docs/architecture.md draws them; arrows point down only, and within a floor to what stands before
+// (Tests/ArchitectureTests). A target with fewer than five files has its reason beside it, but for those that begin with C,
+// which are C (SwiftPM does not mix languages in a target), and for programs.
 // The library itself depends on no package; only the command-line tools use argument-parser.
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -27,70 +29,84 @@ let package = Package(
   ],
   targets: [
     // The machine: system calls, atomics over raw memory, waiting.
-    .target(name: "CPlatform", cSettings: [.define("MERINO_INJECTION", injection)]),
     .target(
-      name: "Platform", dependencies: ["CPlatform"], swiftSettings: [.define("MERINO_INJECTION", injection)]),
+      name: "CPlatform", path: "Sources/Machine/CPlatform",
+      cSettings: [.define("MERINO_INJECTION", injection)]),
+    .target(
+      name: "Platform", dependencies: ["CPlatform"], path: "Sources/Machine/Platform",
+      swiftSettings: [.define("MERINO_INJECTION", injection)]),
 
-    // One-sided operations, and who provides them.
-    .target(name: "Fabric", dependencies: ["Platform"]),
-    .target(name: "HostFabric", dependencies: ["CPlatform", "Fabric", "Platform"]),
+    // One-sided operations, and who provides them. The interface by itself: the protocol knows no provider.
+    .target(name: "Fabric", dependencies: ["Platform"], path: "Sources/Fabrics/Fabric"),
+    .target(
+      name: "HostFabric", dependencies: ["CPlatform", "Fabric", "Platform"],
+      path: "Sources/Fabrics/HostFabric"),
 
     // RDMA by itself: Swift types over libibverbs and librdmacm, which know nothing of shared memory.
     .systemLibrary(
-      name: "CVerbs", pkgConfig: "librdmacm", providers: [.apt(["libibverbs-dev", "librdmacm-dev"])]),
-    .target(name: "Verbs", dependencies: ["CVerbs"]),
-    .target(name: "VerbsFabric", dependencies: ["CPlatform", "Fabric", "Platform", "Verbs"]),
+      name: "CVerbs", path: "Sources/Fabrics/CVerbs", pkgConfig: "librdmacm",
+      providers: [.apt(["libibverbs-dev", "librdmacm-dev"])]),
+    .target(name: "Verbs", dependencies: ["CVerbs"], path: "Sources/Fabrics/Verbs"),
+    .target(
+      name: "VerbsFabric", dependencies: ["CPlatform", "Fabric", "Platform", "Verbs"],
+      path: "Sources/Fabrics/VerbsFabric"),
+
+    // Which of the two a process runs over. One file: above both providers, and below the protocol.
+    .target(
+      name: "NodeFabric", dependencies: ["Fabric", "HostFabric", "VerbsFabric"],
+      path: "Sources/Fabrics/NodeFabric"),
 
     // The protocol.
-    .target(name: "Coherence", dependencies: ["CPlatform", "Fabric", "Platform"]),
+    .target(
+      name: "Coherence", dependencies: ["CPlatform", "Fabric", "Platform"], path: "Sources/Protocol/Coherence"
+    ),
 
     // This process: which addresses are shared, what happens when one faults, who is in the job.
-    .target(name: "AddressSpace", dependencies: ["CPlatform", "Coherence", "Platform"]),
-    .target(name: "CFaultHandler"),
-    .target(
-      name: "FaultHandler",
-      dependencies: ["AddressSpace", "CFaultHandler", "CPlatform", "Coherence", "Platform"]),
-    .target(name: "CBootstrap"),
-    .target(name: "Bootstrap", dependencies: ["CBootstrap", "CPlatform", "Platform"]),
-    .target(name: "Heap", dependencies: ["Platform"]),
+    .target(name: "CFaultHandler", path: "Sources/Process/CFaultHandler"),
     .target(
       name: "Node",
-      dependencies: [
-        "AddressSpace", "CPlatform", "Coherence", "Fabric", "HostFabric", "Platform", "VerbsFabric",
-      ]),
+      dependencies: ["CFaultHandler", "CPlatform", "Coherence", "Fabric", "NodeFabric", "Platform"],
+      path: "Sources/Process/Node"),
+    .target(name: "CBootstrap", path: "Sources/Job/CBootstrap"),
+    .target(
+      name: "Bootstrap", dependencies: ["CBootstrap", "CPlatform", "Platform"], path: "Sources/Job/Bootstrap"),
+    .target(name: "Heap", dependencies: ["Platform"], path: "Sources/Merino/Heap"),
 
     // What people import.
     .target(
       name: "Merino",
       dependencies: [
-        "AddressSpace", "Bootstrap", "CPlatform", "Coherence", "Fabric", "FaultHandler", "Heap", "HostFabric",
-        "Node", "Platform", "VerbsFabric",
-      ]),
-    .target(name: "SystemV", dependencies: ["Merino"]),
-    .target(name: "CMerino"),
+        "Bootstrap", "CPlatform", "Coherence", "Fabric", "Heap", "HostFabric", "Node", "NodeFabric",
+        "Platform",
+        "VerbsFabric",
+      ], path: "Sources/Merino/Merino"),
+    .target(name: "SystemV", dependencies: ["Merino"], path: "Sources/Merino/SystemV"),
+    .target(name: "CMerino", path: "Sources/Merino/CMerino"),
     .target(
-      name: "MerinoC", dependencies: ["CMerino", "FaultHandler", "Merino", "SystemV"],
+      name: "MerinoC", dependencies: ["CMerino", "Merino", "Node", "SystemV"],
+      path: "Sources/Merino/MerinoC",
       swiftSettings: [.define("MERINO_INJECTION", injection)]),
 
     // Tools.
-    .target(name: "CDoctor"),
+    .target(name: "CDoctor", path: "Sources/Tools/CDoctor"),
     .target(
       name: "Doctor",
       dependencies: [
-        "AddressSpace", "BenchmarkSupport", "Bootstrap", "CDoctor", "CPlatform", "HostFabric", "Merino",
-        "Platform", "Verbs",
-      ]),
+        "BenchmarkSupport", "Bootstrap", "CDoctor", "CPlatform", "HostFabric", "Merino", "Node", "Platform",
+        "Verbs",
+      ], path: "Sources/Tools/Doctor"),
     .executableTarget(
       name: "MerinoTool",
       dependencies: [
         "Benchmarks", "Bootstrap", "CBootstrap", "CPlatform", "Doctor", "Merino", "Platform", argumentParser,
-      ]),
+      ], path: "Sources/Tools/MerinoTool"),
 
     // Benchmarks: what Merino's steps and the plain operations below them take.
     .target(name: "CFaultFloor", path: "Sources/Benchmarks/CFaultFloor"),
     .target(
       name: "BenchmarkSupport", dependencies: ["CFaultFloor"],
       path: "Sources/Benchmarks/BenchmarkSupport"),
+    // The plain verbs' operations. By itself: it must not link what it is compared with.
     .target(
       name: "VerbsFloor", dependencies: ["BenchmarkSupport", "Verbs"],
       path: "Sources/Benchmarks/VerbsFloor"),
@@ -129,11 +145,11 @@ let package = Package(
     .target(name: "CFaultProbe", path: "Tests/CFaultProbe"),
     .executableTarget(
       name: "FaultProbe",
-      dependencies: ["AddressSpace", "CFaultProbe", "CPlatform", "Coherence", "FaultHandler", "Platform"],
+      dependencies: ["CFaultProbe", "CPlatform", "Coherence", "Node", "Platform"],
       path: "Tests/FaultProbe"),
     .testTarget(
       name: "AddressSpaceTests",
-      dependencies: ["AddressSpace", "CPlatform", "Coherence", "FaultProbe", "Platform"]),
+      dependencies: ["CPlatform", "Coherence", "FaultProbe", "Node", "Platform"]),
     .executableTarget(
       name: "BootstrapProbe", dependencies: ["Bootstrap", "CBootstrap", "Platform"],
       path: "Tests/BootstrapProbe"),
@@ -146,9 +162,11 @@ let package = Package(
     .testTarget(
       name: "MerinoTests",
       dependencies: [
-        "ApiProbe", "Coherence", "Fabric", "HostFabric", "Merino", "Node", "Platform", "VerbsFabric",
+        "ApiProbe", "Coherence", "Fabric", "HostFabric", "Merino", "Node", "NodeFabric", "Platform",
+        "VerbsFabric",
       ]),
     .target(name: "CFakeProvider", path: "Tests/CFakeProvider"),
+    // By itself: in a target with annotated functions the macros of the tests do not compile.
     .target(name: "VerbsHotPath", dependencies: ["Verbs"], path: "Tests/VerbsHotPath"),
     .testTarget(name: "VerbsTests", dependencies: ["CFakeProvider", "Verbs", "VerbsHotPath"]),
     .testTarget(

@@ -1,6 +1,6 @@
-import AddressSpace
 import Coherence
 import Glibc
+import Node
 import Platform
 import Synchronization
 import Testing

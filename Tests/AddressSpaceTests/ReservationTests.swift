@@ -1,5 +1,5 @@
-import AddressSpace
 import Glibc
+import Node
 import Platform
 import Testing
 

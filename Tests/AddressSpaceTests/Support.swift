@@ -1,7 +1,7 @@
-import AddressSpace
 import CPlatform
 import Coherence
 import Glibc
+import Node
 import Platform
 import Synchronization
 import Testing

@@ -12,6 +12,27 @@ import Testing
   }
 
   @Test(arguments: [
+    ("Platform", "Fabric"), ("Coherence", "HostFabric"), ("Coherence", "Node"), ("Bootstrap", "Coherence"),
+    ("Heap", "Coherence"), ("HostFabric", "VerbsFabric"), ("VerbsFabric", "HostFabric"),
+    ("Verbs", "Platform"),
+    ("Heap", "Merino"), ("Merino", "MerinoC"), ("Node", "Bootstrap"), ("Merino", "Doctor"),
+    ("Doctor", "MerinoTool"),
+    ("Simulation", "Node"), ("Platform", "Nowhere"),
+  ])
+  func anArrowThatIsNotThereIsFound(from: String, to: String) {
+    #expect(Layers.violations(in: [file(from, "import \(to)")]).count == 1)
+  }
+
+  @Test func theManifestIsRead() {
+    let text = """
+      .target(name: "A", dependencies: ["B"], path: "Sources/Low/A"), .testTarget(name: "T"),
+      .target(
+        name: "C", path: "Sources/High/C"),
+      """
+    #expect(Layers.targets(text) == [.init(name: "A", floor: "Low"), .init(name: "C", floor: "High")])
+  }
+
+  @Test(arguments: [
     "@testable import Merino", "@_exported public import Merino", "internal import Merino",
     "import struct Merino.Segment", "  import   Merino // why", "public import class Merino.Cluster;",
   ])
@@ -70,7 +91,7 @@ import Testing
   }
 
   private func peerFile(_ name: String, _ text: String) -> SourceFile {
-    SourceFile(path: "Sources/Bootstrap/\(name).swift", target: "Bootstrap", text: text)
+    SourceFile(path: "Sources/Job/Bootstrap/\(name).swift", target: "Bootstrap", text: text)
   }
 
   @Test(arguments: [

@@ -3,10 +3,10 @@ enum Manifest {
   /// The dependencies of each target, ours and others.
   static func dependencies(_ text: String) -> [Substring: Set<Substring>] {
     var found: [Substring: Set<Substring>] = [:]
-    for part in parts(of: text, behind: "name: \"") {
+    for part in text.parts(behind: "name: \"") {
       let name = part.prefix { $0 != "\"" }
       let rest = part.dropFirst(name.count + 1)
-      guard let list = parts(of: rest, behind: "dependencies: [").first?.prefix(while: { $0 != "]" }) else {
+      guard let list = rest.parts(behind: "dependencies: [").first?.prefix(while: { $0 != "]" }) else {
         continue
       }
       let quoted = list.split(separator: "\"", omittingEmptySubsequences: false)
@@ -14,16 +14,5 @@ enum Manifest {
       found[name, default: []].formUnion(names)
     }
     return found
-  }
-
-  /// What stands behind each occurrence of `mark`, up to the next one.
-  private static func parts(of text: some StringProtocol, behind mark: String) -> [Substring] {
-    var parts: [Substring] = []
-    var rest = Substring(text)
-    while let start = rest.firstRange(of: mark) {
-      rest = rest[start.upperBound...]
-      parts.append(rest[..<(rest.firstRange(of: mark)?.lowerBound ?? rest.endIndex)])
-    }
-    return parts
   }
 }

@@ -11,7 +11,7 @@ import Testing
   }
 
   func file(_ name: String, _ text: String) -> SourceFile {
-    SourceFile(path: "Sources/Coherence/\(name)", target: "Coherence", text: text)
+    SourceFile(path: "Sources/Protocol/Coherence/\(name)", target: "Coherence", text: text)
   }
 
   @Test(arguments: [

@@ -7,27 +7,32 @@
 enum PeerRules {
   /// Where nothing of the first rule may be.
   static let startUp = [
-    "Sources/Bootstrap/", "Sources/MerinoTool/Launcher/", "Sources/MerinoTool/JobFrame.swift",
-    "Sources/VerbsFabric/Greeting.swift", "Sources/VerbsFabric/ConnectionManagerWiring",
-    "Sources/VerbsFabric/ExchangeWiring.swift", "Sources/VerbsFabric/Invitations.swift",
-    "Sources/VerbsFabric/VerbsEndpoint.swift",
-    "Sources/Merino/Agreement.swift", "Sources/Merino/Connecting.swift", "Sources/Merino/FabricOffer.swift",
-    "Sources/Merino/JoinMessages.swift", "Sources/Merino/Joining.swift",
+    "Sources/Job/Bootstrap/", "Sources/Tools/MerinoTool/Launcher/", "Sources/Tools/MerinoTool/JobFrame.swift",
+    "Sources/Fabrics/VerbsFabric/Greeting.swift", "Sources/Fabrics/VerbsFabric/ConnectionManagerWiring",
+    "Sources/Fabrics/VerbsFabric/ExchangeWiring.swift", "Sources/Fabrics/VerbsFabric/Invitations.swift",
+    "Sources/Fabrics/VerbsFabric/VerbsEndpoint.swift",
+    "Sources/Merino/Merino/Agreement.swift", "Sources/Merino/Merino/Connecting.swift",
+    "Sources/Merino/Merino/FabricOffer.swift",
+    "Sources/Merino/Merino/JoinMessages.swift", "Sources/Merino/Merino/Joining.swift",
   ]
 
   /// Where the second holds as well: whoever writes another file that takes peers' bytes apart enters it here.
   static let parsers = [
-    "Bootstrap/Admission", "Bootstrap/CallChannel", "Bootstrap/Handshake", "Bootstrap/LauncherLink",
-    "Bootstrap/Launchers/PMIMessage", "Bootstrap/Launchers/PMISocket", "Bootstrap/Launchers/RendezvousCard",
-    "Bootstrap/MessageChannel", "Bootstrap/MessageLimits", "Bootstrap/MessageReader", "Bootstrap/Outpost",
-    "Bootstrap/OutpostMessages", "Bootstrap/RendezvousAddress", "Bootstrap/RendezvousEntry",
-    "Bootstrap/RendezvousMessage", "Bootstrap/RendezvousPayloads", "Bootstrap/RendezvousServer",
-    "Bootstrap/RendezvousServer+Collectives", "Bootstrap/RendezvousServer+Local",
-    "Bootstrap/RendezvousServer+Joining",
-    "Bootstrap/RendezvousServer+TCP",
-    "Bootstrap/ServerConnection", "Bootstrap/TCPConnecting", "Bootstrap/TCPEntrance",
-    "Bootstrap/TakenDescriptors",
-    "Merino/JoinMessages", "Platform/WireWords", "VerbsFabric/Greeting", "VerbsFabric/Invitations",
+    "Job/Bootstrap/Admission", "Job/Bootstrap/CallChannel", "Job/Bootstrap/Handshake",
+    "Job/Bootstrap/LauncherLink",
+    "Job/Bootstrap/Launchers/PMIMessage", "Job/Bootstrap/Launchers/PMISocket",
+    "Job/Bootstrap/Launchers/RendezvousCard",
+    "Job/Bootstrap/MessageChannel", "Job/Bootstrap/MessageLimits", "Job/Bootstrap/MessageReader",
+    "Job/Bootstrap/Outpost",
+    "Job/Bootstrap/OutpostMessages", "Job/Bootstrap/RendezvousAddress", "Job/Bootstrap/RendezvousEntry",
+    "Job/Bootstrap/RendezvousMessage", "Job/Bootstrap/RendezvousPayloads", "Job/Bootstrap/RendezvousServer",
+    "Job/Bootstrap/RendezvousServer+Collectives", "Job/Bootstrap/RendezvousServer+Local",
+    "Job/Bootstrap/RendezvousServer+Joining",
+    "Job/Bootstrap/RendezvousServer+TCP",
+    "Job/Bootstrap/ServerConnection", "Job/Bootstrap/TCPConnecting", "Job/Bootstrap/TCPEntrance",
+    "Job/Bootstrap/TakenDescriptors",
+    "Machine/Platform/WireWords", "Merino/Merino/JoinMessages", "Fabrics/VerbsFabric/Greeting",
+    "Fabrics/VerbsFabric/Invitations",
   ].map { "Sources/\($0).swift" }
 
   /// Subscripts that end no process: dictionaries, and what the server keeps for each node, by a number that `admit` or

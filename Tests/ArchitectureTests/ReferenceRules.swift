@@ -16,7 +16,7 @@ enum ReferenceRules {
     }
   }
 
-  /// Every path, and every end of it: "Sources/Heap/Slab.swift", "Heap/Slab.swift", "Slab.swift".
+  /// Every path, and every end of it: of a/b/c also b/c and c.
   static func endings(of paths: [String]) -> Set<Substring> {
     var endings: Set<Substring> = []
     for path in paths {

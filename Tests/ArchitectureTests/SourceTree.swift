@@ -90,12 +90,12 @@ enum Repository {
     return found.sorted()
   }
 
-  /// Every Swift file below `Sources`, with its target. A target is a folder that `Layers` knows; folders
-  /// inside a target belong to it.
+  /// Every Swift file below `Sources`, with its target. A target is a folder that `Package.swift`
+  /// knows; folders inside a target belong to it.
   static func sources() -> [SourceFile] {
     files(below: "Sources").filter { $0.hasSuffix(".swift") }.map { path in
       let folders = path.split(separator: "/").dropFirst().dropLast().map(String.init)
-      let target = folders.last(where: { Layers.all[$0] != nil }) ?? folders.first ?? ""
+      let target = folders.last(where: { Layers.target($0) != nil }) ?? folders.first ?? ""
       return SourceFile(path: path, target: target, text: read(path) ?? "")
     }
   }

@@ -90,6 +90,19 @@ import Testing
     try pair.engines[0].fault(page: 7, access: .readWrite, view: 0)
   }
 
+  /// A release that has looked on entry, and gets the commit lock behind a round that failed: that round had taken pages off
+  /// the list and placed nothing, so no round behind it may count as one that covers it.
+  @Test func noRoundFollowsOneThatFailed() throws {
+    let pair = try pair()
+    let engine = pair.engines[0]
+    let finished = engine.local.roundsFinished.load()
+    #expect(throws: EngineError.fabric(FabricFailure(reason: .peerLost, peer: 1))) {
+      try engine.groupCommit()
+    }
+    #expect(engine.local.roundsFinished.load() == finished && engine.local.roundsBegun.load() == finished)
+    #expect(!engine.isCommitLockHeld)
+  }
+
   /// A node that dies in the middle of a barrier's moves, or when pages are forgotten, leaves no closed gate behind: what
   /// is here is still served.
   @Test func theGateIsOpenAfterALoss() throws {

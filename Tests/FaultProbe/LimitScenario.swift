@@ -1,7 +1,7 @@
-import AddressSpace
 import CPlatform
 import Coherence
 import Glibc
+import Node
 import Platform
 
 /// Protections that alternate from page to page, with the kernel's limit of mappings in force. In a process of

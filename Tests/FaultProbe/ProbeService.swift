@@ -1,7 +1,6 @@
-import AddressSpace
 import CPlatform
 import Coherence
-import FaultHandler
+import Node
 import Platform
 
 /// The least that serves faults: raises the page as asked, and counts.

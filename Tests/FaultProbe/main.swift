@@ -1,10 +1,9 @@
 // FaultProbe SCENARIO: joins as small as can be (frames, views, handler) and lets an application written in C
 // fault. Ends with 0 where the scenario went as it should, by a signal where that is the scenario.
-import AddressSpace
 import CFaultProbe
 import Coherence
-import FaultHandler
 import Glibc
+import Node
 import Platform
 
 let byteCount = 256 * 4096

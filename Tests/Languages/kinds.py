@@ -5,7 +5,7 @@ import os
 import sys
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "Sources", "Fortran"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "Sources", "Compatibility", "Fortran"))
 from generate import RANKS, TYPES  # pylint: disable=wrong-import-position
 
 EXTENTS, LOWER = [5, 4, 3, 2, 3], [0, -2, 1, 7, -9]

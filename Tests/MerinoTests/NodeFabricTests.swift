@@ -2,7 +2,7 @@ import Fabric
 import Testing
 
 @testable import HostFabric
-@testable import Node
+@testable import NodeFabric
 @testable import VerbsFabric
 
 /// The fabric of a process is one of two, and a batch is of the fabric that opened it.

@@ -84,15 +84,15 @@ bad_input_survivors() {
   local output status=0
   build_program Tests/Programs/survivors.c "$directory/survivors" || status=$?
   output=$(timeout --kill-after=5 400 ci/check-survivors "$directory/survivors" "$programs_run" \
-    Sources/CMerino/include/merino.h docs/after-a-loss.md 2>&1) || status=$?
+    Sources/Merino/CMerino/include/merino.h docs/after-a-loss.md 2>&1) || status=$?
   tally_output "survivors" "$status" "$output"
-  cp Sources/CMerino/include/merino.h "$directory/merino.h"
+  cp Sources/Merino/CMerino/include/merino.h "$directory/merino.h"
   echo 'int merino_new(void);' >>"$directory/merino.h"
   check_fails "a function in no list" "^< merino_new$" ci/check-survivors "$directory/survivors" "$programs_run" \
     "$directory/merino.h" docs/after-a-loss.md lists
   sed 's/^- `merino_unpin`/- `merino_pin`/' docs/after-a-loss.md >"$directory/lists.md"
   check_fails "a function in two lists" "in two lists: merino_pin" ci/check-survivors "$directory/survivors" "$programs_run" \
-    Sources/CMerino/include/merino.h "$directory/lists.md" lists
+    Sources/Merino/CMerino/include/merino.h "$directory/lists.md" lists
 }
 
 # Words in nodes' memory that no node writes.
@@ -141,7 +141,7 @@ bad_input_library() {
 # own, by the archive, beside either.
 bad_input_copies() {
   local sources=Tests/Programs/Copies nodes order
-  local flags=(-std=gnu11 -O1 -g -Wall -Wextra -Werror -pthread -ISources/CMerino/include)
+  local flags=(-std=gnu11 -O1 -g -Wall -Wextra -Werror -pthread -ISources/Merino/CMerino/include)
   local archive=(-Lout/lib -l:libmerino.a -Wl,-z,now -libverbs -lrdmacm -lstdc++ -lm -lpthread -ldl)
   printf '{ global: solver_*; local: *; };\n' >"$directory/solver.map"
   cp out/lib/libmerino.so "$directory/second.so"

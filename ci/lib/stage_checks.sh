@@ -35,7 +35,7 @@ checks_fault_path() {
 }
 
 checks_header() {
-  local header=Sources/CMerino/include/merino.h
+  local header=Sources/Merino/CMerino/include/merino.h
   grep -v 'As merino_atomic_load_u64' "$header" >"$1/function.h"
   check_fails "check-header finds a function without documentation" 'no documentation: int merino_atomic_load' \
     ci/check-header "$1/function.h"

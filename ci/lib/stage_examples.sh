@@ -12,7 +12,7 @@ stage_examples() {
       [ "$source" != Examples/openmp.c ] || flags=(-fopenmp)
       [ "$source $compiler" != "Examples/openmp.c clang" ] || continue
       check "$compiler compiles $source" "$compiler" -std=c11 -O2 -Wall -Wextra -Wpedantic -Werror -pthread \
-        ${flags[@]+"${flags[@]}"} -ISources/CMerino/include -ISources/Compatibility/TreadMarks -c "$source" \
+        ${flags[@]+"${flags[@]}"} -ISources/Merino/CMerino/include -ISources/Compatibility/TreadMarks -c "$source" \
         -o /dev/null
     done
   done
@@ -21,7 +21,7 @@ stage_examples() {
       command -v "$compiler" >/dev/null || continue
       for standard in 14 17 20; do
         check "$compiler compiles $source as C++$standard" "$compiler" "-std=c++$standard" -O2 -Wall -Wextra -Wpedantic \
-          -Werror -pthread -ISources/CMerino/include -c "$source" -o /dev/null
+          -Werror -pthread -ISources/Merino/CMerino/include -c "$source" -o /dev/null
       done
     done
   done

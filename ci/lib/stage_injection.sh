@@ -3,10 +3,10 @@
 stage_injection() {
   local output status directory mode
   directory=$(mktemp -d -t merino-injection.XXXXXX)
-  check "Tests/Injection compiles" ${CC:-cc} -std=gnu11 -O1 -g -Wall -Wextra -Werror -pthread -ISources/CMerino/include \
+  check "Tests/Injection compiles" ${CC:-cc} -std=gnu11 -O1 -g -Wall -Wextra -Werror -pthread -ISources/Merino/CMerino/include \
     Tests/Injection/injection.c -o "$directory/injection" -L.build/debug -lMerinoC "-Wl,-rpath,$PWD/.build/debug"
   check "every function of merino.h has an entry" ci/check-injection "$directory/injection"
-  sed 's/^int merino_fence_release(void);/&\nint merino_new_call(int value);/' Sources/CMerino/include/merino.h \
+  sed 's/^int merino_fence_release(void);/&\nint merino_new_call(int value);/' Sources/Merino/CMerino/include/merino.h \
     >"$directory/newer.h"
   check_fails "a new function without one is found" "no entry in Tests/Injection for: merino_new_call" \
     ci/check-injection "$directory/injection" "$directory/newer.h"
@@ -16,7 +16,7 @@ stage_injection() {
     tally_output "injection, $mode" "$status" "$output"
   done
   check "Tests/Injection/guards.cpp compiles" ${CXX:-c++} -std=c++17 -O1 -g -Wall -Wextra -Werror -pthread \
-    -ISources/CMerino/include Tests/Injection/guards.cpp -o "$directory/guards" -L.build/debug -lMerinoC \
+    -ISources/Merino/CMerino/include Tests/Injection/guards.cpp -o "$directory/guards" -L.build/debug -lMerinoC \
     "-Wl,-rpath,$PWD/.build/debug"
   status=0
   output=$(SWIFT_BACKTRACE=enable=no timeout --kill-after=5 20 "$directory/guards" 2>&1) || status=$?

@@ -50,7 +50,7 @@ launch() {
 launched_build() {
   local compiler=$1 source=$2 target=$3
   shift 3
-  "$compiler" -std=gnu11 -O1 -g -Wall -Wextra -Werror -pthread "$@" -ISources/CMerino/include "$source" -o "$target" \
+  "$compiler" -std=gnu11 -O1 -g -Wall -Wextra -Werror -pthread "$@" -ISources/Merino/CMerino/include "$source" -o "$target" \
     -Lout/lib -lmerino "-Wl,-rpath,$PWD/out/lib"
 }
 

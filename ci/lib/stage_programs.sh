@@ -52,7 +52,7 @@ build_program() {
   shift 2
   # The program that never joins is built without the library, too.
   if [ "$source" = Tests/Programs/never_joined.c ] && [ $# -eq 0 ]; then merino=(); fi
-  ${CC:-cc} -std=gnu11 -O1 -g -Wall -Wextra -Werror -pthread "$@" -ISources/CMerino/include "$source" -o "$target" \
+  ${CC:-cc} -std=gnu11 -O1 -g -Wall -Wextra -Werror -pthread "$@" -ISources/Merino/CMerino/include "$source" -o "$target" \
     ${merino[@]+"${merino[@]}"}
 }
 

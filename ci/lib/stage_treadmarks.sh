@@ -17,7 +17,7 @@ stage_treadmarks() {
   treadmarks_example
 }
 
-treadmarks_flags=(-O1 -g -Wall -Wextra -Werror -pthread -ISources/CMerino/include -ISources/Compatibility/TreadMarks)
+treadmarks_flags=(-O1 -g -Wall -Wextra -Werror -pthread -ISources/Merino/CMerino/include -ISources/Compatibility/TreadMarks)
 
 treadmarks_compile() {
   "${CC:-cc}" -std=gnu11 "${treadmarks_flags[@]}" "$@" -L"$programs_library" "-l$programs_name" \

@@ -14,9 +14,9 @@ parmacs: header $(OUT)/lib/libmerino_parmacs.a
 	@install -m 644 $(PARMACS)/c.m4.merino $(PARMACS)/carried-heap.link $(OUT)/share/merino/parmacs/
 	@install -m 644 $(PARMACS)/merino_parmacs.h $(OUT)/include/
 
-$(OUT)/parmacs/%.o: $(PARMACS)/%.c $(wildcard $(PARMACS)/*.h) Sources/CMerino/include/merino.h
+$(OUT)/parmacs/%.o: $(PARMACS)/%.c $(wildcard $(PARMACS)/*.h) Sources/Merino/CMerino/include/merino.h
 	@mkdir -p $(OUT)/parmacs
-	$(CC) $(CFLAGS) -std=gnu11 -fPIC -ISources/CMerino/include -I$(PARMACS) -c $< -o $@
+	$(CC) $(CFLAGS) -std=gnu11 -fPIC -ISources/Merino/CMerino/include -I$(PARMACS) -c $< -o $@
 
 $(OUT)/lib/libmerino_parmacs.a: $(PARMACS_OBJECTS)
 	@mkdir -p $(OUT)/lib

@@ -11,9 +11,9 @@ all: sysv
 
 sysv: library $(OUT)/lib/libmerino-sysv.so
 
-$(OUT)/sysv/%.o: $(SYSV)/%.c $(wildcard $(SYSV)/*.h) Sources/CMerino/include/merino.h
+$(OUT)/sysv/%.o: $(SYSV)/%.c $(wildcard $(SYSV)/*.h) Sources/Merino/CMerino/include/merino.h
 	@mkdir -p $(OUT)/sysv
-	$(CC) $(CFLAGS) -std=gnu11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -ISources/CMerino/include -I$(SYSV) -c $< -o $@
+	$(CC) $(CFLAGS) -std=gnu11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -ISources/Merino/CMerino/include -I$(SYSV) -c $< -o $@
 
 # Calls are bound at load: looking one up lazily is not safe in the handler of a page fault.
 $(OUT)/lib/libmerino-sysv.so: $(SYSV_OBJECTS)

@@ -8,7 +8,7 @@ manual_checks() {
   touch "$bad/bin/merino-new"
   check_fails "check-man finds a command without a page" 'no page for the command merino-new' ci/check-man "$bad"
   rm "$bad/bin/merino-new"
-  sed 's/int merino_barrier(void);/&\nint merino_wall(void);/' Sources/CMerino/include/merino.h >"$bad/merino.h"
+  sed 's/int merino_barrier(void);/&\nint merino_wall(void);/' Sources/Merino/CMerino/include/merino.h >"$bad/merino.h"
   check_fails "check-man finds a function without a page" 'no page for the function merino_wall$' \
     ci/check-man "$bad" Sources "$bad/merino.h"
   echo 'let x = "MERINO_COLOUR"' >"$bad/setting.swift"

@@ -35,10 +35,10 @@ install_prefix_refusals() {
   check_fails "a PREFIX that is relative is refused" 'must be an absolute path' make install PREFIX=here DESTDIR="$1"
   check_fails "a LIBDIR that is absolute is refused" 'is relative to PREFIX' make install LIBDIR=/lib DESTDIR="$1"
   check_fails "installing what is not built is refused" 'run make first' make install OUT="$1" DESTDIR="$1"
-  mkdir -p "$install_work/version"/Sources/{Platform,CMerino/include}
-  cp Sources/Platform/Version.swift "$install_work/version/Sources/Platform/"
-  sed 's/define MERINO_VERSION_MINOR .*/define MERINO_VERSION_MINOR 99/' Sources/CMerino/include/merino.h \
-    >"$install_work/version/Sources/CMerino/include/merino.h"
+  mkdir -p "$install_work/version"/Sources/{Machine/Platform,Merino/CMerino/include}
+  cp Sources/Machine/Platform/Version.swift "$install_work/version/Sources/Machine/Platform/"
+  sed 's/define MERINO_VERSION_MINOR .*/define MERINO_VERSION_MINOR 99/' Sources/Merino/CMerino/include/merino.h \
+    >"$install_work/version/Sources/Merino/CMerino/include/merino.h"
   check_fails "a header of another version is found" 'its version is [0-9]+\.99\.' packaging/version "$install_work/version"
   echo "$install_work" >"$install_work/version/text"
   check_fails "a file that knows where it was made is found" 'version/text' unknown "$install_work" "$install_work/version"

@@ -1,6 +1,6 @@
 # merino.hpp: every class by every standard that it promises, and the check that it covers merino.h.
 languages_cpp() {
-  local header=Sources/CMerino/include/merino.h standard part parts=(Sources/CMerino/include/merino/*.hpp)
+  local header=Sources/Merino/CMerino/include/merino.h standard part parts=(Sources/Merino/CMerino/include/merino/*.hpp)
   for standard in 14 17 20; do
     check "classes.cpp as C++$standard" cpp_program "$standard" classes
     program_checks 2 classes
@@ -12,10 +12,10 @@ languages_cpp() {
   done
   check "unwinding.cpp" cpp_program 17 unwinding
   check "an exception on one node ends the job and is told" cpp_unwinds
-  check "merino.hpp covers merino.h" ci/check-languages "$header" merino.hpp Sources/CMerino/include/merino.hpp "${parts[@]}"
-  grep -v merino_barrier_wait Sources/CMerino/include/merino/synchronisation.hpp >"$languages_work/part.hpp"
+  check "merino.hpp covers merino.h" ci/check-languages "$header" merino.hpp Sources/Merino/CMerino/include/merino.hpp "${parts[@]}"
+  grep -v merino_barrier_wait Sources/Merino/CMerino/include/merino/synchronisation.hpp >"$languages_work/part.hpp"
   check_fails "check-languages finds a function that is missing" "merino_barrier_wait" \
-    ci/check-languages "$header" merino.hpp Sources/CMerino/include/merino.hpp "$languages_work/part.hpp"
+    ci/check-languages "$header" merino.hpp Sources/Merino/CMerino/include/merino.hpp "$languages_work/part.hpp"
 }
 
 # cpp_program STANDARD NAME

@@ -1,6 +1,6 @@
 # The Fortran module: compiled as the standard says, everything in it by programs, and the check that it covers merino.h.
 languages_fortran() {
-  local module=out/include/merino/fortran/merino.f90 header=Sources/CMerino/include/merino.h nodes
+  local module=out/include/merino/fortran/merino.f90 header=Sources/Merino/CMerino/include/merino.h nodes
   check "the module is Fortran 2008, without a warning" gfortran -std=f2008 -Wall -Wextra -Werror -O1 \
     -J "$languages_work" -c "$module" -o "$languages_work/merino.o"
   # By the module that is staged, and by the source, as programs with another compiler are built.
@@ -22,7 +22,7 @@ languages_fortran() {
 
 # The module declares what is in C: functions and how their arguments are passed, structures, numbers.
 fortran_declarations() {
-  check "the module's declarations are those of merino.h" ci/check-fortran Sources/CMerino/include/merino.h "$1"
+  check "the module's declarations are those of merino.h" ci/check-fortran Sources/Merino/CMerino/include/merino.h "$1"
   fortran_wrong 'merino_pin is not declared' "$1" "s/name='merino_pin'/name='pin'/"
   fortran_wrong 'merino_calloc is not declared' "$1" '/^! - merino_calloc/d'
   fortran_wrong 'merino_wall is said to be left out' "$1" 's/^! - merino_calloc:/! - merino_wall: a wall\n&/'
@@ -36,7 +36,7 @@ fortran_declarations() {
 # fortran_wrong PATTERN MODULE EDIT: check-fortran finds what an edit by sed made wrong.
 fortran_wrong() {
   sed "$3" "$2" >"$languages_work/wrong.f90"
-  check_fails "check-fortran: $1" "$1" ci/check-fortran Sources/CMerino/include/merino.h "$languages_work/wrong.f90"
+  check_fails "check-fortran: $1" "$1" ci/check-fortran Sources/Merino/CMerino/include/merino.h "$languages_work/wrong.f90"
 }
 
 # fortran_program NAME MODULE [SOURCE]: with the module's source, or what is staged.

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../CPlatform/include/NoLocks.h"
+#include "../../Machine/CPlatform/include/NoLocks.h"
 
 // MERINO_NO_LOCKS here: providers post and poll under a spin lock of their own and allocate nothing; who posts in a signal
 // handler keeps signals blocked while the same queue is posted to elsewhere.

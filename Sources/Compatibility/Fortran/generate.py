@@ -19,7 +19,7 @@ REPORT = """    integer, intent(out), optional :: stat
 
 
 def head(name, public, comment):
-  print(f"! {comment}\n! Made by Sources/Fortran/generate.py.\nmodule {name}")
+  print(f"! {comment}\n! Made by Sources/Compatibility/Fortran/generate.py.\nmodule {name}")
   print("  use, intrinsic :: iso_c_binding\n  use, intrinsic :: iso_fortran_env, only: int32, int64, real32, real64")
   print("  use merino_codes\n  use merino_errors\n  implicit none\n  private")
   for each in public:

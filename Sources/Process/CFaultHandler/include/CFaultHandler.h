@@ -6,7 +6,7 @@
 #include <signal.h>
 #include <stdint.h>
 
-#include "../../CPlatform/include/NoLocks.h"
+#include "../../../Machine/CPlatform/include/NoLocks.h"
 
 typedef void (*cfault_entry)(int signal, void *info, void *context);
 

@@ -1,4 +1,3 @@
-import AddressSpace
 import Bootstrap
 import Coherence
 import Node

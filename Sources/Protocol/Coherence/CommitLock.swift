@@ -16,6 +16,20 @@ extension Engine {
       try checkPeers()
       execution.pause(&backoff)
     }
+    try checkCommit()
+  }
+
+  /// By whoever has just got the commit lock: gives it back where the job is over. A round that failed has taken pages off
+  /// the dirty list and placed nothing; what it failed of was known before it gave the lock back. A round
+  /// behind it would count as one that covers it, and a release would return as if its writes were placed.
+  @inlinable
+  func checkCommit() throws(EngineError) {
+    do throws(EngineError) {
+      try checkPeers()
+    } catch {
+      dropCommitLock()
+      throw error
+    }
   }
 
   @inlinable

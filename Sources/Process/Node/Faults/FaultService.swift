@@ -1,4 +1,3 @@
-import AddressSpace
 import CFaultHandler
 import CPlatform
 import Coherence

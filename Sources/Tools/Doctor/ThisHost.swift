@@ -1,8 +1,8 @@
-import AddressSpace
 import Bootstrap
 import CDoctor
 import CPlatform
 import Glibc
+import Node
 import Platform
 
 extension Host {

@@ -1,4 +1,3 @@
-import AddressSpace
 import CPlatform
 import Coherence
 import Heap

@@ -1,4 +1,3 @@
-import AddressSpace
 import Bootstrap
 import CPlatform
 import Coherence

@@ -1,4 +1,4 @@
-import AddressSpace
+import Node
 
 // The kernel, the processors, the addresses.
 

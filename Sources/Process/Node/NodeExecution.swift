@@ -1,6 +1,6 @@
-import AddressSpace
 import CPlatform
 import Coherence
+import NodeFabric
 import Platform
 
 /// How the engine's code runs in a real process.

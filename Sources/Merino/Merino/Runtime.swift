@@ -1,9 +1,7 @@
-import AddressSpace
 import Bootstrap
 import CPlatform
 import Coherence
 import Fabric
-import FaultHandler
 import Glibc
 import Node
 import Platform

@@ -1,7 +1,7 @@
 import CMerino
-import FaultHandler
 import Glibc
 import Merino
+import Node
 import SystemV
 
 @c @implementation

@@ -35,6 +35,7 @@ extension Engine {
     var backoff = Backoff()
     while local.roundsFinished.load() < wanted {
       if tryCommitLock() {
+        try checkCommit()
         if local.roundsFinished.load() >= wanted {
           dropCommitLock()
           return

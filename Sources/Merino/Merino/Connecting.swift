@@ -4,6 +4,7 @@ import Fabric
 import Glibc
 import HostFabric
 import Node
+import NodeFabric
 import Platform
 import VerbsFabric
 

@@ -1,7 +1,5 @@
-import AddressSpace
 import CPlatform
 import Coherence
-import FaultHandler
 import Node
 import Platform
 
