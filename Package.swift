@@ -141,7 +141,7 @@ let package = Package(
     .testTarget(
       name: "CoherenceTests",
       dependencies: ["Coherence", "Fabric", "HostFabric", "Platform", "SimulatedFabric", "Simulation"],
-      swiftSettings: onCoroutines),
+      exclude: ["Examples/README.md"], swiftSettings: onCoroutines),
     .target(name: "CFaultProbe", path: "Tests/CFaultProbe"),
     .executableTarget(
       name: "FaultProbe",
@@ -155,12 +155,16 @@ let package = Package(
       path: "Tests/BootstrapProbe"),
     .testTarget(
       name: "BootstrapTests",
-      dependencies: ["Bootstrap", "BootstrapProbe", "CBootstrap", "CPlatform", "MerinoTool", "Platform"]),
+      dependencies: ["Bootstrap", "BootstrapProbe", "CBootstrap", "CPlatform", "MerinoTool"]),
     .executableTarget(
-      name: "MerinoStress", dependencies: ["Merino", "Platform", argumentParser], path: "Tests/Stress"),
+      name: "MerinoStress", dependencies: ["Merino", argumentParser], path: "Tests/Stress"),
     .executableTarget(name: "ApiProbe", dependencies: ["Merino"], path: "Tests/ApiProbe"),
     .testTarget(
-      name: "MerinoTests", dependencies: ["ApiProbe", "Fabric", "Merino", "Node", "Platform", "VerbsFabric"]),
+      name: "MerinoTests",
+      dependencies: [
+        "ApiProbe", "Coherence", "Fabric", "HostFabric", "Merino", "Node", "NodeFabric", "Platform",
+        "VerbsFabric",
+      ]),
     .target(name: "CFakeProvider", path: "Tests/CFakeProvider"),
     // By itself: in a target with annotated functions the macros of the tests do not compile.
     .target(name: "VerbsHotPath", dependencies: ["Verbs"], path: "Tests/VerbsHotPath"),

@@ -48,6 +48,24 @@ import Testing
     #expect(Layers.violations(in: [file("Merino", "import ArgumentParser")]).count == 1)
   }
 
+  @Test func anArrowThatIsNotDeclaredIsFound() {
+    let manifest = """
+      .target(name: "Fabric", dependencies: ["Platform", argumentParser]),
+      .target(
+        name: "Heap",
+        dependencies: [
+          "Platform"
+        ]), .target(name: "Verbs"),
+      """
+    #expect(Layers.undeclared(["Fabric": ["Platform"], "Heap": ["Platform"], "Verbs": []], manifest) == [])
+    #expect(
+      Layers.undeclared(["Heap": ["Platform", "Fabric"], "Verbs": ["Heap"], "Node": ["Verbs"]], manifest) == [
+        "Heap may import Fabric, and does not depend on it",
+        "Node may import Verbs, and does not depend on it",
+        "Verbs may import Heap, and does not depend on it",
+      ])
+  }
+
   @Test func anUnknownTargetIsFound() {
     #expect(Layers.violations(in: [file("Stranger", "")]).count == 1)
   }

@@ -1,6 +1,6 @@
 import Testing
 
-/// The layers of the design, checked on the sources as they are.
+/// The layers (CONTRIBUTING.md, "Layout"), checked on the sources as they are.
 @Suite struct ArchitectureTests {
   @Test func importsPointDownwardsOnly() {
     let files = Repository.sources()
@@ -20,6 +20,12 @@ import Testing
       #expect(!files.isEmpty, "Sources/\(target.floor)/\(target.name) has no files")
     }
     for name in Layers.narrower.keys { #expect(Layers.target(name) != nil, "there is no target \(name)") }
+  }
+
+  /// An arrow that the package does not declare is none: what is not compiled in that order must not be allowed either.
+  @Test func arrowsAreDeclaredInTheManifest() throws {
+    let manifest = try #require(Repository.read("Package.swift"))
+    #expect(Layers.undeclared(Layers.narrower, manifest) == [])
   }
 
   /// The library never prints and never exits on its own: what a host program shows is its own affair. The

@@ -22,15 +22,15 @@ enum Layers {
   static let narrower: [String: Set<String>] = [
     // Knows the interface, and none of those who provide it.
     "Coherence": ["CPlatform", "Platform", "Fabric"],
-    "SimulatedFabric": ["CPlatform", "Platform", "Fabric", "CCoroutine"],
-    "Simulation": ["CPlatform", "Platform", "Fabric", "Coherence", "SimulatedFabric"],
+    "SimulatedFabric": ["Platform", "Fabric", "CCoroutine"],
+    "Simulation": ["Platform", "Fabric", "Coherence", "SimulatedFabric"],
     // RDMA by itself, a product of its own.
     "Verbs": [],
     // One provider does not know the other.
     "VerbsFabric": ["CPlatform", "Platform", "Fabric", "Verbs"],
     "NodeFabric": ["Fabric", "HostFabric", "VerbsFabric"],
     // An allocator in whatever memory it is given.
-    "Heap": ["CPlatform", "Platform"],
+    "Heap": ["Platform"],
     "SystemV": ["Merino"],
     "BenchmarkSupport": ["CFaultFloor"],
   ]
@@ -61,6 +61,16 @@ enum Layers {
   static let system: Set<String> = ["Glibc", "Synchronization", "Swift", "Builtin"]
   /// Modules that only tools may import.
   static let toolsOnly: Set<String> = ["ArgumentParser", "Foundation", "FoundationEssentials"]
+
+  /// A sentence for each arrow of `layers` that `manifest`, the text of `Package.swift`, does not declare.
+  static func undeclared(_ layers: [String: Set<String>], _ manifest: String) -> [String] {
+    let declared = Manifest.dependencies(manifest)
+    return layers.flatMap { target, allowed in
+      allowed.subtracting((declared[target[...]] ?? []).map(String.init)).map {
+        "\(target) may import \($0), and does not depend on it"
+      }
+    }.sorted()
+  }
 
   /// A sentence for each import that no arrow allows.
   static func violations(in files: [SourceFile]) -> [String] {

@@ -31,7 +31,8 @@ enum PeerRules {
     "Job/Bootstrap/RendezvousServer+TCP",
     "Job/Bootstrap/ServerConnection", "Job/Bootstrap/TCPConnecting", "Job/Bootstrap/TCPEntrance",
     "Job/Bootstrap/TakenDescriptors",
-    "Merino/Merino/JoinMessages", "Fabrics/VerbsFabric/Greeting", "Fabrics/VerbsFabric/Invitations",
+    "Machine/Platform/WireWords", "Merino/Merino/JoinMessages", "Fabrics/VerbsFabric/Greeting",
+    "Fabrics/VerbsFabric/Invitations",
   ].map { "Sources/\($0).swift" }
 
   /// Subscripts that end no process: dictionaries, and what the server keeps for each node, by a number that `admit` or

@@ -2,11 +2,13 @@ import Fabric
 import Glibc
 import HostFabric
 import Platform
+import SimulatedFabric
 
 @testable import Coherence
 
-/// Two nodes in this process, over the host fabric: operations complete at once, so one thread plays both, and between
-/// two calls a test may overwrite whatever it likes.
+/// Two nodes in this process, or more, over the host fabric: operations complete at once, so one thread plays
+/// all of them, and between two calls a test may overwrite whatever it likes. What has to wait for another
+/// node, a barrier say, goes by `atOnce`; what comes in the middle of a call, by `during`.
 final class HostPair {
   enum Setting: Environment {
     typealias F = HostFabric
@@ -16,24 +18,52 @@ final class HostPair {
   }
 
   /// Frames are looked at directly; there are no views.
-  struct NoProtection: Protection {
+  struct NoProtection: Protection, @unchecked Sendable {
+    let frames: UnsafeMutableRawPointer
+    let pageShift: Int
+
     func lower(_ pages: Range<Int>, to access: Access) {}
     func raise(_ pages: Range<Int>, to access: Access, in view: ViewID) {}
     func setPinned(_ pages: Range<Int>, _ pinned: Bool) {}
-    func discardFrames(_ pages: Range<Int>) {}
+    func discardFrames(_ pages: Range<Int>) {
+      memset(frames + (pages.lowerBound << pageShift), 0, pages.count << pageShift)
+    }
   }
 
-  struct OneThread: Execution {
+  /// What runs beside a call: the other threads of `atOnce`, and what `during` wants done in the middle of
+  /// it.
+  final class Company {
+    var threads: Scheduler?
+    var meanwhile: (() throws -> Bool)?
+    var failure: (any Error)?
+  }
+
+  struct OneThread: Execution, @unchecked Sendable {
     let lost: AtomicWord
+    /// Of the pair, which outlives its engines.
+    let company: Unmanaged<Company>
+
     func pause(_ backoff: inout Backoff) {
+      if let threads = company._withUnsafeGuaranteedRef({ $0.threads }) { return threads.pause() }
       // Nobody else runs: what is waited for does not come, and a test that waits for it is told so.
       if lost.fetchAdd(1 << 32) >> 32 > 10_000 { lost.store(Self.stuck) }
     }
-    func interleave(_ site: Int) {}
+    /// Called between two steps where another thread might come: here it does, if `during` wants it.
+    func interleave(_ site: Int) {
+      company._withUnsafeGuaranteedRef { company in
+        guard let body = company.meanwhile else { return }
+        // What it does has points of its own.
+        company.meanwhile = nil
+        do { if try !body() { company.meanwhile = body } } catch { company.failure = error }
+      }
+    }
     func enterCritical() -> UInt64 { 0 }
     func leaveCritical(_ saved: UInt64) {}
     func wakeService() {}
-    var threadID: UInt32 { 1 }
+    var threadID: UInt32 {
+      // 1 outside of `atOnce`, 2 and so on inside.
+      company._withUnsafeGuaranteedRef { UInt32(truncatingIfNeeded: ($0.threads?.current ?? -1) + 2) }
+    }
     func nowNanoseconds() -> UInt64 { 0 }
     var lostPeer: Int32 { Int32(truncatingIfNeeded: lost.load() &- 1) }
     static var stuck: UInt64 { 99 }
@@ -55,16 +85,19 @@ final class HostPair {
   private let fabrics: [HostFabric]
   private let locals: [UnsafeMutableRawPointer]
   private let localByteCount: Int
+  private let company = Company()
 
-  init() throws {
-    var c = Configuration(nodeCount: 2, pageCount: 256)
+  /// `change`: what shall be otherwise than in the tests' usual job.
+  init(nodeCount: Int = 2, _ change: (inout Configuration) -> Void = { _ in }) throws {
+    var c = Configuration(nodeCount: nodeCount, pageCount: 256)
     c.chunkShift = 4
     (c.logEntryCount, c.lockCount, c.lockSlotCount, c.epochEntryCount) = (64, 64, 16, 64)
     (c.moveCount, c.workspaceCount, c.shapeCount) = (64, 4, 8)
+    change(&c)
     configuration = c
     let layout = ControlLayout(c)
     self.layout = layout
-    members = (0..<2).map { _ in
+    members = (0..<nodeCount).map { _ in
       HostMember(
         control: Self.file(layout.byteCount), controlByteCount: layout.byteCount,
         frames: Self.file(c.capacityByteCount), framesByteCount: c.capacityByteCount)
@@ -75,16 +108,18 @@ final class HostPair {
         frames: Self.map($0.frames, $0.framesByteCount), framesByteCount: $0.framesByteCount,
         chunkByteCount: c.pageByteCount << c.chunkShift)
     }
-    fabrics = try (0..<2).map { [members, memories] in
+    fabrics = try (0..<nodeCount).map { [members, memories] in
       try HostFabric(node: $0, memory: memories[$0], members: members)
     }
     let byteCount = Engine<Setting>.localByteCount(c) + 4096
     localByteCount = byteCount
-    locals = (0..<2).map { _ in Self.map(-1, byteCount) }
+    locals = (0..<nodeCount).map { _ in Self.map(-1, byteCount) }
     losses = locals.map { AtomicWord($0 + byteCount - 4096) }
-    engines = (0..<2).map { [fabrics, locals, losses] in
+    let beside = Unmanaged.passUnretained(company)
+    engines = (0..<nodeCount).map { [fabrics, locals, losses, memories] in
       Engine<Setting>(
-        fabric: fabrics[$0], protection: NoProtection(), execution: OneThread(lost: losses[$0]),
+        fabric: fabrics[$0], protection: NoProtection(frames: memories[$0].frames, pageShift: c.pageShift),
+        execution: OneThread(lost: losses[$0], company: beside),
         configuration: c, layout: layout, localMemory: locals[$0])
     }
   }
@@ -119,17 +154,62 @@ final class HostPair {
   func word(_ node: Int, _ offset: Int) -> AtomicWord { AtomicWord(memories[node].control + offset) }
 
   /// A store to a page, as the application's: the fault, then the byte.
-  func write(_ node: Int, page: Int, _ byte: UInt8) throws(EngineError) {
+  func write(_ node: Int, page: Int, at offset: Int = 0, _ byte: UInt8) throws(EngineError) {
     try engines[node].fault(page: page, access: .readWrite, view: 0)
-    memories[node].frames.storeBytes(of: byte, toByteOffset: page << configuration.pageShift, as: UInt8.self)
+    store(node, page: page, at: offset, byte)
   }
 
-  func read(_ node: Int, page: Int) throws(EngineError) -> UInt8 {
+  func read(_ node: Int, page: Int, at offset: Int = 0) throws(EngineError) -> UInt8 {
     try engines[node].fault(page: page, access: .read, view: 0)
-    return memories[node].frames.load(fromByteOffset: page << configuration.pageShift, as: UInt8.self)
+    return load(node, page: page, at: offset)
   }
 
-  /// Both nodes up to where each has the other's message of a barrier: node 0's merged clock knows node 1's notices.
+  /// A store to a page that the application may write already: no fault.
+  func store(_ node: Int, page: Int, at offset: Int, _ byte: UInt8) {
+    let place = (page << configuration.pageShift) + offset
+    memories[node].frames.storeBytes(of: byte, toByteOffset: place, as: UInt8.self)
+  }
+
+  func load(_ node: Int, page: Int, at offset: Int) -> UInt8 {
+    memories[node].frames.load(fromByteOffset: (page << configuration.pageShift) + offset, as: UInt8.self)
+  }
+
+  /// What node `node` knows of a page.
+  func state(_ node: Int, page: Int) -> PageState { engines[node].pages.load(page).state }
+
+  /// Runs threads side by side, each on its node: one goes on until it waits, then another. Returns when all
+  /// have ended; throws what the first of them threw that failed, or that all wait for each other.
+  func atOnce(_ bodies: [(node: Int, body: (Engine<Setting>) throws(EngineError) -> Void)]) throws {
+    let threads = Scheduler(seed: 1)
+    company.threads = threads
+    defer { company.threads = nil }
+    var failure: EngineError?
+    for (node, body) in bodies {
+      threads.spawn("a thread of node \(node)", node: node) { [engines] in
+        do throws(EngineError) { try body(engines[node]) } catch { failure = failure ?? error }
+      }
+    }
+    try threads.run()
+    if let failure { throw failure }
+  }
+
+  /// All nodes in the barrier.
+  func barrier() throws {
+    try atOnce(engines.indices.map { ($0, { engine throws(EngineError) in try engine.barrier() }) })
+  }
+
+  /// `call`; at each point of it where another thread may come in between `body` is asked, until it has
+  /// returned true: it has done what it wanted.
+  func during<R>(_ call: () throws -> R, meanwhile body: @escaping () throws -> Bool) throws -> R {
+    company.meanwhile = body
+    defer { (company.meanwhile, company.failure) = (nil, nil) }
+    let result = try call()
+    if let failure = company.failure { throw failure }
+    return result
+  }
+
+  /// Both nodes up to where each has the other's message of a barrier: node 0's merged clock knows node 1's
+  /// notices.
   func sealBoth() throws(EngineError) -> (BarrierMessage, BarrierMessage) {
     var messages = (BarrierMessage(), BarrierMessage())
     try engines[1].seal(&messages.1)
@@ -137,5 +217,22 @@ final class HostPair {
     let theirs = Engine<Setting>.clockEntry(engines[1].local.mergedClock, 1)
     engines[0].local.mergedClock.storeBytes(of: theirs, toByteOffset: 8, as: UInt64.self)
     return messages
+  }
+}
+
+extension Engine where E == HostPair.Setting {
+  /// For a thread of `atOnce`: others go on until `isSo`.
+  func wait(until isSo: () -> Bool) {
+    var backoff = Backoff()
+    while !isSo() { execution.pause(&backoff) }
+  }
+
+  /// For a thread of `atOnce`: others go on for a while, as far as they can.
+  func letOthersRun() {
+    var turns = 0
+    wait {
+      turns += 1
+      return turns > 30
+    }
   }
 }

@@ -106,9 +106,6 @@ import Testing
     }
   }
 
-  // MARK: Freed ranges
-
-  /// An entry of the ring is two whole words: no range is too long for it. (2^28 pages once were forgotten as none.)
   // MARK: Slots
 
   /// A node has at most 65,536 of the program's; 1,024 nodes.
@@ -123,6 +120,9 @@ import Testing
     await #expect(processExitsWith: .failure) { _ = try HostPair().engines[0].slotName(1 << 32) }
   }
 
+  // MARK: Freed ranges
+
+  /// An entry of the ring is two whole words: no range is too long for it. (2^28 pages once were forgotten as none.)
   @Test func freedRangesHaveWholeWords() {
     #expect(ControlLayout.retireEntryByteCount == 16)
   }

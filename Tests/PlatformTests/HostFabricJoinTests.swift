@@ -16,7 +16,7 @@ struct HostFabricJoinTests {
       fabric.writeNow(peer, from: &value, 8, to: fabric.frame(last, at: peer), nodes.flight(0))
       #expect(AtomicWord(nodes.memories[peer].frames + last).load() == 0x1234)
     }
-    #expect(nodes.flight(0).failure.load() == 0)
+    #expect(nodes.flight(0).takeFailure() == nil)
     for member in nodes.members {
       var status = stat()
       #expect(fstat(member.frames, &status) == 0)

@@ -54,7 +54,7 @@ private func pingPong(
       backoff.wait()
     }
   }
-  return flight.failure.load() == 0
+  return flight.takeFailure() == nil
 }
 
 /// The exit code, or -1: ended by a signal, or (killed by then) not at all.

@@ -73,7 +73,6 @@ struct HostFabricRefusalTests {
       let (fabric, flight) = (nodes.fabrics[0], nodes.flight(0))
       memset(nodes.memories[0].control, 0x11, 64)
       mistake.run(fabric, flight)
-      #expect(flight.failure.load() == UInt64(mistake.status) << 16 | 2)
       #expect(flight.pending.load() == 0)
       let control = UnsafeRawBufferPointer(
         start: nodes.memories[1].control, count: HostNodes.controlByteCount)
@@ -82,9 +81,10 @@ struct HostFabricRefusalTests {
       #expect(frames.allSatisfy { $0 == 0 })
       // The next batch of the connection works again, and a second failure does not replace the first.
       mistake == .keyZero ? Mistake.negativeLength.run(fabric, flight) : Mistake.keyZero.run(fabric, flight)
-      #expect(flight.failure.exchange(0) == UInt64(mistake.status) << 16 | 2)
+      let expected = FabricFailure(reason: .completionError, peer: 1, status: mistake.status)
+      #expect(flight.takeFailure() == expected)
       fabric.writeNow(1, from: nodes.memories[0].control, 8, to: fabric.controlMemory(of: 1), flight)
-      #expect(flight.failure.load() == 0)
+      #expect(flight.takeFailure() == nil)
       #expect(AtomicWord(nodes.memories[1].control).load() == 0x1111_1111_1111_1111)
     }
   #endif

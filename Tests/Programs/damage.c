@@ -98,6 +98,7 @@ static void damage_entry(int number) {
   char text[32];
   CHECK(segment != NULL, "the segment's entry is found");
   if (segment == NULL) return;
+  CHECK((segment[-16] & 0xff) == 5 && segment[-16 + 5] == 0, "the heap's entry is reserved, not a segment with a view");
   segment[entries[number].word] = entries[number].value;
   snprintf(text, sizeof text, "0x%llx", (unsigned long long)entries[number].value);
   CHECK(says(merino_segment_open("damaged-segment", &(merino_segment_t){0}), "an entry of the table of segments", text),

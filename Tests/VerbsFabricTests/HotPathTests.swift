@@ -44,7 +44,7 @@ extension FakeFabric {
           for _ in 0..<100 { fabric.fetchAdd(&batch, at: word, addend: 1, old: here + 2056) }
           fabric.submit(batch, flight)
           while flight.pending.load() != 0 { fabric.poll() }
-          if flight.failure.load() == 0 { landed += 1 }
+          if flight.takeFailure() == nil { landed += 1 }
         }
         #expect(counted == 0)
         #expect(landed == 101)
@@ -67,7 +67,7 @@ extension FakeFabric {
           fabric.read(&batch, from: from, into: here, byteCount: 8)
           fabric.submit(batch, flight)
           while flight.pending.load() != 0 { fabric.poll() }
-          statuses += Int(flight.failure.exchange(0) >> 16)
+          statuses += Int(flight.takeFailure()?.status ?? 0)
         }
         #expect(counted == 0)
         #expect(statuses == 101 * 10)

@@ -91,11 +91,7 @@ struct TestNode: Sendable {
         return nil
       }
     }
-    let failure = flight.failure.exchange(0)
-    if failure == 0 { return nil }
-    return FabricFailure(
-      reason: .completionError, peer: Int32(truncatingIfNeeded: failure & 0xFFFF) - 1,
-      status: Int32(truncatingIfNeeded: failure >> 16))
+    return flight.takeFailure()
   }
 }
 

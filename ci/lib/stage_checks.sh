@@ -63,4 +63,7 @@ SWIFT
     "${here[@]}" ci/check-dependencies "$1/package"
   sed -i 's/name: "Above"/name: "Above", dependencies: ["Below"]/' "$1/package/Package.swift"
   check "check-dependencies admits one that is declared" "${here[@]}" ci/check-dependencies "$1/package"
+  : >"$1/package/Sources/Above/Above.swift"
+  check_fails "check-dependencies finds a declared one that is not imported" 'Above depends on Below' \
+    "${here[@]}" ci/check-dependencies "$1/package"
 }

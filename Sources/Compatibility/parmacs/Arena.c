@@ -9,7 +9,7 @@
 
 #include "Runtime.h"
 
-/* Where neither Merino (Sources/Process/AddressSpace/AddressReservation.swift) nor the system puts anything. */
+/* Where neither Merino (Sources/Process/Node/AddressSpace/AddressReservation.swift) nor the system puts anything. */
 #define ARENA_START ((uintptr_t)0x23c000000000)
 #define ARENA_BYTES ((size_t)64 << 30)
 #define GRAIN PARMACS_GRAIN

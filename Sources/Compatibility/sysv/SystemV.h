@@ -136,7 +136,7 @@ void sysv_objects_detach(uintptr_t start, uintptr_t end);
 /* What names this thread among all of the job's. */
 uint64_t sysv_thread(void);
 
-/* ---- Semaphores.c */
+/* ---- SemaphoreUndo.c */
 
 /* Takes back what SEM_UNDO promised, at the end of the process. */
 void sysv_semaphores_undo(void);

@@ -15,13 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Admits a function to code marked @_noLocks in Swift. Providers post and poll under a spin lock of their own and
-// allocate nothing; who posts in a signal handler keeps signals blocked while the same queue is posted to elsewhere.
-#if defined(__clang__) && defined(__swift__)
-#define CVERBS_NO_LOCKS __attribute__((swift_attr("@_noLocks")))
-#else
-#define CVERBS_NO_LOCKS
-#endif
+#include "../../Machine/CPlatform/include/NoLocks.h"
+
+// MERINO_NO_LOCKS here: providers post and poll under a spin lock of their own and allocate nothing; who posts in a signal
+// handler keeps signals blocked while the same queue is posted to elsewhere.
 
 /// One work request of a chain with its one local buffer. Slots of a chain are contiguous.
 struct cverbs_send_slot {
@@ -30,7 +27,7 @@ struct cverbs_send_slot {
 };
 
 /// Fills what all operations have in common.
-CVERBS_NO_LOCKS static inline void cverbs_prepare(
+MERINO_NO_LOCKS static inline void cverbs_prepare(
     struct cverbs_send_slot *slot, enum ibv_wr_opcode opcode, uint64_t id, uint32_t flags, uint64_t local,
     uint32_t byte_count, uint32_t local_key) {
   slot->buffer.addr = local;
@@ -45,14 +42,14 @@ CVERBS_NO_LOCKS static inline void cverbs_prepare(
 }
 
 /// Where a READ or WRITE goes.
-CVERBS_NO_LOCKS static inline void cverbs_set_remote(
+MERINO_NO_LOCKS static inline void cverbs_set_remote(
     struct cverbs_send_slot *slot, uint64_t address, uint32_t key) {
   slot->request.wr.rdma.remote_addr = address;
   slot->request.wr.rdma.rkey = key;
 }
 
 /// Where an atomic goes and its operands. For fetch-and-add, `compare_add` is the addend.
-CVERBS_NO_LOCKS static inline void cverbs_set_atomic(
+MERINO_NO_LOCKS static inline void cverbs_set_atomic(
     struct cverbs_send_slot *slot, uint64_t address, uint32_t key, uint64_t compare_add, uint64_t swap) {
   slot->request.wr.atomic.remote_addr = address;
   slot->request.wr.atomic.rkey = key;
@@ -61,12 +58,12 @@ CVERBS_NO_LOCKS static inline void cverbs_set_atomic(
 }
 
 /// Four bytes that travel with a SEND or WRITE; `value` is in the host's byte order.
-CVERBS_NO_LOCKS static inline void cverbs_set_immediate(struct cverbs_send_slot *slot, uint32_t value) {
+MERINO_NO_LOCKS static inline void cverbs_set_immediate(struct cverbs_send_slot *slot, uint32_t value) {
   slot->request.imm_data = htonl(value);
 }
 
 /// Links `slot` behind the slot before it.
-CVERBS_NO_LOCKS static inline void cverbs_link(struct cverbs_send_slot *slot) {
+MERINO_NO_LOCKS static inline void cverbs_link(struct cverbs_send_slot *slot) {
   (slot - 1)->request.next = &slot->request;
 }
 
@@ -75,7 +72,7 @@ CVERBS_NO_LOCKS static inline void cverbs_link(struct cverbs_send_slot *slot) {
 #define CVERBS_PROVIDER_CALL __attribute__((noinline, unused))
 
 /// Posts a chain by one doorbell. 0, or the provider's errno with the slot that was refused in `*refused`.
-CVERBS_NO_LOCKS CVERBS_PROVIDER_CALL static int cverbs_post_send(
+MERINO_NO_LOCKS CVERBS_PROVIDER_CALL static int cverbs_post_send(
     struct ibv_qp *pair, struct cverbs_send_slot *first, struct cverbs_send_slot **refused) {
   struct ibv_send_wr *bad = NULL;
   int code = pair->context->ops.post_send(pair, &first->request, &bad);
@@ -84,7 +81,7 @@ CVERBS_NO_LOCKS CVERBS_PROVIDER_CALL static int cverbs_post_send(
   return code;
 }
 
-CVERBS_NO_LOCKS static inline int cverbs_post_receive(
+MERINO_NO_LOCKS static inline int cverbs_post_receive(
     struct ibv_qp *pair, uint64_t id, uint64_t local, uint32_t byte_count, uint32_t local_key) {
   struct ibv_sge buffer = {local, byte_count, local_key};
   struct ibv_recv_wr request = {id, NULL, &buffer, byte_count == 0 ? 0 : 1};
@@ -117,11 +114,11 @@ _Static_assert(offsetof(struct cverbs_completion, immediate) == offsetof(struct 
 _Static_assert(offsetof(struct cverbs_completion, pair_number) == offsetof(struct ibv_wc, qp_num), "same layout");
 _Static_assert(offsetof(struct cverbs_completion, flags) == offsetof(struct ibv_wc, wc_flags), "same layout");
 
-CVERBS_NO_LOCKS CVERBS_PROVIDER_CALL static int cverbs_poll(struct ibv_cq *queue, int capacity, struct cverbs_completion *into) {
+MERINO_NO_LOCKS CVERBS_PROVIDER_CALL static int cverbs_poll(struct ibv_cq *queue, int capacity, struct cverbs_completion *into) {
   return queue->context->ops.poll_cq(queue, capacity, (struct ibv_wc *)(void *)into);
 }
 
-CVERBS_NO_LOCKS static inline int cverbs_request_notification(struct ibv_cq *queue, int solicited_only) {
+MERINO_NO_LOCKS static inline int cverbs_request_notification(struct ibv_cq *queue, int solicited_only) {
   return queue->context->ops.req_notify_cq(queue, solicited_only);
 }
 

@@ -62,19 +62,6 @@ public struct FabricFailure: Error, BitwiseCopyable, Sendable, Equatable {
   }
 }
 
-/// Operations in flight that one thread waits for together. It lies in memory that outlives them
-/// (a workspace), is counted up when a batch is submitted and down by whoever sees the completion.
-@frozen
-public struct Flight: BitwiseCopyable, @unchecked Sendable {
-  /// Word 0: operations pending. Word 1: first failure, 0 for none (status << 16 | peer + 1).
-  public let base: UnsafeMutableRawPointer
-  @inlinable public static var byteCount: Int { 16 }
-
-  @inlinable public init(_ base: UnsafeMutableRawPointer) { self.base = base }
-  @inlinable public var pending: AtomicWord { AtomicWord(base) }
-  @inlinable public var failure: AtomicWord { AtomicWord(base + 8) }
-}
-
 /// What one-sided communication promises to the protocol. The providers are `HostFabric`,
 /// `VerbsFabric` and, in tests, `SimulatedFabric`.
 ///

@@ -67,6 +67,6 @@ func copyWordsUntorn(to: UnsafeMutableRawPointer, from: UnsafeRawPointer, byteCo
 func acquireFence() { atomicMemoryFence(ordering: .acquiring) }
 
 /// Loads and stores before, and stores after, stay in order: between a WRITE and the WRITE that
-/// follows it (a grant's clock, then its sequence number). No instruction on x86.
+/// follows it (a grant's clock, then the grant). No instruction on x86.
 @inlinable @inline(__always)
 func releaseFence() { atomicMemoryFence(ordering: .releasing) }

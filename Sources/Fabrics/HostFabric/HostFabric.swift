@@ -115,10 +115,7 @@ public struct HostFabric: Fabric, @unchecked Sendable {
   public func submit(_ batch: HostBatch, _ flight: Flight) {
     var batch = batch
     batch.drainStores()
-    guard batch.status != 0 else { return }
-    let failure = UInt64(UInt32(bitPattern: batch.status)) << 16 | UInt64(UInt32(bitPattern: batch.peer &+ 1))
-    // The first failure stays; the waiter takes it out.
-    _ = flight.failure.compareExchange(0, failure)
+    if batch.status != 0 { flight.fail(batch.status, peer: NodeID(batch.peer)) }
   }
 
   /// Nothing: no operation is ever pending.

@@ -116,6 +116,12 @@ public enum NodeFabric: Fabric {
 // Batches. A batch is of the fabric that opened it; that of another does not exist in a process.
 
 extension NodeFabric {
+  /// Ends the process: an operation that is dropped looks to the engine like one that has ended.
+  @inlinable
+  func refuseForeignBatch() {
+    precondition(false, "a batch that another fabric opened")
+  }
+
   @inlinable
   public func open(_ peer: NodeID, lane: Int) -> Batch {
     switch self {
@@ -135,7 +141,7 @@ extension NodeFabric {
     case (.verbs(let fabric), .verbs(var its)):
       fabric.read(&its, from: from, into: into, byteCount: byteCount)
       batch = .verbs(its)
-    default: break
+    case (.host, .verbs), (.verbs, .host): refuseForeignBatch()
     }
   }
 
@@ -148,7 +154,7 @@ extension NodeFabric {
     case (.verbs(let fabric), .verbs(var its)):
       fabric.write(&its, from: from, byteCount: byteCount, to: to)
       batch = .verbs(its)
-    default: break
+    case (.host, .verbs), (.verbs, .host): refuseForeignBatch()
     }
   }
 
@@ -163,7 +169,7 @@ extension NodeFabric {
     case (.verbs(let fabric), .verbs(var its)):
       fabric.compareAndSwap(&its, at: at, expected: expected, desired: desired, old: old)
       batch = .verbs(its)
-    default: break
+    case (.host, .verbs), (.verbs, .host): refuseForeignBatch()
     }
   }
 
@@ -178,7 +184,7 @@ extension NodeFabric {
     case (.verbs(let fabric), .verbs(var its)):
       fabric.fetchAdd(&its, at: at, addend: addend, old: old)
       batch = .verbs(its)
-    default: break
+    case (.host, .verbs), (.verbs, .host): refuseForeignBatch()
     }
   }
 
@@ -187,7 +193,7 @@ extension NodeFabric {
     switch (self, batch) {
     case (.host(let fabric), .host(let its)): fabric.submit(its, flight)
     case (.verbs(let fabric), .verbs(let its)): fabric.submit(its, flight)
-    default: break
+    case (.host, .verbs), (.verbs, .host): refuseForeignBatch()
     }
   }
 }

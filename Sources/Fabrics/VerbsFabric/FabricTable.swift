@@ -16,6 +16,8 @@ public struct FabricTable: BitwiseCopyable, @unchecked Sendable {
 
   /// Completions that one look takes at most.
   @inlinable static var pollCount: Int { 16 }
+  /// What the peers announced lies behind the first page.
+  @inlinable static var peersOffset: Int { 4096 }
   @inlinable static var peerByteCount: Int { 24 }
 
   // The first page of the table: words of the poller, each in a line of its own.
@@ -34,7 +36,9 @@ public struct FabricTable: BitwiseCopyable, @unchecked Sendable {
   }
 
   /// Address of the peer's control memory, of its frames, and the key of the control memory.
-  @inlinable func peer(_ node: NodeID) -> UnsafeMutableRawPointer { base + 4096 + node &* Self.peerByteCount }
+  @inlinable func peer(_ node: NodeID) -> UnsafeMutableRawPointer {
+    base + Self.peersOffset + node &* Self.peerByteCount
+  }
 
   /// The key by which this node's own requests reach a chunk of its frames; 0 while it is not registered.
   @inlinable
@@ -50,21 +54,15 @@ public struct FabricTable: BitwiseCopyable, @unchecked Sendable {
   init(
     nodeCount: Int, connectionCount: Int, chunkCount: Int, queueLength: Int, inlineByteCount: Int
   ) throws(VerbsFabricError) {
-    var end = 4096
-    func take(_ bytes: Int) -> Int {
-      let start = (end + 63) & ~63
-      end = start + bytes
-      return start
-    }
-    end += nodeCount * Self.peerByteCount
-    let connectionsOffset = take(connectionCount * VerbsConnection.byteCount)
-    let keysOffset = take(chunkCount * 4)
+    var carving = Carving(from: Self.peersOffset + nodeCount * Self.peerByteCount)
+    let connectionsOffset = carving.offset(connectionCount * VerbsConnection.byteCount)
+    let keysOffset = carving.offset(chunkCount * 4)
     let slotsByteCount = (VerbsConnection.batchCapacity * SendChain.slotByteCount + 63) & ~63
-    let slotsOffset = take(connectionCount * slotsByteCount)
-    let recordsOffset = take(connectionCount * queueLength * 8)
+    let slotsOffset = carving.offset(connectionCount * slotsByteCount)
+    let recordsOffset = carving.offset(connectionCount * queueLength * 8)
     let copiesByteCount = VerbsConnection.batchCapacity * inlineByteCount
-    let copiesOffset = take(connectionCount * copiesByteCount)
-    byteCount = (end + 4095) & ~4095
+    let copiesOffset = carving.offset(connectionCount * copiesByteCount)
+    byteCount = (carving.end + 4095) & ~4095
     guard
       let memory = mmap(
         nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),

@@ -1,4 +1,5 @@
 import Fabric
+import Platform
 import Verbs
 
 /// The private data of a request for a connection: four letters, the job's secret, the caller's node and lane.
@@ -8,18 +9,15 @@ struct Greeting {
   private let head: [UInt8]
 
   init(secret: (UInt64, UInt64)) {
-    let words = [secret.0, secret.1].flatMap { word in
-      stride(from: 0, to: 64, by: 8).map { UInt8(truncatingIfNeeded: word >> $0) }
-    }
-    head = [Self.mark, words].flatMap { $0 }
+    head = [Self.mark, [secret.0, secret.1].littleEndianBytes].flatMap { $0 }
   }
 
   /// What the caller offers.
   func offer(_ settings: VerbsSettings, node: NodeID, lane: Int) -> ConnectionOffer {
     var offer = ConnectionOffer()
     offer.retryCount = settings.retryCount
-    let number = stride(from: 0, to: 32, by: 8).map { UInt8(truncatingIfNeeded: node >> $0) }
-    offer.privateData = [head, number, [UInt8(truncatingIfNeeded: lane), 0]].flatMap { $0 }
+    let number = [UInt64(truncatingIfNeeded: node)].littleEndianBytes.prefix(4)
+    offer.privateData = [head, Array(number), [UInt8(truncatingIfNeeded: lane), 0]].flatMap { $0 }
     return offer
   }
 
@@ -31,8 +29,9 @@ struct Greeting {
     for (mine, theirs) in zip(head, privateData) { difference |= mine ^ theirs }
     var rest = privateData.dropFirst(head.count)
     guard difference == 0 else { return nil }
-    let node = rest.prefix(4).reversed().reduce(0) { $0 << 8 | Int(clamping: $1) }
+    let node = rest.prefix(4).littleEndianWords(1).first
     rest = rest.dropFirst(4)
-    return rest.first.map { (node, Int(clamping: $0)) }
+    guard let node, let lane = rest.first else { return nil }
+    return (Int(clamping: node), Int(clamping: lane))
   }
 }

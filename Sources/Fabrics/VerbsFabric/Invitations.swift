@@ -59,9 +59,7 @@ struct MemoryAnnouncement {
   static let byteCount = 24
 
   static func bytes(controlAddress: UInt64, framesAddress: UInt64, controlKey: UInt32) -> [UInt8] {
-    [controlAddress, framesAddress, UInt64(truncatingIfNeeded: controlKey)].flatMap { word in
-      stride(from: 0, to: 64, by: 8).map { UInt8(truncatingIfNeeded: word >> $0) }
-    }
+    [controlAddress, framesAddress, UInt64(truncatingIfNeeded: controlKey)].littleEndianBytes
   }
 
   /// - Throws: what is wrong with it, a sentence that names the node.
@@ -73,11 +71,9 @@ struct MemoryAnnouncement {
         "could not join: node \(peer) announced its memory in \(bytes.count) bytes, not in \(Self.byteCount)."
       )
     }
-    func word(_ index: Int) -> UInt64 {
-      bytes.dropFirst(8 &* index).prefix(8).reversed().reduce(0) { $0 << 8 | UInt64(truncatingIfNeeded: $1) }
-    }
-    (controlAddress, framesAddress) = (word(0), word(1))
-    controlKey = UInt32(truncatingIfNeeded: word(2))
+    var words = bytes.littleEndianWords(3)[...]
+    (controlAddress, framesAddress) = (words.popFirst() ?? 0, words.popFirst() ?? 0)
+    controlKey = UInt32(truncatingIfNeeded: words.popFirst() ?? 0)
     // Whoever uses them adds to them.
     for (address, byteCount) in [(controlAddress, controlByteCount), (framesAddress, framesByteCount)] {
       guard !address.addingReportingOverflow(UInt64(clamping: byteCount)).overflow else {

@@ -46,9 +46,7 @@ extension VerbsFabric {
     guard let base = UnsafeMutableRawPointer(bitPattern: UInt(record.exchange(0))) else { return }
     // The address of a flight that its submitter waits for: it lies in memory that outlives the wait.
     let flight = Flight(base)
-    if status != 0 {
-      _ = flight.failure.compareExchange(0, Self.failure(status, peer: number, laneCount))
-    }
+    if status != 0 { flight.fail(status, peer: peer(ofConnection: number)) }
     // Release, by the full barrier: pairs with the waiter's load; the failure is there before.
     flight.pending.fetchAdd(~0)
   }

@@ -23,10 +23,7 @@ extension VerbsFabric {
     if status != 0 && batch.isPartlyPosted { waitForAll(connection) }
     // Release: pairs with `open`.
     connection.lock.store(0)
-    if status != 0 {
-      // The first failure stays; the waiter takes it out.
-      _ = flight.failure.compareExchange(0, Self.failure(status, peer: batch.number, laneCount))
-    }
+    if status != 0 { flight.fail(status, peer: peer(ofConnection: batch.number)) }
   }
 
   /// The batch is too long for the slots: what is there goes, unwaited for. A failure of it breaks the
@@ -89,9 +86,6 @@ extension VerbsFabric {
     }
   }
 
-  /// `Flight.failure`'s form.
   @inlinable
-  static func failure(_ status: Int32, peer number: UInt64, _ laneCount: Int) -> UInt64 {
-    UInt64(UInt32(bitPattern: status)) << 16 | (number / UInt64(laneCount) &+ 1)
-  }
+  func peer(ofConnection number: UInt64) -> NodeID { Int(truncatingIfNeeded: number) / laneCount }
 }

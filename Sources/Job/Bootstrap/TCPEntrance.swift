@@ -68,9 +68,6 @@ package final class TCPEntrance {
   /// Descriptors that strangers may cost the launcher.
   package static func guestLimit(nodeCount: Int) -> Int { 2 &* nodeCount &+ 64 }
 
-  /// Those who are here and have not said what they want.
-  var guestCount: Int { guests.count }
-
   private func accept() {
     for _ in 0..<Self.arrivalsPerTurn {
       let socket = cbootstrap_accept(listener)

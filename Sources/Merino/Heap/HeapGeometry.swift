@@ -30,7 +30,7 @@ public struct HeapGeometry: BitwiseCopyable, Sendable, Equatable {
     guard nodeCount >= 1 && nodeCount <= 1 << 20 else {
       throw .invalidRegion("a heap for \(nodeCount) nodes cannot be: give 1 to 1,048,576.")
     }
-    let left = regionByteCount >> Self.pageShift - 1 - nodeCount
+    let left = (regionByteCount >> Self.pageShift) - 1 - nodeCount
     let recordPages = (left + Self.recordsPerPage) / (Self.recordsPerPage + 1)
     pageCount = left - recordPages
     guard left > 0 && pageCount >= 1 && pageCount <= Self.pageCountMax else {
@@ -41,7 +41,7 @@ public struct HeapGeometry: BitwiseCopyable, Sendable, Equatable {
     self.regionByteCount = regionByteCount
     self.nodeCount = nodeCount
     records = (1 + nodeCount) << Self.pageShift
-    data = records + recordPages << Self.pageShift
+    data = records + (recordPages << Self.pageShift)
   }
 
   /// Offset of the counters of `node`: a page of its own, so that in the steady state it is that
@@ -49,7 +49,7 @@ public struct HeapGeometry: BitwiseCopyable, Sendable, Equatable {
   func counters(of node: Int) -> Int { (1 + node) << Self.pageShift }
 
   /// Offset of a page that is handed out.
-  func offset(ofPage page: Int) -> Int { data + page << Self.pageShift }
+  func offset(ofPage page: Int) -> Int { data + (page << Self.pageShift) }
 }
 
 /// Offsets in the header page. The whole state of the heap besides the records, the slabs' headers

@@ -32,7 +32,7 @@ extension SharedHeap {
   /// A free run that holds `pages` aligned pages. One step where a whole bin suffices; only when
   /// no such bin has a run are the lists searched that may have one, so that nil means that none is there.
   func findRun(_ pages: Int, _ alignment: Int) throws(HeapError) -> (Int, PageRecord)? {
-    let lost = alignment > HeapGeometry.pageByteCount ? alignment >> HeapGeometry.pageShift - 1 : 0
+    let lost = alignment > HeapGeometry.pageByteCount ? (alignment >> HeapGeometry.pageShift) - 1 : 0
     if lost < geometry.pageCount, let bin = firstBin(from: RunBin(sufficingFor: pages + lost)) {
       let (page, head) = try firstRun(bin)
       guard fits(page, head, pages, alignment) else { throw corrupt(record: page) }

@@ -16,12 +16,12 @@ public struct SizeClass: BitwiseCopyable, Sendable, Equatable {
   /// The smallest class for `byteCount` (1 ... `blockByteCountMax`) bytes.
   init(holding byteCount: Int) {
     if byteCount <= 128 {
-      index = (byteCount + 15) >> 4 - 1
+      index = ((byteCount + 15) >> 4) - 1
     } else if byteCount <= HeapGeometry.pageByteCount {
       let group = 63 - (byteCount - 1).leadingZeroBitCount - 7
-      index = 8 + group * 4 + (byteCount - 1 - 128 << group) >> (5 + group)
+      index = 8 + group * 4 + ((byteCount - 1 - (128 << group)) >> (5 + group))
     } else {
-      index = 26 + (byteCount + HeapGeometry.pageByteCount - 1) >> HeapGeometry.pageShift
+      index = 26 + ((byteCount + HeapGeometry.pageByteCount - 1) >> HeapGeometry.pageShift)
     }
   }
 
@@ -41,7 +41,7 @@ public struct SizeClass: BitwiseCopyable, Sendable, Equatable {
     if index < 8 { return (index + 1) << 4 }
     if index >= Self.firstOfPages { return (index - 26) << HeapGeometry.pageShift }
     let group = (index - 8) >> 2
-    return 128 << group + (((index - 8) & 3) + 1) << (5 + group)
+    return (128 << group) + ((((index - 8) & 3) + 1) << (5 + group))
   }
 
   /// Pages of a slab, its header page included.

@@ -53,7 +53,7 @@ struct Slab: BitwiseCopyable {
     while at < end {
       let zeros = zeroBytes(loadWord(header + Field.states + at) | ignored)
       if zeros != 0 {
-        let found = at + zeros.trailingZeroBitCount >> 3
+        let found = at + (zeros.trailingZeroBitCount >> 3)
         return found < end ? found : nil
       }
       ignored = 0

@@ -12,9 +12,9 @@ import Synchronization
 final class GlobalHeap: Sendable {
   /// The lock that guards the heap.
   static let lockID = 1
-  /// The coherence unit is a page, so that counters of different nodes share none.
   private let engine: NodeEngine
   private let baseAddress: UInt
+  /// The coherence unit is a page, so that counters of different nodes share none.
   private let shape: SegmentShape
 
   private struct Local {

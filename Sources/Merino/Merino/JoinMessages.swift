@@ -1,3 +1,4 @@
+import Platform
 import VerbsFabric
 
 // What nodes tell each other when they join, as it travels. Whatever comes in is taken apart here and nowhere else, so
@@ -8,18 +9,9 @@ extension Announcement {
   static let byteCount = 64
 
   /// From the beginning of the bytes; what is missing is 0, a version that no node has.
-  init(_ bytes: [UInt8]) {
-    self.init(
-      words: stride(from: 0, to: Self.byteCount, by: 8).map { start in
-        bytes.dropFirst(start).prefix(8).reversed().reduce(UInt64(0)) {
-          $0 << 8 | UInt64(truncatingIfNeeded: $1)
-        }
-      })
-  }
+  init(_ bytes: [UInt8]) { self.init(words: bytes.littleEndianWords(Self.byteCount / 8)) }
 
-  var bytes: [UInt8] {
-    words.flatMap { word in stride(from: 0, to: 64, by: 8).map { UInt8(truncatingIfNeeded: word >> $0) } }
-  }
+  var bytes: [UInt8] { words.littleEndianBytes }
 }
 
 extension FabricOffer {

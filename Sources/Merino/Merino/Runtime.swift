@@ -22,13 +22,14 @@ final class Runtime: Sendable {
   private let connected: ConnectedFabric
   private let service: ServiceThread
   private let collectives: Mutex<Collectives>
-  /// Views that the program attached: by their address, the segment and its generation.
+  /// A view that the program attached: of which segment, and which generation of it.
   private struct AttachedView {
     let view: ViewID
     let index: Int
     let generation: UInt64
     let pages: Range<Int>
   }
+  /// By their addresses.
   private let views = Mutex<[UInt: AttachedView]>([:])
 
   /// Where this process is in its life as a node.

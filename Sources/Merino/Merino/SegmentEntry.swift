@@ -1,4 +1,5 @@
 import Coherence
+import Platform
 
 /// An entry of the segment table, as it lies in node 0's control memory: 128 bytes.
 struct SegmentEntry: Equatable {
@@ -9,8 +10,16 @@ struct SegmentEntry: Equatable {
     case doomed = 2
     /// No views any more; its pages wait for two barriers.
     case retiring = 3
-    /// A named lock: its handle is in `firstPage`.
+    /// A named lock, with its handle in `bytes`: it has no pages.
     case namedLock = 4
+    /// Pages that the library keeps for itself, for the heap: no handle names them, and nobody can destroy
+    /// them.
+    case reserved = 5
+
+    /// What a handle may name.
+    var isSegment: Bool { self == .live || self == .doomed }
+    /// Whether the entry's pages are taken.
+    var hasPages: Bool { self != .free && self != .namedLock }
   }
 
   static let byteCount = 128
@@ -18,6 +27,7 @@ struct SegmentEntry: Equatable {
 
   var state: State = .free
   var generation: UInt64 = 0
+  /// Of a segment its bytes; of a named lock its handle.
   var bytes: UInt64 = 0
   var firstPage = 0
   var pageCount = 0
@@ -40,6 +50,14 @@ struct SegmentEntry: Equatable {
 
   init() {}
 
+  /// Pages that the library keeps for itself. No view of them is counted: they are never given back.
+  init(reserving shape: SegmentShape, generation: UInt64) {
+    state = .reserved
+    self.generation = generation
+    firstPage = shape.firstPage
+    pageCount = shape.pageCount
+  }
+
   /// Reads an entry from 16 words.
   init(words: ArraySlice<UInt64>) {
     let w = Array(words)
@@ -53,11 +71,7 @@ struct SegmentEntry: Equatable {
     placementNode = Int(truncatingIfNeeded: w[4] >> 16)
     attachCount = w[5]
     retirePosition = w[6]
-    var utf8: [UInt8] = []
-    for word in w[8..<16] {
-      for shift in 0..<8 { utf8.append(UInt8(truncatingIfNeeded: word >> UInt64(shift * 8))) }
-    }
-    name = String(decoding: utf8.prefix { $0 != 0 }, as: UTF8.self)
+    name = String(decoding: w[8..<16].littleEndianBytes.prefix { $0 != 0 }, as: UTF8.self)
   }
 
   /// The 16 words of the entry.
@@ -70,9 +84,7 @@ struct SegmentEntry: Equatable {
     w[4] = UInt64(unitShift) | UInt64(placement.rawValue) << 8 | UInt64(placementNode) << 16
     w[5] = attachCount
     w[6] = retirePosition
-    for (index, byte) in name.utf8.prefix(Self.nameByteCount - 1).enumerated() {
-      w[8 + index / 8] |= UInt64(byte) << UInt64(index % 8 * 8)
-    }
+    w[8..<16] = name.utf8.prefix(Self.nameByteCount - 1).littleEndianWords(8)[...]
     return w
   }
 }

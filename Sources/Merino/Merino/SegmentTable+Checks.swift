@@ -41,7 +41,7 @@ extension SegmentTable {
     if w[5] > UInt64(UInt32.max) { return w[5] }
     if w[3] == 0 || w[3] > pageLimit - w[2] { return w[3] }
     let (unitShift, placement, node) = (w[4] & 0xFF, w[4] >> 8 & 0xFF, w[4] >> 16)
-    if unitShift > UInt64(c.chunkShift) || w[3] & (1 << unitShift - 1) != 0
+    if unitShift > UInt64(c.chunkShift) || w[3] & ((1 << unitShift) - 1) != 0
       || SegmentShape.Placement(rawValue: UInt8(placement)) == nil || node >= UInt64(c.nodeCount)
     {
       return w[4]

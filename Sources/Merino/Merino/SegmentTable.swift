@@ -117,7 +117,7 @@ final class SegmentTable: Sendable {
 
   private func noSpace(_ attempt: String, _ entries: [SegmentEntry]) -> String {
     let pageBytes = engine.configuration.pageByteCount
-    let used = entries.reduce(0) { $0 + ($1.state == .namedLock ? 0 : $1.pageCount) } * pageBytes
+    let used = entries.filter(\.state.hasPages).reduce(0) { $0 + $1.pageCount } * pageBytes
     let waiting = entries.contains { $0.state == .retiring }
     let hint = waiting ? " Freed segments give their addresses back after two barriers of all nodes." : ""
     return
@@ -129,8 +129,7 @@ final class SegmentTable: Sendable {
   private func findGap(_ pages: Int, _ entries: [SegmentEntry]) -> Int? {
     if isAllocationRefused() { return nil }
     let chunk = engine.configuration.chunkPageCount
-    let taken = entries.filter { $0.state != .free && $0.state != .namedLock }
-      .sorted { $0.firstPage < $1.firstPage }
+    let taken = entries.filter(\.state.hasPages).sorted { $0.firstPage < $1.firstPage }
     var start = 0
     for entry in taken {
       if entry.firstPage - start >= pages { return start }
@@ -152,16 +151,12 @@ final class SegmentTable: Sendable {
     return entries.count - 1
   }
 
-  /// Keeps a range for the library itself: an entry that nobody can open or destroy.
+  /// Keeps a range for the library itself, for ever.
   func reserve(_ shape: SegmentShape) throws(MerinoError) {
     try withTable("reserve the heap's range") { entries in
       let index = try freeIndex(&entries, "reserve the heap's range")
-      var entry = SegmentEntry()
-      entry.state = .doomed
-      entry.attachCount = 1
-      entry.firstPage = shape.firstPage
-      entry.pageCount = shape.pageCount
-      try store(entry, at: index)
+      let generation = entries[index].generation + 1
+      try store(SegmentEntry(reserving: shape, generation: generation), at: index)
     }
   }
 
@@ -187,7 +182,7 @@ final class SegmentTable: Sendable {
     _ entries: [SegmentEntry], _ index: Int, _ generation: UInt64, _ attempt: String
   ) throws(MerinoError) -> SegmentEntry {
     guard entries.indices.contains(index), entries[index].generation == generation,
-      entries[index].state == .live || entries[index].state == .doomed
+      entries[index].state.isSegment
     else {
       throw MerinoError(
         .invalidHandle, "could not \(attempt): the handle names no segment; it has been destroyed.")
@@ -236,7 +231,7 @@ final class SegmentTable: Sendable {
   /// Bytes of all segments that can be used, the heap's not counted.
   func bytesInUse() throws(MerinoError) -> Int {
     try withTable("count the segments' bytes") { entries in
-      entries.filter { ($0.state == .live || $0.state == .doomed) && $0.generation != 0 }
+      entries.filter(\.state.isSegment)
         .reduce(0) { $0 + $1.pageCount } * engine.configuration.pageByteCount
     }
   }

@@ -45,7 +45,7 @@ extension Engine {
     var (before, after): (UInt64, UInt64) = (0, 0)
     try unlocking(unit) { () throws(EngineError) in
       let frame = try homeFrame(unit.page, home: held.word.home, w)
-      let target = frame.advanced(by: address - unit.page << configuration.pageShift)
+      let target = frame.advanced(by: address - (unit.page << configuration.pageShift))
       (before, after) = try perform(operation, at: target, held.word.home, lane: lane(unit.page), mask, w)
     }
     keepInPinnedCopy(held, address, after)
@@ -65,7 +65,7 @@ extension Engine {
     let unit = held.unit
     guard held.word.isPinned, PageStates.copies.contains(held.word.state) else { return }
     if isOn(.atomicsPassByPinnedCopy) { return }
-    let offset = address - unit.page << configuration.pageShift
+    let offset = address - (unit.page << configuration.pageShift)
     frame(unit.page).storeBytes(of: value, toByteOffset: offset, as: UInt64.self)
     // Equal to the frame: other nodes change this word too, so it must not be in a diff.
     pages.twin(unit.page).storeBytes(of: value, toByteOffset: offset, as: UInt64.self)

@@ -99,9 +99,6 @@ extension Engine {
     }
   }
 
-  /// Whether threads wait for the service thread.
-  @inlinable public var hasChunkRequests: Bool { local.chunkRequestCount.load() != 0 }
-
   /// Registers the chunks of `pages` in which this node is a wished home, so that the wish holds.
   /// Not in a signal handler.
   @inlinable

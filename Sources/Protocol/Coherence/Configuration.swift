@@ -20,14 +20,16 @@ public struct Configuration: BitwiseCopyable, Sendable, Equatable {
   /// Entries (ranges) of the set of pages that a node wrote between two barriers. More than that,
   /// and no page moves at the barrier.
   public var epochEntryCount: Int
-  /// Pages that may move at one barrier.
+  /// Units that may move at one barrier.
   public var moveCount: Int
   /// Threads of a node that may be inside the engine at a time; more wait for one another.
   public var workspaceCount: Int
   /// Segments (shapes of page ranges) known to a node at a time.
   public var shapeCount: Int
-  /// The longest read-ahead, in coherence units.
-  public var readAheadLimit: Int
+  /// What sequential page faults bring along at most, behind the page itself.
+  public var readAhead: WindowLimit
+  /// What a prefetch brings in at a time.
+  public var prefetch: WindowLimit
   /// Times that threads of a node pass a lock among themselves before another node gets it.
   public var localPassLimit: Int
 
@@ -44,7 +46,8 @@ public struct Configuration: BitwiseCopyable, Sendable, Equatable {
     moveCount = 16_384
     workspaceCount = 32
     shapeCount = 1_024
-    readAheadLimit = 32
+    readAhead = WindowLimit(byteCount: 128 << 10)
+    prefetch = WindowLimit(byteCount: 2 << 20)
     localPassLimit = 16
   }
 
@@ -57,6 +60,10 @@ public struct Configuration: BitwiseCopyable, Sendable, Equatable {
   @inlinable public var capacityByteCount: Int { pageCount << pageShift }
   @inlinable public var chunkPageCount: Int { 1 << chunkShift }
   @inlinable public var chunkCount: Int { pageCount >> chunkShift }
+  /// Blocks of pages that share a block mark; the last one may be shorter.
+  @inlinable public var blockCount: Int {
+    (pageCount + ControlLayout.blockPageCount - 1) >> ControlLayout.blockShift
+  }
   /// log2 of the pages of what lies in one chunk and in one block of the directory.
   @inlinable public var claimShift: Int { min(chunkShift, ControlLayout.blockShift) }
   @inlinable public var clockByteCount: Int { nodeCount * 8 }
@@ -64,5 +71,24 @@ public struct Configuration: BitwiseCopyable, Sendable, Equatable {
   @inlinable
   public var roundCount: Int {
     nodeCount <= 1 ? 0 : Int.bitWidth - (nodeCount - 1).leadingZeroBitCount
+  }
+}
+
+/// How much is fetched together, in bytes: the time that a window takes, and what it costs where nobody looks
+/// at it, do not depend on how its pages are cut into units.
+@frozen
+public struct WindowLimit: BitwiseCopyable, Sendable, Equatable {
+  public var byteCount: Int
+
+  @inlinable
+  public init(byteCount: Int) { self.byteCount = byteCount }
+
+  /// Units that are fetched together at most, whatever the bytes: a word has a bit for each.
+  @inlinable public static var longestUnitCount: Int { 64 }
+
+  /// The whole units of `unitByteCount` that the limit has room for.
+  @inlinable
+  public func unitCount(_ unitByteCount: Int) -> Int {
+    min(byteCount / unitByteCount, Self.longestUnitCount)
   }
 }

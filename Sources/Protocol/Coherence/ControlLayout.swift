@@ -1,3 +1,5 @@
+import Platform
+
 /// Where things lie in a node's control memory: the same on every node, so that an offset and the
 /// owner's base address name a word of any node.
 @frozen
@@ -39,52 +41,49 @@ public struct ControlLayout: BitwiseCopyable, Sendable {
 
   /// Pages whose share marks one block mark sums up, and that lie together in one directory shard.
   @inlinable public static var blockShift: Int { 6 }
+  @inlinable public static var blockPageCount: Int { 1 << blockShift }
+  /// The end of the block that `page` is in.
+  @inlinable public static func blockEnd(_ page: Int) -> Int { (page | (blockPageCount - 1)) + 1 }
   /// Blocks that a release looks at together: one bit of `LocalState.exclusiveGroups`, one cache line of block marks.
   @inlinable public static var groupBlockCount: Int { 64 }
-  static func groupCount(_ blocks: Int) -> Int { (blocks + groupBlockCount - 1) / groupBlockCount }
+  static func groupCount(_ c: Configuration) -> Int { (c.blockCount + groupBlockCount - 1) / groupBlockCount }
   @inlinable public static var retireEntryCount: Int { 256 }
   /// First page and number of pages.
   @inlinable public static var retireEntryByteCount: Int { 16 }
   @inlinable public static var workspaceResultCount: Int { 80 }
 
   public init(_ c: Configuration, upperByteCount: Int = 0) {
-    var end = 0
-    func take(_ bytes: Int, align: Int = 64) -> Int {
-      let start = (end + align - 1) & ~(align - 1)
-      end = start + bytes
-      return start
-    }
-    let blocks = (c.pageCount + (1 << Self.blockShift) - 1) >> Self.blockShift
-    let shardBlocks = (blocks + c.nodeCount - 1) / c.nodeCount
+    var carving = Carving()
+    let shardBlocks = (c.blockCount + c.nodeCount - 1) / c.nodeCount
     let locksHere = (c.lockCount + c.nodeCount - 1) / c.nodeCount
-    logHead = take(64)
+    logHead = carving.offset(64)
     logFloor = logHead + 8
-    retireHead = take(64)
-    retireRing = take(Self.retireEntryCount * Self.retireEntryByteCount)
-    logRing = take(c.logEntryCount * 8)
-    directory = take(shardBlocks << (Self.blockShift + 3))
-    claimMarks = take(c.chunkCount)
-    marks = take(blocks << Self.blockShift)
+    retireHead = carving.offset(64)
+    retireRing = carving.offset(Self.retireEntryCount * Self.retireEntryByteCount)
+    logRing = carving.offset(c.logEntryCount * 8)
+    directory = carving.offset(shardBlocks * Self.blockPageCount * 8)
+    claimMarks = carving.offset(c.chunkCount)
+    marks = carving.offset(c.blockCount * Self.blockPageCount)
     // Read a group at a time.
-    blockMarks = take(Self.groupCount(blocks) * Self.groupBlockCount)
-    chunkKeys = take(c.chunkCount * 8)
+    blockMarks = carving.offset(Self.groupCount(c) * Self.groupBlockCount)
+    chunkKeys = carving.offset(c.chunkCount * 8)
     lockRecordByteCount = (64 + c.clockByteCount + 63) & ~63
-    lockRecords = take(locksHere * lockRecordByteCount)
+    lockRecords = carving.offset(locksHere * lockRecordByteCount)
     lockSlotByteCount = (64 + c.clockByteCount + 63) & ~63
-    lockSlots = take(c.allSlotCount * lockSlotByteCount)
+    lockSlots = carving.offset(c.allSlotCount * lockSlotByteCount)
     inboxByteCount = (64 + c.clockByteCount + 63) & ~63
-    inboxes = take(2 * c.roundCount * inboxByteCount)
-    stagings = take(c.roundCount * inboxByteCount)
+    inboxes = carving.offset(2 * c.roundCount * inboxByteCount)
+    stagings = carving.offset(c.roundCount * inboxByteCount)
     epochBufferByteCount = (64 + c.epochEntryCount * 8 + 63) & ~63
-    epochBuffers = take(3 * epochBufferByteCount)
+    epochBuffers = carving.offset(3 * epochBufferByteCount)
     workspaceByteCount = (64 + Self.workspaceResultCount * 8 + c.clockByteCount * 2 + 64 + 63) & ~63
-    workspaces = take(c.workspaceCount * workspaceByteCount)
+    workspaces = carving.offset(c.workspaceCount * workspaceByteCount)
     noticeBufferEntryCount = max(c.epochEntryCount + 8, 4 * c.nodeCount)
-    noticeBuffer = take(noticeBufferEntryCount * 8)
-    scratchPages = take(2 << c.pageShift, align: 64)
-    ones = take(1 << Self.blockShift)
-    upper = take(upperByteCount)
+    noticeBuffer = carving.offset(noticeBufferEntryCount * 8)
+    scratchPages = carving.offset(2 << c.pageShift)
+    ones = carving.offset(Self.blockPageCount)
+    upper = carving.offset(upperByteCount)
     self.upperByteCount = upperByteCount
-    byteCount = take(0, align: 4096)
+    byteCount = carving.offset(0, align: 4096)
   }
 }

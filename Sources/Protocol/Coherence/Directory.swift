@@ -48,7 +48,7 @@ extension Engine {
       // forgets the pages, barriers later, finds the words that are not zero by it.
       fabric.write(
         &batch, from: w.one, byteCount: 1,
-        to: remote(shard.node, layout.claimMarks + unit.page >> configuration.chunkShift))
+        to: remote(shard.node, layout.claimMarks + (unit.page >> configuration.chunkShift)))
     }
     fabric.compareAndSwap(
       &batch, at: remote(shard.node, shard.offset), expected: 0, desired: UInt64(claimant + 1),

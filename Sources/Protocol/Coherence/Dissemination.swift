@@ -45,7 +45,7 @@ struct TaggedWord: BitwiseCopyable {
     raw = dissemination << 48 | content
   }
 
-  @inlinable static var mask: UInt64 { 1 << 48 - 1 }
+  @inlinable static var mask: UInt64 { (1 << 48) - 1 }
   @inlinable var content: UInt64 { raw & Self.mask }
   @inlinable func belongs(to dissemination: UInt64) -> Bool { raw >> 48 == dissemination & 0xFFFF }
 }
@@ -168,7 +168,7 @@ extension Engine {
         staging.storeBytes(of: entry.raw, toByteOffset: 8 + peer * 8, as: UInt64.self)
       }
     }
-    let peer = (node + 1 << round) % nodeCount
+    let peer = (node + (1 << round)) % nodeCount
     var batch = fabric.open(peer, lane: 0)
     fabric.write(
       &batch, from: staging, byteCount: byteCount, to: remote(peer, inboxOffset(round, number)))

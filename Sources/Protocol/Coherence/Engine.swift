@@ -4,8 +4,8 @@ import Platform
 /// What stops an operation of the protocol. Trivially copyable: throwing it allocates nothing.
 @frozen
 public enum EngineError: Error, BitwiseCopyable, Sendable, Equatable {
-  /// The fabric could not do what was needed, or a peer is gone.
   // A struct, not a tuple of payloads: throwing it in a debug build must not build metadata at run time.
+  /// The fabric could not do what was needed, or a peer is gone.
   case fabric(FabricFailure)
   /// The calling thread holds the lock already.
   case deadlock
@@ -24,7 +24,7 @@ public enum EngineError: Error, BitwiseCopyable, Sendable, Equatable {
 /// which protection.
 ///
 /// A handful of raw pointers, trivially copyable, so that the signal handler uses it
-/// without reference counting. The memory behind it (`LocalState.byteCount`) and the fabric's
+/// without reference counting. The memory behind it (`localByteCount`) and the fabric's
 /// outlive every copy. All members may be called from any thread unless they say otherwise.
 @frozen
 public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
@@ -50,24 +50,19 @@ public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
     self.execution = execution
     self.configuration = configuration
     self.layout = layout
-    var carving = Carving(localMemory)
-    local = LocalState(configuration, &carving)
-    pages = PageTable(configuration, &carving)
+    let memory = LocalMemory(configuration, at: localMemory)
+    local = memory.state
+    pages = memory.pages
     precondition(fabric.memory.controlByteCount >= layout.byteCount, "control memory too small")
     AtomicByte(control + layout.workspaces).store(0)
-    for offset in 0..<1 << ControlLayout.blockShift { AtomicByte(control + layout.ones + offset).store(1) }
+    for offset in 0..<ControlLayout.blockPageCount { AtomicByte(control + layout.ones + offset).store(1) }
     for index in 0..<configuration.workspaceCount {
       (workspace(index).one).storeBytes(of: 1, as: UInt64.self)
     }
   }
 
   /// Bytes of private memory that an engine needs; sparse, most of it is twins.
-  public static func localByteCount(_ c: Configuration) -> Int {
-    var carving = Carving(nil)
-    _ = LocalState(c, &carving)
-    _ = PageTable(c, &carving)
-    return (carving.end + 4095) & ~4095
-  }
+  public static func localByteCount(_ c: Configuration) -> Int { LocalMemory(c, at: nil).byteCount }
 
   @inlinable var nodeCount: Int { configuration.nodeCount }
   @inlinable var control: UnsafeMutableRawPointer { fabric.memory.control }
@@ -77,7 +72,7 @@ public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
 
   @inlinable
   func frame(_ page: Int) -> UnsafeMutableRawPointer {
-    fabric.memory.frames + page << configuration.pageShift
+    fabric.memory.frames + (page << configuration.pageShift)
   }
 
   @inlinable

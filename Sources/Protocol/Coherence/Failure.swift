@@ -22,7 +22,7 @@ extension Engine {
   @inlinable @inline(never)
   func sayOver(_ lost: Int32, _ failed: UInt64) throws(EngineError) {
     if lost >= 0 { throw .fabric(FabricFailure(reason: .peerLost, peer: lost)) }
-    throw .fabric(failure(failed))
+    throw .fabric(kept(failed))
   }
 
   /// Whether the job is over for this node: see `checkPeers`.
@@ -36,30 +36,16 @@ extension Engine {
   func keep(_ failure: FabricFailure) {
     // Not one word with the rest, so of two failures at once the value may be the other's.
     _ = local.failedValue.compareExchange(0, failure.value)
-    let kind: UInt64 =
-      failure.reason == .badWord ? Self.keptBadWord : failure.reason == .halfDone ? Self.keptHalfDone : 0
+    let word = FailureWord(failure.reason, peer: NodeID(failure.peer), status: failure.status)
     // Release, by the full barrier: pairs with the load in `checkPeers`; the value is there before it.
-    _ = local.failed.compareExchange(
-      0,
-      kind << 48 | UInt64(UInt32(bitPattern: failure.status)) << 16
-        | UInt64(UInt32(bitPattern: failure.peer &+ 1)) & 0xFFFF)
+    _ = local.failed.compareExchange(0, word.raw)
   }
 
-  /// In the highest bits of `local.failed`, where a flight's failure has zeros.
-  @inlinable static var keptBadWord: UInt64 { 1 }
-  @inlinable static var keptHalfDone: UInt64 { 2 }
-
-  /// What `keep` has kept, or what a flight says.
+  /// What `keep` has kept in `local.failed`.
   @inlinable
-  func failure(_ word: UInt64) -> FabricFailure {
-    var failure = FabricFailure(
-      reason: .completionError, peer: Int32(truncatingIfNeeded: word & 0xFFFF) - 1,
-      status: Int32(truncatingIfNeeded: word >> 16))
-    if word >> 48 == Self.keptHalfDone { failure.reason = .halfDone }
-    if word >> 48 == Self.keptBadWord {
-      failure.reason = .badWord
-      failure.value = local.failedValue.loadRelaxed()
-    }
+  func kept(_ word: UInt64) -> FabricFailure {
+    var failure = FailureWord(raw: word).failure
+    if failure.reason == .badWord { failure.value = local.failedValue.loadRelaxed() }
     return failure
   }
 
@@ -92,10 +78,7 @@ extension Engine {
       try checkPeers()
       execution.pause(&backoff)
     }
-    let word = flight.failure.load()
-    if word != 0 {
-      flight.failure.store(0)
-      let failure = failure(word)
+    if let failure = flight.takeFailure() {
       try explain(failure)
       keep(failure)
       throw .fabric(failure)

@@ -21,7 +21,8 @@ public struct LocalState: BitwiseCopyable, @unchecked Sendable {
   /// A bit for each group of blocks in which this node may have exclusive pages. Bits are never cleared.
   @usableFromInline let exclusiveGroups: UnsafeMutableRawPointer
   @usableFromInline let exclusiveWordCount: Int
-  /// A byte a chunk: not zero where a page of it is, or has been, anything but untouched on this node (`touch`).
+  /// A byte a chunk: not zero where a page of it is, or has been, anything but untouched on this node
+  /// (`touch`).
   @usableFromInline let touchedChunks: UnsafeMutableRawPointer
   /// A byte for each piece of the directory (`claimShift`) in which this node's claims are announced already.
   @usableFromInline let announcedClaims: UnsafeMutableRawPointer
@@ -44,45 +45,55 @@ public struct LocalState: BitwiseCopyable, @unchecked Sendable {
     usedLanes = carving.take((c.nodeCount * 4 + 63) / 64 * 8)
     streams = carving.take(Self.streamCount * 64)
     moves = carving.take(c.moveCount * 16)
-    let blocks = (c.pageCount + (1 << ControlLayout.blockShift) - 1) >> ControlLayout.blockShift
-    exclusiveWordCount = (ControlLayout.groupCount(blocks) + 63) / 64
+    exclusiveWordCount = (ControlLayout.groupCount(c) + 63) / 64
     exclusiveGroups = carving.take(exclusiveWordCount * 8)
     touchedChunks = carving.take((c.chunkCount + 7) & ~7)
     announcedClaims = carving.take(c.pageCount >> c.claimShift)
     forgotten = carving.take(ControlLayout.retireEntryCount * 16)
     counters = carving.take(Counter.allCases.count * 64)
-    words = carving.take(64 * 24)
+    words = carving.take(Word.allCases.count * 64)
     chunkCount = c.chunkCount
   }
 
-  /// A cache line each.
-  @inlinable func word(_ index: Int) -> AtomicWord { AtomicWord(words + index &* 64) }
+  /// Words of this node, a cache line each.
+  @frozen
+  @usableFromInline
+  enum Word: Int, CaseIterable {
+    case commitLock, roundsBegun, roundsFinished
+    case gateClosed, inside, workspaceUse
+    case epoch, disseminations, moveCount, barrierBusy
+    case chunkRequestCount, streamClock, waiting
+    case retireApplied, retireReusable, forgottenCount
+    case failed, failedValue
+  }
 
-  @inlinable var commitLock: AtomicWord { word(0) }
-  @inlinable var roundsBegun: AtomicWord { word(1) }
-  @inlinable var roundsFinished: AtomicWord { word(2) }
-  @inlinable var gateClosed: AtomicWord { word(3) }
-  @inlinable var inside: AtomicWord { word(4) }
-  @inlinable var workspaceUse: AtomicWord { word(5) }
+  @inlinable func word(_ word: Word) -> AtomicWord { AtomicWord(words + word.rawValue &* 64) }
+
+  @inlinable var commitLock: AtomicWord { word(.commitLock) }
+  @inlinable var roundsBegun: AtomicWord { word(.roundsBegun) }
+  @inlinable var roundsFinished: AtomicWord { word(.roundsFinished) }
+  @inlinable var gateClosed: AtomicWord { word(.gateClosed) }
+  @inlinable var inside: AtomicWord { word(.inside) }
+  @inlinable var workspaceUse: AtomicWord { word(.workspaceUse) }
   /// Barriers passed; the epoch between two is their count.
-  @inlinable var epoch: AtomicWord { word(6) }
+  @inlinable var epoch: AtomicWord { word(.epoch) }
   /// Disseminations done: barriers and the rounds of migration.
-  @inlinable var disseminations: AtomicWord { word(7) }
-  @inlinable var chunkRequestCount: AtomicWord { word(8) }
-  @inlinable var retireApplied: AtomicWord { word(9) }
-  @inlinable var streamClock: AtomicWord { word(10) }
-  @inlinable var moveCount: AtomicWord { word(11) }
+  @inlinable var disseminations: AtomicWord { word(.disseminations) }
+  @inlinable var chunkRequestCount: AtomicWord { word(.chunkRequestCount) }
+  @inlinable var retireApplied: AtomicWord { word(.retireApplied) }
+  @inlinable var streamClock: AtomicWord { word(.streamClock) }
+  @inlinable var moveCount: AtomicWord { word(.moveCount) }
   /// Freed ranges whose addresses may be used again: all up to this position.
-  @inlinable var retireReusable: AtomicWord { word(14) }
-  @inlinable var barrierBusy: AtomicWord { word(15) }
+  @inlinable var retireReusable: AtomicWord { word(.retireReusable) }
+  @inlinable var barrierBusy: AtomicWord { word(.barrierBusy) }
   /// Threads of this node that wait for a lock or for a grant.
-  @inlinable var waiting: AtomicWord { word(16) }
+  @inlinable var waiting: AtomicWord { word(.waiting) }
   /// Entries of `forgotten`. Used by the barrier's thread only.
-  @inlinable var forgottenCount: AtomicWord { word(17) }
+  @inlinable var forgottenCount: AtomicWord { word(.forgottenCount) }
   /// The first failure of this node's own (`keep`); 0 for none.
-  @inlinable var failed: AtomicWord { word(20) }
+  @inlinable var failed: AtomicWord { word(.failed) }
   /// Of a failure that is a bad word, what the word says.
-  @inlinable var failedValue: AtomicWord { word(21) }
+  @inlinable var failedValue: AtomicWord { word(.failedValue) }
 
   @inlinable func touchedChunk(_ chunk: Int) -> AtomicByte { AtomicByte(touchedChunks + chunk) }
   @inlinable func announcedClaim(_ piece: Int) -> AtomicByte { AtomicByte(announcedClaims + piece) }
@@ -92,6 +103,23 @@ public struct LocalState: BitwiseCopyable, @unchecked Sendable {
   @inlinable
   func peerKey(_ peer: Int, _ chunk: Int) -> UnsafeMutablePointer<UInt32> {
     (peerKeys + (peer &* chunkCount + chunk) &* 4).assumingMemoryBound(to: UInt32.self)
+  }
+}
+
+/// The private memory of a node's engine.
+struct LocalMemory {
+  let state: LocalState
+  let pages: PageTable
+  /// Whole pages of the system.
+  let byteCount: Int
+
+  /// Carves both out of the zeroed memory at `base`; `nil`: says how much they need, and they are not to be
+  /// used.
+  init(_ c: Configuration, at base: UnsafeMutableRawPointer?) {
+    var carving = Carving(base)
+    state = LocalState(c, &carving)
+    pages = PageTable(c, &carving)
+    byteCount = (carving.end + 4095) & ~4095
   }
 }
 

@@ -13,24 +13,14 @@ public struct PageSet: BitwiseCopyable, @unchecked Sendable {
   @usableFromInline let groups: UnsafeMutableRawPointer
   @usableFromInline let groupWordCount: Int
 
-  public static func byteCount(pageCount: Int) -> Int {
-    let a = wordCount(pageCount)
-    let b = wordCount(a)
-    return (a + b + wordCount(b)) * 8
-  }
-
-  @inlinable
-  static func wordCount(_ bits: Int) -> Int { (bits + 63) >> 6 }
-
-  /// `memory`: `byteCount(pageCount:)` zeroed bytes, 8-byte aligned, that outlive the set.
-  @inlinable
-  public init(_ memory: UnsafeMutableRawPointer, pageCount: Int) {
-    let a = Self.wordCount(pageCount)
-    let b = Self.wordCount(a)
-    pages = memory
-    words = memory + a * 8
-    groups = words + b * 8
-    groupWordCount = Self.wordCount(b)
+  /// Carves the set out of `carving`'s zeroed memory, which outlives it.
+  init(_ carving: inout Carving, pageCount: Int) {
+    func wordCount(_ bits: Int) -> Int { (bits + 63) >> 6 }
+    let pageWordCount = wordCount(pageCount)
+    groupWordCount = wordCount(wordCount(pageWordCount))
+    pages = carving.take(pageWordCount * 8)
+    words = carving.take(wordCount(pageWordCount) * 8)
+    groups = carving.take(groupWordCount * 8)
   }
 
   /// Ordered before whatever the caller stores afterwards.

@@ -83,15 +83,8 @@ public struct PageTable: BitwiseCopyable, @unchecked Sendable {
   @usableFromInline let pageCount: Int
   @usableFromInline let shapeCount: Int
 
-  public static func byteCount(_ c: Configuration) -> Int {
-    var carve = Carving(nil)
-    _ = PageTable(c, &carve)
-    return carve.end
-  }
-
   /// Carves the table out of `carving`'s zeroed memory.
-  @inlinable
-  public init(_ c: Configuration, _ carving: inout Carving) {
+  init(_ c: Configuration, _ carving: inout Carving) {
     pageWords = carving.take(c.pageCount * 8)
     twins = carving.take(c.capacityByteCount, align: 4096)
     epochStamps = carving.take(c.pageCount * 8)
@@ -100,9 +93,8 @@ public struct PageTable: BitwiseCopyable, @unchecked Sendable {
     shapes = carving.take(c.shapeCount * MemoryLayout<SegmentShape>.stride)
       .assumingMemoryBound(to: SegmentShape.self)
     pinCounts = carving.take(c.pageCount * 8)
-    let setBytes = PageSet.byteCount(pageCount: c.pageCount)
-    dirty = PageSet(carving.take(setBytes), pageCount: c.pageCount)
-    cached = PageSet(carving.take(setBytes), pageCount: c.pageCount)
+    dirty = PageSet(&carving, pageCount: c.pageCount)
+    cached = PageSet(&carving, pageCount: c.pageCount)
     pageShift = c.pageShift
     chunkShift = c.chunkShift
     pageCount = c.pageCount
@@ -132,7 +124,7 @@ public struct PageTable: BitwiseCopyable, @unchecked Sendable {
   }
 
   @inlinable
-  func twin(_ page: Int) -> UnsafeMutableRawPointer { twins + page << pageShift }
+  func twin(_ page: Int) -> UnsafeMutableRawPointer { twins + (page << pageShift) }
 
   /// The shape that covers `page`; `nil` outside all segments that this node knows.
   @inlinable
@@ -159,7 +151,7 @@ public struct PageTable: BitwiseCopyable, @unchecked Sendable {
   @inlinable
   public func define(_ shape: SegmentShape) -> Bool {
     precondition(
-      shape.firstPage & (1 << chunkShift - 1) == 0 && shape.pageCount > 0 && shape.unitShift <= chunkShift
+      shape.firstPage & ((1 << chunkShift) - 1) == 0 && shape.pageCount > 0 && shape.unitShift <= chunkShift
         && shape.firstPage + shape.pageCount <= pageCount,
       "a segment begins with a chunk, its units are no longer than one, and it is within the capacity")
     let firstChunk = shape.firstPage >> chunkShift
@@ -191,20 +183,5 @@ public struct PageTable: BitwiseCopyable, @unchecked Sendable {
     // Last: from here on another thread may `define` a shape in its place.
     fullFence()
     if index != 0 { shapes[index - 1].pageCount = 0 }
-  }
-}
-
-/// Hands out aligned pieces of one block of memory, or, without memory, adds up what they need.
-public struct Carving {
-  let base: UnsafeMutableRawPointer?
-  public private(set) var end = 0
-
-  public init(_ base: UnsafeMutableRawPointer?) { self.base = base }
-
-  public mutating func take(_ bytes: Int, align: Int = 64) -> UnsafeMutableRawPointer {
-    let start = (end + align - 1) & ~(align - 1)
-    end = start + bytes
-    // Without memory the pointers only carry offsets and are never followed.
-    return (base ?? UnsafeMutableRawPointer(bitPattern: 1 << 20).unsafelyUnwrapped) + start
   }
 }

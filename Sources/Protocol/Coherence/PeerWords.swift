@@ -99,7 +99,7 @@ extension Engine {
 
   @inlinable
   func isSlot(_ name: UInt64) -> Bool {
-    name >> 32 &- 1 < UInt64(nodeCount) && name & 0xFFFF_FFFF < UInt64(configuration.allSlotCount)
+    (name >> 32) &- 1 < UInt64(nodeCount) && name & 0xFFFF_FFFF < UInt64(configuration.allSlotCount)
   }
 
   /// Whether it can be in the queue of an object's waiters: a slot, or 0 for none. For the layer above.
@@ -116,7 +116,7 @@ extension Engine {
   /// message that is waited for has been overwritten, or never comes.
   @inlinable
   func checkOld(_ word: TaggedWord, awaiting number: UInt64) throws(EngineError) {
-    let age = (number &- word.raw >> 48) & 0xFFFF
+    let age = (number &- (word.raw >> 48)) & 0xFFFF
     // None is older than six; see `TaggedWord`.
     if word.raw != 0 && age > 16 { throw bad(.barrierMessage, of: node, word.raw) }
   }

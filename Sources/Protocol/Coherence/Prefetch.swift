@@ -19,7 +19,8 @@ extension Engine {
     }
   }
 
-  /// One window of up to `readAheadLimit` units; returns where the next begins.
+  /// One window of as many units as `Configuration.prefetch` allows, of one at least; returns where the next
+  /// begins.
   @inlinable
   func prefetchWindow(
     from page: Int, to end: Int, _ view: ViewID, _ w: Workspace
@@ -33,9 +34,23 @@ extension Engine {
     execution.interleave(#line)
     pages.cached.insertIfAbsent(unit.page)
     touch(unit.page)
-    let longest = max(configuration.readAheadLimit, 1) * unit.count
-    let windowEnd = clip(min(end, unit.page + longest), unit, shape)
-    try bringIn(unit, .read, ahead: unit.pages.upperBound..<windowEnd, view, w)
-    return windowEnd
+    let longest = max(configuration.prefetch.unitCount(byteCount(unit)), 1)
+    let windowEnd = clip(min(end, unit.page + longest * unit.count), unit, shape)
+    let ahead = unit.pages.upperBound..<windowEnd
+    try bringIn(unit, .read, ahead: ahead, view, w)
+    // The homes of a block are looked up together, if that of its first unit here had to be.
+    let lookedUp = old.home < 0 ? min(ControlLayout.blockEnd(unit.page), windowEnd) : ahead.lowerBound
+    return firstLeftOut(of: ahead, unit, lookedUp: lookedUp)
+  }
+
+  /// A window takes along what costs no further round trip; here the next one begins with what it has left
+  /// out: a unit whose home was not looked up, or whose home's key is not known. The end where there is none.
+  @inlinable
+  func firstLeftOut(of ahead: Range<Int>, _ unit: Unit, lookedUp: Int) -> Int {
+    for page in stride(from: ahead.lowerBound, to: ahead.upperBound, by: unit.count) {
+      let word = pages.load(page)
+      if word.state == .invalid, word.home >= 0 || page >= lookedUp { return page }
+    }
+    return ahead.upperBound
   }
 }

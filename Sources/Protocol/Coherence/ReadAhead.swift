@@ -11,7 +11,8 @@ extension Engine {
   func readAhead(_ unit: Unit) -> Range<Int> {
     let none = unit.pages.upperBound..<unit.pages.upperBound
     guard let shape = pages.shape(of: unit.page) else { return none }
-    let longest = configuration.readAheadLimit >> shape.unitShift
+    // One of the window's units is the faulting one.
+    let longest = min(configuration.readAhead.unitCount(byteCount(unit)), WindowLimit.longestUnitCount - 1)
     if longest == 0 { return none }
     for stream in 0..<LocalState.streamCount {
       let next = AtomicWord(local.streams + stream &* 64)
@@ -20,7 +21,7 @@ extension Engine {
       let width = AtomicWord(local.streams + stream &* 64 + 8)
       let window = min(max(Int(width.loadRelaxed()) * 2, 2), longest)
       width.storeRelaxed(UInt64(window))
-      let end = clip(unit.pages.upperBound + window << shape.unitShift, unit, shape)
+      let end = clip(unit.pages.upperBound + window * unit.count, unit, shape)
       next.storeRelaxed(UInt64(end + 1))
       return unit.pages.upperBound..<end
     }
@@ -33,7 +34,7 @@ extension Engine {
   /// A window stays in the segment and in the chunk, which is registered for the faulting page.
   @inlinable
   func clip(_ end: Int, _ unit: Unit, _ shape: SegmentShape) -> Int {
-    let chunkEnd = (unit.page >> configuration.chunkShift + 1) << configuration.chunkShift
+    let chunkEnd = (unit.page | (configuration.chunkPageCount - 1)) + 1
     // Nested: with three arguments `min` makes an array.
     return max(unit.pages.upperBound, min(min(end, chunkEnd), shape.firstPage + shape.pageCount))
   }
@@ -43,8 +44,7 @@ extension Engine {
   func locateBlock(
     _ unit: Unit, _ ahead: Range<Int>, _ w: Workspace
   ) throws(EngineError) -> Located {
-    let blockEnd = (unit.page >> ControlLayout.blockShift + 1) << ControlLayout.blockShift
-    let end = max(unit.page + 1, min(ahead.upperBound, blockEnd))
+    let end = max(unit.page + 1, min(ahead.upperBound, ControlLayout.blockEnd(unit.page)))
     let shard = directoryWord(unit.page)
     var batch = fabric.open(shard.node, lane: lane(unit.page))
     fabric.read(
@@ -83,13 +83,12 @@ extension Engine {
     storeHint(unit, home)
     clearPoison(unit)
     // Bit i: the i-th unit from `unit` on is being fetched by this thread.
+    // The last unit may be cut by the end of what is prefetched.
+    let windowCount = 1 + (ahead.count + unit.count - 1) / unit.count
+    precondition(windowCount <= WindowLimit.longestUnitCount, "a window of more units than a word has bits")
     var taken: UInt64 = 1
-    var index = 1
-    var page = ahead.lowerBound
-    while page < ahead.upperBound && index < 64 {
-      if takeForReadAhead(page) { taken |= 1 << UInt64(index) }
-      index += 1
-      page += unit.count
+    for index in 1..<windowCount where takeForReadAhead(unit.page + index * unit.count) {
+      taken |= 1 << UInt64(index)
     }
     do throws(EngineError) {
       try readWindow(unit, taken, w)
@@ -115,8 +114,8 @@ extension Engine {
     return true
   }
 
-  /// Neighbouring units of the same home, lane and block come by one READ, behind one WRITE of their marks; one batch
-  /// for each home and lane in turn, all in flight together.
+  /// Neighbouring units of the same home, lane and block come by one READ, behind one WRITE of their marks;
+  /// one batch for each home and lane in turn, all in flight together.
   @inlinable
   func readWindow(_ unit: Unit, _ taken: UInt64, _ w: Workspace) throws(EngineError) {
     ensureFrameRegistered(unit.page)
@@ -149,8 +148,9 @@ extension Engine {
     add(.bytesFetched, taken.nonzeroBitCount * byteCount(unit))
   }
 
-  /// Takes the lowest units off `rest` (bit i: the i-th unit from `unit` on) that one READ can bring: next to each
-  /// other, in one chunk as the whole window is, with the same home, lane and block of marks. Their pages.
+  /// Takes the lowest units off `rest` (bit i: the i-th unit from `unit` on) that one READ can bring: next to
+  /// each other, in one chunk as the whole window is, with the same home, lane and block of marks. Their
+  /// pages.
   @inlinable
   func nextStretch(_ unit: Unit, _ rest: inout UInt64) -> Range<Int> {
     let first = rest.trailingZeroBitCount

@@ -186,7 +186,7 @@ extension Engine {
   func noteExclusives(in block: Int, _ log: inout LogWriter) throws(EngineError) {
     let first = block << ControlLayout.blockShift
     let others: PageStates = .invalid | .fetching | .copies | .homeTracked | PageStates(.homeDirty)
-    for page in first..<min(first + 1 << ControlLayout.blockShift, configuration.pageCount) {
+    for page in first..<min(ControlLayout.blockEnd(first), configuration.pageCount) {
       guard pages.load(page).state == .homeExclusive, mark(page).load() != 0 else { continue }
       execution.interleave(#line)
       guard case .held(let held) = try takeLockBit(pages.unit(containing: page), passing: others) else {

@@ -22,14 +22,14 @@ extension Engine {
   /// units' first pages are ever looked at.
   @inlinable
   func writeMarks(_ batch: inout E.F.Batch, _ pages: Range<Int>, home: NodeID, _ w: Workspace) {
-    let blockEnd = (pages.lowerBound >> ControlLayout.blockShift + 1) << ControlLayout.blockShift
-    let count = isOn(.windowMarksFirstOnly) ? 1 : min(pages.upperBound, blockEnd) - pages.lowerBound
+    let end = min(pages.upperBound, ControlLayout.blockEnd(pages.lowerBound))
+    let count = isOn(.windowMarksFirstOnly) ? 1 : end - pages.lowerBound
     fabric.write(
       &batch, from: control + layout.ones, byteCount: count,
       to: remote(home, layout.marks + pages.lowerBound))
     fabric.write(
       &batch, from: w.one, byteCount: 1,
-      to: remote(home, layout.blockMarks + pages.lowerBound >> ControlLayout.blockShift))
+      to: remote(home, layout.blockMarks + (pages.lowerBound >> ControlLayout.blockShift)))
   }
 
   /// At home, holding the unit's lock bit: whether a write may go untracked; if so the state is

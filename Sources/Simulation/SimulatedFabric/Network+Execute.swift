@@ -39,7 +39,7 @@ extension Network {
     let number = connections[index].completed
     connections[index].completed += 1
     if let flight = connections[index][number].pointee.flight {
-      if isLost(index) { flight.failure.store(1 << 16 | UInt64(connections[index].target + 1)) }
+      if isLost(index) { flight.fail(1, peer: connections[index].target) }
       ends[connections[index].source].completions.append(flight)
     }
     scheduler.idlePauses = 0

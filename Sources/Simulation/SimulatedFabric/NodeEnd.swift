@@ -13,7 +13,7 @@ struct NetworkAddress: CustomStringConvertible {
 
   var node: NodeID { Int(raw >> 48) - 1 }
   var isFrame: Bool { raw & 1 << 40 != 0 }
-  var offset: Int { Int(raw & (1 << 40 - 1)) }
+  var offset: Int { Int(raw & ((1 << 40) - 1)) }
 
   var description: String { "\(isFrame ? "frame" : "control") \(offset) of node \(node)" }
 }
@@ -35,8 +35,6 @@ final class NodeEnd {
     self.controlKey = controlKey
     chunkKeys = Array(repeating: 0, count: memory.framesByteCount / memory.chunkByteCount)
   }
-
-  var framesAreRegistered: Bool { chunkKeys.contains { $0 != 0 } }
 
   /// Whether a local buffer lies where the device may reach it.
   func holdsBuffer(_ at: UnsafeRawPointer, _ byteCount: Int) -> Bool {

@@ -24,8 +24,6 @@ struct Operation {
   var capturePieces: Pieces
   var placePieces: Pieces
 
-  var isAtomic: Bool { kind == .compareAndSwap || kind == .fetchAdd }
-
   /// Transfers of words to or from control memory are cut between the words, all others at any byte.
   static func cutUnit(_ address: UInt64, _ byteCount: Int) -> Int {
     let isWords = address & 7 == 0 && byteCount & 7 == 0 && !NetworkAddress(address).isFrame

@@ -21,7 +21,4 @@ extension Scheduler {
 
   /// Whether the running thread has its signals blocked: a page fault here would be a fault in the handler.
   public var isCritical: Bool { current >= 0 && threads[current].criticalDepth > 0 }
-
-  /// For messages.
-  public func nameOfCurrent() -> String { current < 0 ? "nobody" : names[current] }
 }

@@ -1,7 +1,7 @@
 import Fabric
 import Platform
 
-/// One-sided communication whose every order of events comes from a seed: see `Network` for what may happen
+/// One-sided communication whose order of events comes from a seed: see `Network` for what may happen
 /// and what is checked. Breaking a rule of `Fabric` ends the run with a failure.
 ///
 /// A copy is two words and holds no reference: the network outlives it.
@@ -118,11 +118,6 @@ extension Network {
   /// The aligned word at `offset` of `node`'s control memory.
   public func controlWord(_ offset: Int, of node: NodeID) -> UInt64 {
     ends[node].memory.control.load(fromByteOffset: offset, as: UInt64.self)
-  }
-
-  /// The byte at `offset` of `node`'s control memory.
-  public func controlByte(_ offset: Int, of node: NodeID) -> UInt8 {
-    ends[node].memory.control.load(fromByteOffset: offset, as: UInt8.self)
   }
 
   /// The byte at global address `address` in `node`'s frames.

@@ -3,8 +3,8 @@ import Fabric
 import SimulatedFabric
 
 extension Program {
-  /// What holds while all threads rest behind a barrier (design, section 7): at most one node believes itself home of
-  /// a page, the directory names it, and its frame is complete.
+  /// What holds while all threads rest behind a barrier (docs/protocol.md, section 9, number 5): at most one node
+  /// believes itself home of a page, the directory names it, and its frame is complete.
   func checkInvariants() {
     for segment in plan.segments.indices where isMapped(segment) {
       guard let shape = cluster.nodes[0].engine.pages.shape(of: plan.segments[segment].shape.firstPage)

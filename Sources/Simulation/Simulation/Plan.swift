@@ -17,7 +17,7 @@ enum Discipline {
   case token(Int)
 }
 
-/// A piece of the global address space with a life: from `birth` on, not in phases `death ..< rebirth`.
+/// A piece of the global address space with a life: from the beginning on, not in phases `death ..< rebirth`.
 struct PlannedSegment {
   var shape: SegmentShape
   var death = Int.max
@@ -129,7 +129,7 @@ struct Plan {
     if run.features.contains(.atomics) {
       for _ in 0..<random.within(1...2) {
         let (segment, page) = random.pick(hotPages)
-        let address = page << c.pageShift + 8 * random.below(c.pageByteCount / 8)
+        let address = (page << c.pageShift) + 8 * random.below(c.pageByteCount / 8)
         guard taken.isDisjoint(with: address..<address + 8) else { continue }
         taken.formUnion(address..<address + 8)
         words.append(PlannedWord(address: address, masks: random.pick([[~0], [0xFFFF_FFFF, ~0 << 32]])))
@@ -143,7 +143,7 @@ struct Plan {
       let start = random.below(c.pageByteCount)
       let length = random.pick([1, 1, 2, 3, 9, 33])
       for offset in start..<min(start + length, c.pageByteCount) {
-        let address = page << c.pageShift + offset
+        let address = (page << c.pageShift) + offset
         if taken.insert(address).inserted { cells.append(Cell(address: address, segment: segment, word: -1)) }
       }
       // The pages may have less room than the run wants cells.

@@ -87,7 +87,10 @@ struct RunShape {
     c.moveCount = random.pick([1, 2, 8, 64])
     c.workspaceCount = random.pick([1, 2, 4, 8])
     c.shapeCount = 8
-    c.readAheadLimit = random.pick([0, 2, 8])
+    // Of units of one page; they have up to four.
+    let windowPageCount = random.pick([0, 2, 8])
+    c.readAhead = WindowLimit(byteCount: windowPageCount << c.pageShift)
+    c.prefetch = WindowLimit(byteCount: 4 * (windowPageCount << c.pageShift))
     c.localPassLimit = random.within(0...3)
     configuration = c
     if nodeCount > 1, random.chance(1, in: 12) {
@@ -113,8 +116,8 @@ struct RunShape {
     counters.epoch = before(words, 8)
     // A tag of zero is also what an inbox holds that nobody has written to.
     counters.dissemination = before([1 << 16, 1 << 17, 1 << 32], 12)
-    counters.logPosition = before(words + [1 << 48 - 4096], 64)
-    counters.retirePosition = before([256, 1 << 16, 1 << 32, 1 << 46 - 16], 4)
+    counters.logPosition = before(words + [(1 << 48) - 4096], 64)
+    counters.retirePosition = before([256, 1 << 16, 1 << 32, (1 << 46) - 16], 4)
     counters.round = before(words, 64)
   }
 
@@ -183,7 +186,7 @@ extension RunShape: CustomStringConvertible {
     return
       "\(c.nodeCount) nodes, threads \(threadsOfNode), \(c.pageCount) pages of \(c.pageByteCount) bytes, chunks of "
       + "\(c.chunkPageCount), log \(c.logEntryCount), epoch set \(c.epochEntryCount), moves \(c.moveCount), "
-      + "workspaces \(c.workspaceCount), read-ahead \(c.readAheadLimit), lanes \(network.laneCount), inline "
+      + "workspaces \(c.workspaceCount), read-ahead \(c.readAhead.byteCount) bytes, lanes \(network.laneCount), inline "
       + "\(network.inlineLimit), registers \(network.registersInPlace ? "in place" : "by service"), views \(viewLimits), "
       + "\(lockCount) locks, \(segmentCount) segments, \(cellCount) cells, \(phaseCount) phases of up to "
       + "\(operationLimit) operations, \(counters), features \(String(features.rawValue, radix: 2)), disturbed every "

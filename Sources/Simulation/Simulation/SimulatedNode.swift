@@ -128,7 +128,7 @@ public final class SimulatedNode {
     for page in pages where network.isRegistered(page << pageShift, of: id) {
       scheduler.fail("Frames of page \(page) of node \(id) are discarded while their chunk is registered.")
     }
-    memset(memory.frames + pages.lowerBound << pageShift, 0, pages.count << pageShift)
+    memset(memory.frames + (pages.lowerBound << pageShift), 0, pages.count << pageShift)
   }
 
   // MARK: What happens by itself

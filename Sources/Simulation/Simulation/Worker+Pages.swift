@@ -25,7 +25,7 @@ extension Worker {
   private func uniqueValue(_ address: Int, _ mask: UInt64) -> UInt64 {
     var before: UInt64 = 0
     for byte in 0..<8 { before |= UInt64(oracle.value(address + byte)) << UInt64(8 * byte) }
-    let lowBits: UInt64 = mask == ~0 ? 1 << 20 - 1 : 1 << 14 - 1
+    let lowBits: UInt64 = mask == ~0 ? (1 << 20) - 1 : (1 << 14) - 1
     repeat {
       program.nextUnique += 1
     } while program.nextUnique == (before >> UInt64(mask.trailingZeroBitCount)) & lowBits

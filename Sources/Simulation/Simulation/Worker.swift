@@ -167,7 +167,7 @@ final class Worker {
       let shape = segment.shape(last)
       let shift = program.run.configuration.pageShift
       for page in shape.firstPage..<shape.firstPage + min(shape.pageCount, 4) {
-        try load(page << shift + random.below(1 << shift))
+        try load((page << shift) + random.below(1 << shift))
       }
     }
   }

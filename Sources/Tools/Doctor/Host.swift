@@ -92,11 +92,6 @@ extension Host {
   /// Names in a directory, in alphabetical order; empty where there is none.
   func entries(_ path: String) -> [String] { HostFiles.entries(root + path).sorted() }
 
-  /// The last component of where a symbolic link points to.
-  func linkName(_ path: String) -> String? {
-    HostFiles.linkTarget(root + path).flatMap { $0.split(separator: "/").last.map(String.init) }
-  }
-
   /// A field of /proc/meminfo in bytes.
   func memoryInfo(_ field: String) -> UInt64? {
     for line in (text("/proc/meminfo") ?? "").split(separator: "\n") where line.hasPrefix(field + ":") {

@@ -21,12 +21,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-// Admits a function to code marked @_noLocks in Swift: it takes no lock and allocates nothing.
-#if defined(__clang__) && defined(__swift__)
-#define MERINO_NO_LOCKS __attribute__((swift_attr("@_noLocks")))
-#else
-#define MERINO_NO_LOCKS
-#endif
+#include "NoLocks.h"
 
 // Waiting, waking and writing are system calls here and not functions of libc: those are cancellation points, and what is
 // below runs with a page's lock bit held, or in the handler of a page fault, where no thread may end (pthread_cancel). A

@@ -6,11 +6,7 @@
 #include <signal.h>
 #include <stdint.h>
 
-#if defined(__clang__) && defined(__swift__)
-#define CFAULT_NO_LOCKS __attribute__((swift_attr("@_noLocks")))
-#else
-#define CFAULT_NO_LOCKS
-#endif
+#include "../../../Machine/CPlatform/include/NoLocks.h"
 
 typedef void (*cfault_entry)(int signal, void *info, void *context);
 
@@ -23,13 +19,13 @@ enum {
 
 /// What kind of access faulted. CFAULT_NONE for everything that raising a page's protection cannot cure:
 /// signals that were sent, unmapped memory, execution, protection keys.
-CFAULT_NO_LOCKS int cfault_access(const void *info, const void *context);
+MERINO_NO_LOCKS int cfault_access(const void *info, const void *context);
 
 /// The address that was accessed.
-CFAULT_NO_LOCKS uint64_t cfault_address(const void *info);
+MERINO_NO_LOCKS uint64_t cfault_address(const void *info);
 
 /// Nonzero for an access to an address where nothing is mapped.
-CFAULT_NO_LOCKS int cfault_is_missing(const void *info);
+MERINO_NO_LOCKS int cfault_is_missing(const void *info);
 
 /// Makes `entry` the handler of SIGSEGV and keeps the action before. 0 or errno. Not thread-safe.
 int cfault_install(cfault_entry entry);
@@ -39,13 +35,13 @@ int cfault_install(cfault_entry entry);
 int cfault_uninstall(void);
 
 /// Nonzero between install and uninstall, but 0 in a child made by fork().
-CFAULT_NO_LOCKS int cfault_is_active(void);
+MERINO_NO_LOCKS int cfault_is_active(void);
 
 /// Nonzero in a child made by fork(), or by clone(2) without CLONE_VM, between install and uninstall.
-CFAULT_NO_LOCKS int cfault_is_forked_child(void);
+MERINO_NO_LOCKS int cfault_is_forked_child(void);
 
 /// Does with the signal what the action before ours would have done. Called from the handler, as its last
 /// act: the handler of the application may leave by siglongjmp, or ask the kernel to end the process.
-CFAULT_NO_LOCKS void cfault_forward(int signal, void *info, void *context);
+MERINO_NO_LOCKS void cfault_forward(int signal, void *info, void *context);
 
 #endif

@@ -28,7 +28,7 @@ struct PageLevels: BitwiseCopyable, @unchecked Sendable {
   @inlinable static func levelByteCount(_ count: Int) -> Int { (count &+ 63) & ~63 }
 
   @inlinable static func byteCount(_ count: Int) -> Int {
-    levelByteCount(count) &+ (count >> windowShift &+ 1) &* 2
+    levelByteCount(count) &+ ((count >> windowShift) &+ 1) &* 2
   }
 
   @inlinable
@@ -103,7 +103,7 @@ struct PageLevels: BitwiseCopyable, @unchecked Sendable {
     var position = run.start
     while position <= run.end {
       if isBoundary(position) {
-        let window = windows + position >> Self.windowShift
+        let window = windows + (position >> Self.windowShift)
         window.pointee = UInt16(truncatingIfNeeded: Int(window.pointee) &+ sign)
       }
       position &+= 1

@@ -64,7 +64,7 @@ extension SharedAddressSpace {
   /// access during the call, or after it, is one to memory that is not there.
   public func detach(_ view: ViewID) throws(AddressSpaceError) {
     try changing.withLock { slots throws(AddressSpaceError) in
-      let index = view & (1 << ViewProtection.recordBits - 1)
+      let index = view & ((1 << ViewProtection.recordBits) - 1)
       guard view >= 0, index < translation.capacity,
         let extent = translation.extent(containing: protection.address(of: view)), extent.view == view
       else { throw .noSuchView }
@@ -161,9 +161,9 @@ extension SharedAddressSpace {
   }
 
   private func emptyRecord(of extent: ViewExtent) {
-    protection.withRecord(extent.view & (1 << ViewProtection.recordBits - 1)) { record in
+    protection.withRecord(extent.view & ((1 << ViewProtection.recordBits) - 1)) { record in
       let levels = record.levels
-      let boundaries = levels.boundaries(inWindows: 0, levels.count >> PageLevels.windowShift + 1)
+      let boundaries = levels.boundaries(inWindows: 0, (levels.count >> PageLevels.windowShift) + 1)
       protection.addBoundaries(-boundaries)
       record.identity.store(0)
     }
@@ -183,7 +183,7 @@ extension ViewProtection {
   /// Where the view that has, or last had, this view's record lies; 0 where there was none.
   func address(of view: ViewID) -> UInt {
     var address: UInt = 0
-    withRecord(view & (1 << Self.recordBits - 1)) { address = UInt(bitPattern: $0.address) }
+    withRecord(view & ((1 << Self.recordBits) - 1)) { address = UInt(bitPattern: $0.address) }
     return address
   }
 

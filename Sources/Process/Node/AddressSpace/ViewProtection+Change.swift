@@ -83,9 +83,8 @@ extension ViewProtection {
   @inlinable
   func protect(_ record: ViewRecord, _ run: PageRun, _ level: UInt8) -> Int32 {
     counters.mprotectCalls.fetchAdd(1)
-    // Never nil: a view does not lie at address 0.
     // Never nil: a view does not lie at address 0. (`guard` as in `ViewRecord.levels`.)
-    guard let at = UnsafeMutableRawPointer(bitPattern: record.address &+ run.start << pageShift)
+    guard let at = UnsafeMutableRawPointer(bitPattern: record.address &+ (run.start << pageShift))
     else { return EFAULT }
     let flags = level == 0 ? PROT_NONE : level == 1 ? PROT_READ : PROT_READ | PROT_WRITE
     return cplatform_mprotect(at, (run.end &- run.start) << pageShift, flags) == 0 ? 0 : cplatform_errno()

@@ -96,7 +96,7 @@ extension ViewProtection {
       let levels = record.levels
       var page = (start >> sweep.shift) << sweep.shift
       while page < levels.count && sweep.freed < sweep.wanted {
-        let end = page &+ 1 << sweep.shift
+        let end = page &+ (1 << sweep.shift)
         sweep.freed &+= lowerWindow(
           record, levels, PageRun(page, end < levels.count ? end : levels.count), sweep)
         page = end
@@ -113,7 +113,7 @@ extension ViewProtection {
   @inlinable
   func lowerWindow(_ record: ViewRecord, _ levels: PageLevels, _ window: PageRun, _ sweep: Sweep) -> Int {
     let shift = PageLevels.windowShift
-    let inside = levels.boundaries(inWindows: window.start >> shift, (window.end &- 1) >> shift &+ 1)
+    let inside = levels.boundaries(inWindows: window.start >> shift, ((window.end &- 1) >> shift) &+ 1)
     // At most one of them comes from outside: the one at the window's end.
     if inside < 1 || inside &+ 1 < sweep.gain { return 0 }
     let run = PageRun(levels.boundary(atOrAbove: window.start), levels.boundary(atOrBelow: window.end))

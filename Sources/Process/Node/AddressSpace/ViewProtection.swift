@@ -43,7 +43,7 @@ public struct ViewProtection: Protection, BitwiseCopyable, @unchecked Sendable {
   func record(_ index: Int) -> ViewRecord { ViewRecord(records + index &* ViewRecord.byteCount) }
 
   @inlinable
-  func record(of view: ViewID) -> ViewRecord { record(view & (1 << Self.recordBits &- 1)) }
+  func record(of view: ViewID) -> ViewRecord { record(view & ((1 << Self.recordBits) &- 1)) }
 
   /// A view that is attached meanwhile may be missed: none of its pages was ever raised. One in which
   /// these pages were raised is found: whoever raised them had looked the view up, and held their

@@ -1,0 +1,58 @@
+import Testing
+
+@testable import Coherence
+
+/// A page that exactly one node noticed between two barriers, and not its home, moves to that node
+/// (docs/protocol.md, section 7, "Moves"). Three nodes; node 1 is home in the beginning.
+@Suite(.timeLimit(.minutes(1))) struct MigrationExample {
+  private let nodes: HostPair
+
+  init() throws {
+    nodes = try HostPair(nodeCount: 3)
+    try nodes.write(1, page: 5, at: 0, 1)
+    try nodes.barrier()
+  }
+
+  private func homes() -> [Int] { nodes.engines.map { $0.pages.load(5).home } }
+
+  @Test func aPageMovesToTheNodeThatAloneWritesIt() throws {
+    try nodes.write(0, page: 5, at: 1, 2)
+    #expect(nodes.state(0, page: 5) == .dirty && homes() == [1, 1, -1])
+    try nodes.barrier()
+    // All nodes know it, without having been told: they read the same sets.
+    #expect(homes() == [0, 0, 0])
+    #expect(nodes.state(0, page: 5) == .homeTracked && nodes.state(1, page: 5) == .clean)
+    #expect(nodes.engines[0].count(.pagesMovedHere) == 1 && nodes.engines[1].count(.pagesMovedAway) == 1)
+    // The new home has what the old one had written, too, and the directory sends a newcomer there.
+    let directory = nodes.engines[0].directoryWord(5)
+    #expect(nodes.word(directory.node, directory.offset).load() == 0 + 1)
+    for node in 0..<3 { #expect(try (0..<3).map { try nodes.read(node, page: 5, at: $0) } == [1, 2, 0]) }
+  }
+
+  @Test func aPageOfTwoWritersStays() throws {
+    try nodes.write(0, page: 5, at: 1, 2)
+    try nodes.write(2, page: 5, at: 2, 3)
+    try nodes.barrier()
+    #expect(homes() == [1, 1, 1] && nodes.state(1, page: 5) == .homeTracked)
+    for node in 0..<3 { #expect(try (0..<3).map { try nodes.read(node, page: 5, at: $0) } == [1, 2, 3]) }
+  }
+
+  /// A thread of the old home, outside of the barrier, writes behind its node's seal. The new home READs the
+  /// whole page once nobody writes it any more, so the byte moves along.
+  @Test func whatIsWrittenBehindTheSealMovesAlong() throws {
+    try nodes.write(0, page: 5, at: 1, 2)
+    let old = nodes.engines[1]
+    try nodes.during {
+      try nodes.barrier()
+    } meanwhile: {
+      guard old.local.epoch.load() == 2, old.local.gateClosed.load() == 0, !old.pages.load(5).isLocked else {
+        return false
+      }
+      try nodes.write(1, page: 5, at: 2, 3)
+      #expect(nodes.state(1, page: 5) == .homeDirty && homes() == [1, 1, -1])
+      return true
+    }
+    #expect(homes() == [0, 0, 0])
+    for node in 0..<3 { #expect(try (0..<3).map { try nodes.read(node, page: 5, at: $0) } == [1, 2, 3]) }
+  }
+}
