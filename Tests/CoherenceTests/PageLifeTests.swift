@@ -4,7 +4,7 @@ import Testing
 
 @testable import Coherence
 
-/// The moves of a page's word: the table in docs/protocol.md is the one in the code, whatever it has not ends the process,
+/// The transitions of a page's word: the table in docs/protocol.md is the one in the code, whatever it has not ends the process,
 /// and so does a word that cannot be.
 @Suite struct PageLifeTests {
   static let node = 0
@@ -104,38 +104,39 @@ import Testing
 
   // MARK: The stop
 
-  /// A pair of states between which there is no move, and a move that leads to the second one.
+  /// A pair of states between which there is no transition, and a transition that leads to the second one.
   struct Pair: Codable, Sendable, CustomTestStringConvertible {
     var state: PageState
     var to: PageState
-    var move: Transition
-    var testDescription: String { "\(state) by \(move)" }
+    var transition: Transition
+    var testDescription: String { "\(state) by \(transition)" }
   }
 
   static let illegalPairs = PageState.allCases.flatMap { from in
     PageState.allCases.compactMap { to -> Pair? in
-      let moves = Transition.allCases.filter { $0.rule.to == to.rawValue }
-      guard let move = moves.first, !moves.contains(where: { $0.rule.from.contains(from) }) else {
+      let transitions = Transition.allCases.filter { $0.rule.to == to.rawValue }
+      guard let transition = transitions.first, !transitions.contains(where: { $0.rule.from.contains(from) })
+      else {
         return nil
       }
-      return Pair(state: from, to: to, move: move)
+      return Pair(state: from, to: to, transition: transition)
     }
   }
 
   @Test func thereAreIllegalPairs() { #expect(Self.illegalPairs.count > 25, "\(Self.illegalPairs.count)") }
 
-  @Test(arguments: illegalPairs) func anIllegalMoveEndsTheProcess(_ pair: Pair) async throws {
+  @Test(arguments: illegalPairs) func anIllegalTransitionEndsTheProcess(_ pair: Pair) async throws {
     let result = await #expect(processExitsWith: .exitCode(70), observing: [\.standardErrorContent]) {
       [pair] in
       let engine = try HostPair().engines[0]
-      let isHeld = pair.move.rule.lock == .held || pair.move.rule.lock == .given
+      let isHeld = pair.transition.rule.lock == .held || pair.transition.rule.lock == .given
       let word = PageLifeTests.word(pair.state, locked: isHeld && pair.state != .fetching)
-      _ = engine.attempt(pair.move, 5, from: word, told: 1)
+      _ = engine.attempt(pair.transition, 5, from: word, told: 1)
     }
     let said = String(decoding: try #require(result).standardErrorContent, as: UTF8.self)
     #expect(said.contains("merino: node 0: page 5 cannot go from \(pair.state)"), "\(said)")
     #expect(said.contains(" to \(pair.to)"), "\(said)")
-    #expect(said.contains(" by \(pair.move), at "), "\(said)")
+    #expect(said.contains(" by \(pair.transition), at "), "\(said)")
     #expect(said.contains("PageLifeTests.swift:"), "\(said)")
   }
 

@@ -86,7 +86,7 @@ public struct BrokenInvariant: BitwiseCopyable, Sendable {
 /// Why a node cannot go on: an error in Merino, or memory of this process that was overwritten.
 @frozen
 public enum Violation: BitwiseCopyable, Sendable, CustomStringConvertible {
-  case move(IllegalMove)
+  case transition(IllegalTransition)
   case invariant(BrokenInvariant)
 
   /// The whole sentence. Async-signal-safe.
@@ -95,9 +95,9 @@ public enum Violation: BitwiseCopyable, Sendable, CustomStringConvertible {
     let file: StaticString
     let line: UInt
     switch self {
-    case .move(let move):
-      move.append(to: &words)
-      (file, line) = (move.file, move.line)
+    case .transition(let transition):
+      transition.append(to: &words)
+      (file, line) = (transition.file, transition.line)
     case .invariant(let broken):
       broken.append(to: &words)
       (file, line) = (broken.file, broken.line)

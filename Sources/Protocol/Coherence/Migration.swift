@@ -130,7 +130,7 @@ extension Engine {
     giveBack(held)
   }
 
-  /// Step 3.
+  /// Step 3, on every node: the new home takes the page over, all others store the hint.
   @inlinable
   func carryOut(_ move: (unit: Unit, home: NodeID), _ w: Workspace) throws(EngineError) {
     let unit = move.unit

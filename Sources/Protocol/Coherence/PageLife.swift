@@ -1,7 +1,7 @@
 import Fabric
 import Platform
 
-// The life of a page on one node: its states, its word, the moves that are legal, and the only code that makes them.
+// The life of a page on one node: its states, its word, the transitions that are legal, and the only code that makes them.
 //
 //                             finishFetch                    becomeHome
 //            beginFetch    ┌──────────────▶ clean ──────────────────────────┐
@@ -12,8 +12,9 @@ import Platform
 //     │                    └─────────────▶ homeTracked        │            ▼   │                       │
 //     └── invalidate ── clean                                 └──────── homeDirty ◀────────────────────┘
 //                                                                              becomeHomeDirty
-//  A home moves:  home… ── leaveHome ─▶ clean      clean, invalid ── arriveHome ─▶ homeTracked      clean ── takeBack ─▶ homeTracked
-//                                                  dirty ── arriveHomePinned ─▶ homeDirty
+//  A home moves:
+//    at home ── leaveHome ─▶ clean ── takeBack ─▶ homeTracked      (the old home; a move that is cancelled)
+//    clean, invalid ── arriveHome ─▶ homeTracked      dirty ── arriveHomePinned ─▶ homeDirty      (the new home)
 //
 // `Transition.rule` is this drawing as a table, with the lock bit and the flags: `Engine.moved` reads it at every step, and a
 // step that is not in it ends the process (docs/protocol.md, section 1).
@@ -93,7 +94,7 @@ public struct PageWord: BitwiseCopyable, Sendable, Equatable {
   @inlinable public static var atomics: UInt64 { 1 << 9 }
   @inlinable static var unused: UInt64 { 0xFFFF_FFFF_0000_FC00 }
 
-  /// Of a word that `isPossible`; every word that is loaded for a move is looked at first.
+  /// Of a word that `isPossible`; every word that is loaded for a transition is looked at first.
   @inlinable
   public var state: PageState {
     guard let state = PageState(rawValue: raw & 0xF) else { preconditionFailure("a page word has no state") }
@@ -138,9 +139,9 @@ public struct PageWord: BitwiseCopyable, Sendable, Equatable {
   }
 }
 
-// MARK: The moves
+// MARK: The transitions
 
-/// A move of a page's word. There are no others, but that a freed page's word becomes zero (`PageTable.forgetWords`).
+/// A transition of a page's word. There are no others, but that a freed page's word becomes zero (`PageTable.forgetWords`).
 @frozen
 public enum Transition: UInt8, BitwiseCopyable, Sendable, CaseIterable {
   // A copy comes.
@@ -157,7 +158,7 @@ public enum Transition: UInt8, BitwiseCopyable, Sendable, CaseIterable {
   // The lock bit alone.
   case take, giveBack
 
-  /// What a move does with the lock bit.
+  /// What a transition does with the lock bit.
   @frozen @usableFromInline
   enum Lock: BitwiseCopyable {
     /// Free before and behind it.
@@ -170,7 +171,7 @@ public enum Transition: UInt8, BitwiseCopyable, Sendable, CaseIterable {
     case given
   }
 
-  /// Whose number the word has as the home's behind a move.
+  /// Whose number the word has as the home's behind a transition.
   @frozen @usableFromInline
   enum Home: BitwiseCopyable {
     case same
@@ -208,7 +209,7 @@ public enum Transition: UInt8, BitwiseCopyable, Sendable, CaseIterable {
     }
   }
 
-  /// The table of moves, from docs/protocol.md.
+  /// The table of transitions, from docs/protocol.md.
   @inlinable @inline(__always)
   var rule: Rule {
     switch self {
@@ -276,7 +277,7 @@ extension Transition.Rule {
     }
   }
 
-  /// Whether this thread has the lock bit before the move.
+  /// Whether this thread has the lock bit before the transition.
   @inlinable
   var needsLockBit: Bool {
     switch lock {
@@ -355,8 +356,8 @@ enum LockLook: BitwiseCopyable {
 // MARK: The steps
 
 extension Engine {
-  /// The word behind a move; ends the process where the move is not one of the table. Inlined, with a `transition` that is
-  /// written down where it is made: then the table folds into the few instructions of its row.
+  /// The word behind a transition; ends the process where the transition is not one of the table. Inlined, with a
+  /// `transition` that is written down where it is made: then the table folds into the few instructions of its row.
   @inlinable @inline(__always)
   func moved(
     _ word: PageWord, by transition: Transition, of page: Int, told home: NodeID = -1,
@@ -376,13 +377,13 @@ extension Engine {
     _ line: UInt
   ) -> Never {
     execution.stop(
-      .move(
-        IllegalMove(
+      .transition(
+        IllegalTransition(
           node: node, page: page, from: word, to: result, transition: transition, file: file, line: line)))
   }
 
-  /// The one compare-and-swap: the move from `old`; nil where the word is not `old` any more. (Compared by `case .some`: on the
-  /// fault path the compiler does not see through `== nil`.)
+  /// The one compare-and-swap: the transition from `old`; nil where the word is not `old` any more. (Compared by `case
+  /// .some`: on the fault path the compiler does not see through `== nil`.)
   @inlinable @inline(__always)
   func attempt(
     _ transition: Transition, _ page: Int, from old: PageWord, told home: NodeID = -1,
@@ -393,7 +394,7 @@ extension Engine {
     return pages.cell(page).exchange(old, for: new) ? new : nil
   }
 
-  /// A move that nobody else makes, from whatever the word is now: by the unit's fetcher.
+  /// A transition that nobody else makes, from whatever the word is now: by the unit's fetcher.
   @inlinable @inline(__always)
   func make(
     _ transition: Transition, _ page: Int, told home: NodeID = -1,
@@ -463,7 +464,7 @@ extension Engine {
     return HeldUnit(unit, word)
   }
 
-  /// A move of a unit that this thread holds. Others see it when it is stored.
+  /// A transition of a unit that this thread holds. Others see it when it is stored.
   @inlinable @inline(__always)
   func step(
     _ transition: Transition, _ held: inout HeldUnit, told home: NodeID = -1,
