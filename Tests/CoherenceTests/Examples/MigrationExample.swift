@@ -55,4 +55,51 @@ import Testing
     #expect(homes() == [0, 0, 0])
     for node in 0..<3 { #expect(try (0..<3).map { try nodes.read(node, page: 5, at: $0) } == [1, 2, 3]) }
   }
+
+  /// The new home has pinned the page: it goes on writing, and the rest of the page comes in under its bytes. A third
+  /// node, which had a copy, loses that to the notice and knows the new home.
+  @Test func aPinnedPageArrivesUnderItsWriter() throws {
+    #expect(try nodes.read(2, page: 5, at: 0) == 1)
+    try nodes.engines[0].pin(5..<6, to: .readWrite, view: 0)
+    nodes.store(0, page: 5, at: 1, 2)
+    let old = nodes.engines[1]
+    try nodes.during {
+      try nodes.barrier()
+    } meanwhile: {
+      guard old.local.epoch.load() == 2, old.local.gateClosed.load() == 0, !old.pages.load(5).isLocked else {
+        return false
+      }
+      try nodes.write(1, page: 5, at: 2, 3)
+      return true
+    }
+    #expect(homes() == [0, 0, 0])
+    #expect((0..<3).map { nodes.state($0, page: 5) } == [.homeDirty, .clean, .invalid])
+    #expect((0..<3).map { nodes.load(0, page: 5, at: $0) } == [1, 2, 3])
+    try nodes.engines[0].unpin(5..<6)
+  }
+
+  /// The old home pins one of two pages behind its node's seal: a page that is written behind a pin cannot be let go, so
+  /// nothing moves at this barrier, and the other page, which it had left already, is taken back.
+  @Test func nothingMovesWhereAHomeCannotLetGo() throws {
+    try nodes.write(1, page: 7, at: 0, 4)
+    try nodes.barrier()
+    for page in [5, 7] { try nodes.write(0, page: page, at: 1, 2) }
+    let old = nodes.engines[1]
+    try nodes.during {
+      try nodes.barrier()
+    } meanwhile: {
+      guard old.local.epoch.load() == 3, old.local.gateClosed.load() == 0, !old.pages.load(5).isLocked else {
+        return false
+      }
+      try old.pin(5..<6, to: .readWrite, view: 0)
+      return true
+    }
+    #expect(homes() == [1, 1, -1] && nodes.engines.map { $0.pages.load(7).home } == [1, 1, -1])
+    #expect(nodes.state(1, page: 5) == .homeDirty && nodes.state(1, page: 7) == .homeTracked)
+    #expect(old.count(.pagesMovedAway) == 1 && nodes.engines[0].count(.pagesMovedHere) == 0)
+    try old.unpin(5..<6)
+    for node in 0..<3 {
+      #expect(try [5, 7].map { try nodes.read(node, page: $0, at: 1) } == [2, 2])
+    }
+  }
 }
