@@ -103,6 +103,19 @@ import Testing
     #expect(!engine.isCommitLockHeld)
   }
 
+  /// The old home has left its page when the others are not heard of any more: it is home again, and may be written.
+  @Test func aPageThatWasBeingLeftIsAtHomeAgain() throws {
+    let pair = try HostPair()
+    try pair.write(0, page: Self.own, 1)
+    let engine = pair.engines[0]
+    engine.local.epoch.store(1)
+    engine.tally(Self.own, unitPages: 1, of: 1, atHome: false)
+    #expect(throws: EngineError.self) { try engine.moveHomes() }
+    #expect(engine.count(.pagesMovedAway) == 1 && pair.state(0, page: Self.own) == .homeTracked)
+    try pair.write(0, page: Self.own, 2)
+    #expect(try pair.read(0, page: Self.own) == 2)
+  }
+
   /// A node that dies in the middle of a barrier's moves, or when pages are forgotten, leaves no closed gate behind: what
   /// is here is still served.
   @Test func theGateIsOpenAfterALoss() throws {

@@ -17,13 +17,7 @@ extension Engine {
     if !isBehind(clock) { return }
     let saved = execution.enterCritical()
     defer { execution.leaveCritical(saved) }
-    try enterGate()
-    defer { leaveGate() }
-    let w = takeWorkspace()
-    defer { giveBack(w) }
-    try takeCommitLock()
-    defer { dropCommitLock() }
-    try apply(clock, w)
+    try underCommitLock { w throws(EngineError) in try apply(clock, w) }
   }
 
   /// The acquire fence: applies all notices that any node has published before the call.
@@ -32,13 +26,16 @@ extension Engine {
     try checkPeers()
     let saved = execution.enterCritical()
     defer { execution.leaveCritical(saved) }
-    try enterGate()
-    defer { leaveGate() }
-    let w = takeWorkspace()
-    defer { giveBack(w) }
-    try takeCommitLock()
-    defer { dropCommitLock() }
     add(.acquires)
+    try underCommitLock { w throws(EngineError) in
+      try readHeads(w)
+      try apply(UnsafeRawPointer(w.clock), w)
+    }
+  }
+
+  /// The heads of all others' logs, as a clock in the workspace.
+  @inlinable
+  func readHeads(_ w: Workspace) throws(EngineError) {
     for peer in 0..<nodeCount where peer != node {
       var batch = fabric.open(peer, lane: 0)
       fabric.read(&batch, from: remote(peer, layout.logHead), into: w.clock + peer * 8, byteCount: 8)
@@ -49,7 +46,6 @@ extension Engine {
     for peer in 0..<nodeCount where peer != node {
       try checkHead(Self.clockEntry(w.clock, peer), of: peer)
     }
-    try apply(UnsafeRawPointer(w.clock), w)
   }
 
   /// The postcondition of every acquire.

@@ -56,16 +56,12 @@ extension Engine {
   /// This node's part: everything placed and noted, the epoch's set closed, the clock in the message.
   @inlinable
   func seal(_ message: inout BarrierMessage) throws(EngineError) {
-    try enterGate()
-    defer { leaveGate() }
-    let w = takeWorkspace()
-    defer { giveBack(w) }
-    try takeCommitLock()
-    defer { dropCommitLock() }
-    let round = local.roundsBegun.fetchAdd(1) + 1
+    try underCommitLock { w throws(EngineError) in try seal(&message, w) }
+  }
+
+  @inlinable
+  func seal(_ message: inout BarrierMessage, _ w: Workspace) throws(EngineError) {
     try commitRound(w)
-    ensure(local.roundsFinished.loadRelaxed() + 1 == round, .roundsInOrder, Int(round))
-    local.roundsFinished.store(round)
     message.epochOverflowed = sealEpoch()
     // What others could overwrite of this node's own, and what the message has no room for.
     try checkHead(logHead.load(), of: node)
@@ -86,12 +82,11 @@ extension Engine {
   func acquireEpoch() throws(EngineError) {
     let saved = execution.enterCritical()
     defer { execution.leaveCritical(saved) }
-    try enterGate()
-    defer { leaveGate() }
-    let w = takeWorkspace()
-    defer { giveBack(w) }
-    try takeCommitLock()
-    defer { dropCommitLock() }
+    try underCommitLock { w throws(EngineError) in try acquireEpoch(w) }
+  }
+
+  @inlinable
+  func acquireEpoch(_ w: Workspace) throws(EngineError) {
     if isOn(.clockRaisedFirst) { raiseClock(local.mergedClock) }
     var log = LogWriter(logHead.load())
     do throws(EngineError) {

@@ -32,6 +32,20 @@ extension Engine {
     }
   }
 
+  /// What rounds and invalidations hold, taken in the order of `Gate`: the gate, a workspace, the commit lock. Signals are
+  /// blocked.
+  @inlinable @inline(__always)
+  func underCommitLock(_ body: (Workspace) throws(EngineError) -> Void) throws(EngineError) {
+    try enterGate()
+    defer { leaveGate() }
+    let w = takeWorkspace()
+    defer { giveBack(w) }
+    try takeCommitLock()
+    defer { dropCommitLock() }
+    // Kept before the lock is given back: see `checkCommit`.
+    do throws(EngineError) { try body(w) } catch { throw midway(error) }
+  }
+
   @inlinable
   func dropCommitLock() {
     ensure(isCommitLockHeld, .commitLockHeld)

@@ -64,14 +64,26 @@ extension Engine {
   func moveHomes() throws(EngineError) {
     let saved = execution.enterCritical()
     defer { execution.leaveCritical(saved) }
-    var message = BarrierMessage()
-    let count = Int(local.moveCount.loadRelaxed())
     // Opened in any case: page faults are served after a loss, too (after-a-loss.md).
     defer { if !isOn(.movesWithoutGate) { openGate() } }
     if !isOn(.movesWithoutGate) { try closeGate() }
     // Behind the gate, as everywhere: who is inside and wants a workspace is not kept from it.
     let w = takeWorkspace()
     defer { giveBack(w) }
+    do throws(EngineError) {
+      try moveHomes(w)
+    } catch {
+      // Kept before the gate opens: others would place diffs at homes that are none any more.
+      let failure = midway(error)
+      for index in 0..<Int(local.moveCount.loadRelaxed()) { stayHome(moveAt(index).unit) }
+      throw failure
+    }
+  }
+
+  @inlinable
+  func moveHomes(_ w: Workspace) throws(EngineError) {
+    var message = BarrierMessage()
+    let count = Int(local.moveCount.loadRelaxed())
     try takeCommitLock()
     var log = LogWriter(logHead.load())
     for index in 0..<count where !(try prepareMove(moveAt(index), &log, w)) { message.movesCancelled = true }
@@ -126,6 +138,15 @@ extension Engine {
   @inlinable
   func takeBack(_ move: (unit: Unit, home: NodeID)) throws(EngineError) {
     var held = try holdUnit(move.unit)
+    if held.word.home == node && held.word.state == .clean { step(.takeBack, &held) }
+    giveBack(held)
+  }
+
+  /// Where the moves failed in the middle, and the job is over for this node: its threads may still use what is here, so
+  /// a page that it was leaving is at home again. Behind the gate nobody else has a lock bit.
+  @inlinable
+  func stayHome(_ unit: Unit) {
+    guard case .held(var held) = lookForLockBit(unit, passing: .none, unless: 0) else { return }
     if held.word.home == node && held.word.state == .clean { step(.takeBack, &held) }
     giveBack(held)
   }

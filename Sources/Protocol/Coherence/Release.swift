@@ -41,12 +41,7 @@ extension Engine {
           return
         }
         execution.interleave(#line)
-        let round = local.roundsBegun.fetchAdd(1) + 1
-        execution.interleave(#line)
         try commitRound(w)
-        execution.interleave(#line)
-        ensure(local.roundsFinished.loadRelaxed() + 1 == round, .roundsInOrder, Int(round))
-        local.roundsFinished.store(round)
         execution.interleave(#line)
         dropCommitLock()
         return
@@ -58,10 +53,15 @@ extension Engine {
   }
 
   /// One round, under the commit lock: diffs and notices of everything on the dirty list, notices of
-  /// exclusive pages that were fetched, head moved.
+  /// exclusive pages that were fetched, head moved. Counted before it begins and when it has ended (`groupCommit`).
   @inlinable
   func commitRound(_ w: Workspace) throws(EngineError) {
+    let round = local.roundsBegun.fetchAdd(1) + 1
+    execution.interleave(#line)
     do throws(EngineError) { try commitWhole(w) } catch { throw midway(error) }
+    execution.interleave(#line)
+    ensure(local.roundsFinished.loadRelaxed() + 1 == round, .roundsInOrder, Int(round))
+    local.roundsFinished.store(round)
   }
 
   @inlinable
