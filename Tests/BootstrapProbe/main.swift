@@ -38,6 +38,7 @@ do throws(BootstrapError) {
   case "barrier": try barriers(join(), rounds: number(1))
   case "signal": try dieBySignal(join(), node: number(1), signal: Int32(number(2)))
   case "exit": try exitWithoutLeaving(join(), node: number(1), code: Int32(number(2)))
+  case "die-slowly": try dieSlowly(join(), node: number(1), code: Int32(number(2)))
   case "exit-after-leave": try exitAfterLeaving(join(), node: number(1), code: Int32(number(2)))
   case "abort": try abort(join(), node: number(1), code: Int32(number(2)))
   case "abort-and-exit": try abortAndExit(join(), node: number(1), code: Int32(number(2)))
@@ -181,6 +182,19 @@ func exitWithoutLeaving(_ job: Job, node: Int, code: Int32) throws(BootstrapErro
   say("process \(getpid())")
   try job.barrier()
   if job.node == node { exit(code) }
+  waitForTheEnd()
+}
+
+/// Its connections are closed, as the kernel does first, and then it takes its time.
+func dieSlowly(_ job: Job, node: Int, code: Int32) throws(BootstrapError) {
+  say("process \(getpid())")
+  try job.barrier()
+  if job.node == node {
+    Glibc.signal(SIGTERM, SIG_IGN)
+    for descriptor in 3..<Int32(256) { close(descriptor) }
+    usleep(600_000)
+    _exit(code)
+  }
   waitForTheEnd()
 }
 

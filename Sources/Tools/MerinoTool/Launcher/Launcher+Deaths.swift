@@ -48,6 +48,7 @@ extension Launcher {
   /// A node's process has ended: was that a death?
   func judge(_ node: NodeProcess) {
     server?.hear(node.node)
+    explain(node)
     guard !isEnding, let status = node.status, let server else { return }
     if server.hasLeft(node.node) {
       // Nobody needs it any more; its exit code counts all the same.
@@ -89,6 +90,15 @@ extension Launcher {
     }
   }
 
+  /// The connection of a process that dies ends first; how it died may be known long after that, on a host that is slow.
+  /// It is the job's exit code all the same, unless it may have died of what the launcher has sent since.
+  private func explain(_ node: NodeProcess) {
+    guard node === unexplained, let status = node.status else { return }
+    unexplained = nil
+    let isOurs = status.signal == SIGTERM || (status.signal == SIGKILL && isKilling)
+    if status.code != 0 && !isOurs { exitCode = status.code }
+  }
+
   func lose(_ node: NodeProcess, _ how: String) {
     let others = plan.nodeCount > 1 ? "; the other nodes are being ended" : ""
     let status = node.status
@@ -96,6 +106,7 @@ extension Launcher {
     let cause = wanted ? ", which merino run had been sent and passed on" : ""
     server?.declareLost(node.node, how: "\(node.title) \(how).")
     report("\(node.title) \(how)\(cause)\(others).")
+    if status == nil && exitCode == 0 { unexplained = node }
     end(code: status.map { $0.code == 0 ? ToolExit.failure : $0.code } ?? ToolExit.failure)
   }
 
@@ -156,6 +167,7 @@ extension Launcher {
   /// Again and again, since what is killed may just have started something.
   private func killRest(round: Int) {
     guard hasChildren else { return }
+    isKilling = true
     guard round < 500 else {
       complain("merino: some of the nodes' processes cannot be ended: \(rest()).")
       hasChildren = false

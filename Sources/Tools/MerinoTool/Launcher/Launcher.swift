@@ -31,6 +31,10 @@ final class Launcher {
   /// The first exit code that is not 0.
   var exitCode: Int32 = 0
   var isEnding = false
+  /// What is left is being killed.
+  var isKilling = false
+  /// The lost node, where the job is ending for its sake and it is not known yet how its process ended.
+  var unexplained: NodeProcess?
   /// Why it is ending, for those who are elsewhere.
   var lastSentence = ""
   var hasChildren = true
