@@ -15,6 +15,7 @@ final class HostPair {
     typealias P = NoProtection
     typealias X = OneThread
     typealias M = NoMutations
+    typealias W = BareMemory
   }
 
   /// Frames are looked at directly; there are no views.
@@ -151,7 +152,15 @@ final class HostPair {
   }
 
   /// A word of a node's control memory.
-  func word(_ node: Int, _ offset: Int) -> AtomicWord { AtomicWord(memories[node].control + offset) }
+  func word(_ node: Int, _ place: OwnWord) -> AtomicWord { word(node, at: place.offset) }
+  func word(_ node: Int, _ place: MailWord) -> AtomicWord { word(node, at: place.offset) }
+  func word(_ node: Int, _ place: FabricWord) -> AtomicWord { word(node, at: place.offset) }
+  func word(_ node: Int, _ places: LockedWords, _ index: Int = 0) -> AtomicWord {
+    word(node, at: places.words(index, count: 1).offset)
+  }
+  private func word(_ node: Int, at offset: Int) -> AtomicWord {
+    AtomicWord(memories[node].control + offset)
+  }
 
   /// A store to a page, as the application's: the fault, then the byte.
   func write(_ node: Int, page: Int, at offset: Int = 0, _ byte: UInt8) throws(EngineError) {
@@ -214,8 +223,7 @@ final class HostPair {
     var messages = (BarrierMessage(), BarrierMessage())
     try engines[1].seal(&messages.1)
     try engines[0].seal(&messages.0)
-    let theirs = Engine<Setting>.clockEntry(engines[1].local.mergedClock, 1)
-    engines[0].local.mergedClock.storeBytes(of: theirs, toByteOffset: 8, as: UInt64.self)
+    engines[0].local.mergedClock[1] = engines[1].local.mergedClock[1]
     return messages
   }
 }

@@ -33,21 +33,21 @@ import Testing
     case .logWithinRing: publishing { $0.logFloor.store(1 << 40) }
     case .wholeUnits: noting(Unit(page: 3, count: 2)) { _ in }
     case .epochSetFits:
-      noting(unit) { engine in AtomicWord(engine.control + engine.epochBufferOffset(0)).store(65) }
+      noting(unit) { engine in engine.own(engine.layout.epochRecord(0).count).store(65) }
     case .clockApplied:
       { pair in
         let clock = pair.engines[0].local.mergedClock
-        AtomicWord(clock + 8).store(9)
+        clock[1] = 9
         pair.engines[0].ensureApplied(clock)
       }
     case .clockOnlyRises:
       { pair in
-        AtomicWord(pair.engines[0].local.barrierClock + 8).store(9)
+        pair.engines[0].local.barrierClock[1] = 9
         pair.engines[0].keepBarrierClock()
       }
     case .ownClockBelowHead:
       { pair in
-        AtomicWord(pair.engines[0].local.mergedClock).store(9)
+        pair.engines[0].local.mergedClock[0] = 9
         pair.engines[0].keepBarrierClock()
       }
     case .diffHasHome:
@@ -82,7 +82,7 @@ import Testing
       }
     case .pinsCounted:
       { pair throws(EngineError) in
-        pair.engines[0].pages.pinCount(5).pointee = 1
+        pair.engines[0].pages.pinCount(5).store(1)
         try pair.engines[0].unpin(5..<6)
       }
     case .ticketsInOrder: { $0.engines[0].leaveLocal($0.engines[0].localLock(3)) }

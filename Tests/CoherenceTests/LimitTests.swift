@@ -113,9 +113,9 @@ import Testing
     let pair = try HostPair()
     for slot in [0, 1, 65_535, 65_536 + 32 + 8, 1 << 32 - 1] {
       let name = pair.engines[1].slotName(slot)
-      let location = pair.engines[0].slotLocation(name, word: 0)
-      #expect(location.node == 1)
-      #expect(location.offset == pair.engines[0].slotOffset(slot))
+      let place = pair.engines[0].waitSlot(name)
+      #expect(place.node == 1)
+      #expect(place.slot.next == pair.layout.lockSlot(slot).next)
     }
     await #expect(processExitsWith: .failure) { _ = try HostPair().engines[0].slotName(1 << 32) }
   }
@@ -124,7 +124,7 @@ import Testing
 
   /// An entry of the ring is two whole words: no range is too long for it. (2^28 pages once were forgotten as none.)
   @Test func freedRangesHaveWholeWords() {
-    #expect(ControlLayout.retireEntryByteCount == 16)
+    #expect(FreedRecord.byteCount == 16)
   }
 }
 
@@ -171,7 +171,7 @@ import Testing
       #expect(try pair.engines[0].readRetired(position) == range)
     }
     // Beyond the capacity, so refused; but as it is, not cut.
-    pair.word(0, pair.layout.retireRing + 255 * ControlLayout.retireEntryByteCount + 8).store(1 << 28)
+    pair.word(0, pair.layout.freedRecord(255).words, 1).store(1 << 28)
     do throws(EngineError) {
       _ = try pair.engines[0].readRetired(255)
       Issue.record("a range of 2^28 pages was taken for a shorter one")

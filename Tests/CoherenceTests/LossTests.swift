@@ -32,7 +32,7 @@ import Testing
     },
     Entry(name: "releaseLock") { engine throws(EngineError) in try engine.releaseLock(0) },
     Entry(name: "awaitGrant, granted") { engine throws(EngineError) in
-      engine.slotWord(9, 1).store(1)
+      engine.own(engine.layout.lockSlot(9).granted).store(1)
       try engine.awaitGrant(9)
     },
     Entry(name: "barrier") { engine throws(EngineError) in try engine.barrier() },
@@ -44,10 +44,11 @@ import Testing
       try engine.offerPlacement(SegmentShape(firstPage: 0, pageCount: 16))
     },
     Entry(name: "readControl") { engine throws(EngineError) in
-      try engine.readControl(0, 0, into: engine.workspace(0).result(20), byteCount: 8)
+      try engine.readControl(0, engine.layout.logHead.span, into: engine.workspace(0).result(20))
     },
     Entry(name: "writeControl") { engine throws(EngineError) in
-      try engine.writeControl(0, engine.layout.ones, from: engine.workspace(0).result(20), byteCount: 8)
+      try engine.writeControl(
+        0, engine.layout.lockSlot(0).next.writable, from: engine.workspace(0).result(20))
     },
   ]
 

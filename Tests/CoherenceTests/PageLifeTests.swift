@@ -157,12 +157,12 @@ import Testing
         engine.step(.addAtomics, &held)
         engine.store(&held)
       case 3:
-        AtomicWord(engine.pages.pageWords + 40).store(9)
+        engine.pages.pageWords[5].store(9)
         try engine.fault(page: 5, access: .read, view: 0)
       default:
         // No home's state, at a node that is not the home.
         let word = PageLifeTests.word(.homeDirty).withHome(1)
-        AtomicWord(engine.pages.pageWords + 40).store(word.raw)
+        engine.pages.pageWords[5].store(word.raw)
         try engine.fault(page: 5, access: .read, view: 0)
       }
     }

@@ -143,14 +143,14 @@ private func failure(_ body: () throws(EngineError) -> Void) -> EngineError? {
 private func notice(_ pair: HostPair) throws(EngineError) -> AtomicWord {
   try pair.write(1, page: PeerWordTests.page, 7)
   try pair.engines[1].release()
-  return pair.word(1, pair.layout.logRing)
+  return pair.word(1, pair.layout.logRing[0])
 }
 
 /// A store by node 1, sealed; the epoch buffer that node 0 reads.
-private func sealed(_ pair: HostPair) throws(EngineError) -> Int {
+private func sealed(_ pair: HostPair) throws(EngineError) -> EpochRecord {
   try pair.write(1, page: PeerWordTests.page, 7)
   _ = try pair.sealBoth()
-  return pair.engines[1].epochBufferOffset(pair.engines[1].local.epoch.loadRelaxed() - 1)
+  return pair.layout.epochRecord(pair.engines[1].local.epoch.loadRelaxed() - 1)
 }
 
 extension PeerWordTests {
@@ -171,7 +171,7 @@ extension PeerWordTests {
     Damage(word: .epochNotice, what: what) { pair, blame throws(EngineError) in
       blame.value = packed(page, count, unitPages)
       let buffer = try sealed(pair)
-      pair.word(1, buffer + 64).store(blame.value)
+      pair.word(1, buffer.entry(0)).store(blame.value)
       try pair.engines[0].acquireEpoch()
     }
   }
@@ -179,9 +179,9 @@ extension PeerWordTests {
   private static func lockTail(_ what: String, _ value: UInt64, tries: Bool) -> Damage {
     Damage(word: .lockTail, what: what) { pair, blame throws(EngineError) in
       blame.value = value
-      let record = pair.engines[0].lockRecord(3)
-      blame.peer = record.node
-      pair.word(record.node, record.offset).store(value)
+      let (home, record) = pair.engines[0].lockRecord(3)
+      blame.peer = home
+      pair.word(home, record.tail).store(value)
       if tries { try pair.engines[0].tryAcquireLock(3) } else { try pair.engines[0].acquireLock(3) }
     }
   }
@@ -191,10 +191,10 @@ extension PeerWordTests {
     Damage(word: .clock, what: what) { pair, blame throws(EngineError) in
       (blame.peer, blame.value) = (peer, entry)
       _ = try notice(pair)
-      let record = pair.engines[0].lockRecord(3)
-      pair.word(record.node, record.offset + 64 + peer * 8).store(entry)
+      let (home, record) = pair.engines[0].lockRecord(3)
+      pair.word(home, record.clock, peer).store(entry)
       // So that node 0 looks at all of the clock.
-      if peer == 0 { pair.word(record.node, record.offset + 72).store(1) }
+      if peer == 0 { pair.word(home, record.clock, 1).store(1) }
       try pair.engines[0].acquireLock(3)
     }
   }
@@ -203,7 +203,7 @@ extension PeerWordTests {
     Damage(word: .directory, what: what) { pair, blame throws(EngineError) in
       let shard = pair.engines[0].directoryWord(page)
       (blame.peer, blame.value) = (shard.node, value)
-      pair.word(shard.node, shard.offset).store(value)
+      pair.word(shard.node, shard.word).store(value)
       try pair.engines[0].fault(page: page, access: access, view: 0)
     }
   }
@@ -216,7 +216,7 @@ extension PeerWordTests {
       _ = try pair.read(0, page: page)
       let shard = pair.engines[0].directoryWord(page)
       (blame.peer, blame.value) = (shard.node, 3)
-      pair.word(shard.node, shard.offset).store(3)
+      pair.word(shard.node, shard.word).store(3)
       try change(pair)
     }
   }
@@ -225,7 +225,7 @@ extension PeerWordTests {
     Damage(word: .chunkKey, what: what) { pair, blame throws(EngineError) in
       blame.value = value
       _ = try notice(pair)
-      pair.word(1, pair.layout.chunkKeys).store(value)
+      pair.word(1, pair.layout.chunkKeys[0]).store(value)
       _ = try pair.read(0, page: page)
     }
   }
@@ -235,8 +235,8 @@ extension PeerWordTests {
     Damage(word: .freedRange, what: what) { pair, blame throws(EngineError) in
       (blame.peer, blame.value) = (0, wrong)
       _ = try pair.engines[1].retire(16..<32)
-      pair.word(0, pair.layout.retireRing).store(first)
-      pair.word(0, pair.layout.retireRing + 8).store(count)
+      pair.word(0, pair.layout.freedRecord(0).words, 0).store(first)
+      pair.word(0, pair.layout.freedRecord(0).words, 1).store(count)
       try pair.engines[0].reset(upTo: 1)
     }
   }
@@ -255,25 +255,25 @@ extension PeerWordTests {
       _ = pair.engines[0].pages.define(SegmentShape(firstPage: 0, pageCount: 16, unitShift: 1))
       blame.value = WriteNotice(page: 4, count: 4, unitPages: 4, atHome: false).raw
       let buffer = try sealed(pair)
-      pair.word(1, buffer + 64).store(blame.value)
+      pair.word(1, buffer.entry(0)).store(blame.value)
       try pair.engines[0].acquireEpoch()
     },
     Damage(word: .epochCount, what: "more than there is room for") { pair, blame throws(EngineError) in
       blame.value = 65
       let buffer = try sealed(pair)
-      pair.word(1, buffer).store(65)
+      pair.word(1, buffer.count).store(65)
       try pair.engines[0].acquireEpoch()
     },
     Damage(word: .epochCount, what: "no number of Int") { pair, blame throws(EngineError) in
       blame.value = ~0
       let buffer = try sealed(pair)
-      pair.word(1, buffer).store(~0)
+      pair.word(1, buffer.count).store(~0)
       try pair.engines[0].acquireEpoch()
     },
     Damage(word: .epochSeal, what: "beyond the clock") { pair, blame throws(EngineError) in
       blame.value = 2
       let buffer = try sealed(pair)
-      pair.word(1, buffer + 16).store(2)
+      pair.word(1, buffer.sealed).store(2)
       try pair.engines[0].acquireEpoch()
     },
     Damage(word: .logHead, what: "more than a barrier's message has room for") {
@@ -307,7 +307,7 @@ extension PeerWordTests {
       let engine = pair.engines[0]
       let shard = engine.directoryWord(page)
       (blame.peer, blame.value) = (shard.node, 1)
-      pair.word(shard.node, shard.offset).store(1)
+      pair.word(shard.node, shard.word).store(1)
       try engine.closeGate()
       defer { engine.openGate() }
       try engine.carryOut((Unit(page: page, count: 1), 0), engine.workspace(0))
@@ -344,19 +344,19 @@ extension PeerWordTests {
       (blame.peer, blame.value) = (0, 9 << 32)
       try pair.engines[0].acquireLock(3)
       let slot = Int(pair.engines[0].localLock(3).slot.loadRelaxed()) - 1
-      pair.engines[0].slotWord(slot, 0).store(blame.value)
+      pair.word(0, pair.layout.lockSlot(slot).next).store(blame.value)
       try pair.engines[0].releaseLock(3)
     },
     Damage(word: .grant, what: "another number than 1") { pair, blame throws(EngineError) in
       (blame.peer, blame.value) = (0, 2)
       let waiter = try pair.engines[0].takeWaitSlot()
-      pair.engines[0].slotWord(waiter.slot, 1).store(2)
+      pair.word(0, pair.layout.lockSlot(waiter.slot).granted).store(2)
       try pair.engines[0].awaitGrant(waiter.slot)
     },
     Damage(word: .barrierMessage, what: "of no dissemination of late") { pair, blame throws(EngineError) in
       (blame.peer, blame.value) = (0, TaggedWord(7, of: 1000).raw)
       for number in 1...2 {
-        pair.word(0, pair.engines[0].inboxOffset(0, UInt64(number))).store(blame.value)
+        pair.word(0, pair.layout.inbox(0, UInt64(number)).message).store(blame.value)
       }
       try pair.engines[0].barrier()
     },

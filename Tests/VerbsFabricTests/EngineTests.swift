@@ -45,6 +45,7 @@ extension FakeFabric {
       typealias P = NoProtection
       typealias X = TestExecution
       typealias M = NoMutations
+      typealias W = BareMemory
     }
 
     /// The engine of node 0 of two, and the word that says who is lost.
@@ -72,7 +73,7 @@ extension FakeFabric {
       do throws(EngineError) {
         try withUnsafeMutableBytes(of: &word) { (bytes) throws(EngineError) in
           guard let place = bytes.baseAddress else { return }
-          try engine.readControl(node, 0, into: place, byteCount: 8)
+          try engine.readControl(node, engine.layout.logHead.span, into: place)
         }
         return nil
       } catch {

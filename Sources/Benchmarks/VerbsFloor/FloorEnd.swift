@@ -99,10 +99,8 @@ final class FloorResources {
   /// The peer's memory, as it announced it.
   static func remote(announced data: [UInt8]) throws(FloorFailure) -> RemoteBuffer {
     guard data.count >= 12 else { throw FloorFailure("the peer did not say where its memory is.") }
-    return data.withUnsafeBytes { bytes in
-      RemoteBuffer(
-        address: UInt64(bigEndian: bytes.loadUnaligned(as: UInt64.self)),
-        key: UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt32.self)))
-    }
+    let (address, key) = (data.prefix(8), data[8..<12])
+    return RemoteBuffer(
+      address: address.reduce(0) { $0 << 8 | UInt64($1) }, key: key.reduce(0) { $0 << 8 | UInt32($1) })
   }
 }

@@ -37,7 +37,7 @@ public struct SocketAddress: Sendable, CustomStringConvertible {
   /// The port.
   public var port: Int {
     // Both families keep the port in the same two bytes.
-    withUnsafeBytes(of: storage) { Int(UInt16(bigEndian: $0.load(fromByteOffset: 2, as: UInt16.self))) }
+    withUnsafeBytes(of: storage) { Int(UInt16(bigEndian: $0.load(as: sockaddr_in.self).sin_port)) }
   }
 
   /// "192.0.2.1:7471"

@@ -18,7 +18,7 @@ public struct FabricTable: BitwiseCopyable, @unchecked Sendable {
   @inlinable static var pollCount: Int { 16 }
   /// What the peers announced lies behind the first page.
   @inlinable static var peersOffset: Int { 4096 }
-  @inlinable static var peerByteCount: Int { 24 }
+  @inlinable static var completionsOffset: Int { 128 }
 
   // The first page of the table: words of the poller, each in a line of its own.
   @inlinable var pollLock: AtomicWord { AtomicWord(base) }
@@ -27,7 +27,7 @@ public struct FabricTable: BitwiseCopyable, @unchecked Sendable {
   @inlinable
   var completions: UnsafeMutablePointer<WorkCompletion> {
     // Zeroed memory is an empty completion; only the holder of `pollLock` uses it.
-    (base + 128).assumingMemoryBound(to: WorkCompletion.self)
+    (base + Self.completionsOffset).assumingMemoryBound(to: WorkCompletion.self)
   }
 
   @inlinable
@@ -35,9 +35,8 @@ public struct FabricTable: BitwiseCopyable, @unchecked Sendable {
     VerbsConnection(connections + number &* VerbsConnection.byteCount)
   }
 
-  /// Address of the peer's control memory, of its frames, and the key of the control memory.
-  @inlinable func peer(_ node: NodeID) -> UnsafeMutableRawPointer {
-    base + Self.peersOffset + node &* Self.peerByteCount
+  @inlinable func peer(_ node: NodeID) -> PeerRecord {
+    PeerRecord(base + Self.peersOffset + node &* PeerRecord.byteCount)
   }
 
   /// The key by which this node's own requests reach a chunk of its frames; 0 while it is not registered.
@@ -54,12 +53,12 @@ public struct FabricTable: BitwiseCopyable, @unchecked Sendable {
   init(
     nodeCount: Int, connectionCount: Int, chunkCount: Int, queueLength: Int, inlineByteCount: Int
   ) throws(VerbsFabricError) {
-    var carving = Carving(from: Self.peersOffset + nodeCount * Self.peerByteCount)
+    var carving = Carving(from: Self.peersOffset + nodeCount * PeerRecord.byteCount)
     let connectionsOffset = carving.offset(connectionCount * VerbsConnection.byteCount)
     let keysOffset = carving.offset(chunkCount * 4)
     let slotsByteCount = (VerbsConnection.batchCapacity * SendChain.slotByteCount + 63) & ~63
     let slotsOffset = carving.offset(connectionCount * slotsByteCount)
-    let recordsOffset = carving.offset(connectionCount * queueLength * 8)
+    let recordsOffset = carving.offset(connectionCount * queueLength * VerbsConnection.recordByteCount)
     let copiesByteCount = VerbsConnection.batchCapacity * inlineByteCount
     let copiesOffset = carving.offset(connectionCount * copiesByteCount)
     byteCount = (carving.end + 4095) & ~4095
@@ -76,35 +75,58 @@ public struct FabricTable: BitwiseCopyable, @unchecked Sendable {
     chunkKeys = memory + keysOffset
     queueMask = UInt64(queueLength - 1)
     for number in 0..<connectionCount {
-      let words = connections + number * VerbsConnection.byteCount
-      words.storeBytes(
-        of: memory + slotsOffset + number * slotsByteCount, toByteOffset: 136,
-        as: UnsafeMutableRawPointer.self)
-      words.storeBytes(
-        of: memory + recordsOffset + number * queueLength * 8, toByteOffset: 144,
-        as: UnsafeMutableRawPointer.self)
-      words.storeBytes(
-        of: memory + copiesOffset + number * copiesByteCount, toByteOffset: 152,
-        as: UnsafeMutableRawPointer.self)
+      let each = VerbsConnection(connections + number * VerbsConnection.byteCount)
+      each.set(.slots, memory + slotsOffset + number * slotsByteCount)
+      each.set(.records, memory + recordsOffset + number * queueLength * VerbsConnection.recordByteCount)
+      each.set(.copies, memory + copiesOffset + number * copiesByteCount)
     }
   }
 
   /// Before the fabric is used.
   func setPair(_ pair: RawQueuePair, connection number: Int) {
-    (connections + number * VerbsConnection.byteCount)
-      .storeBytes(
-        of: UnsafeMutableRawPointer(pair.pointer), toByteOffset: 128, as: UnsafeMutableRawPointer.self)
-  }
-
-  /// Before the fabric is used.
-  func setPeer(_ node: NodeID, controlAddress: UInt64, framesAddress: UInt64, controlKey: UInt32) {
-    let entry = peer(node)
-    entry.storeBytes(of: controlAddress, as: UInt64.self)
-    entry.storeBytes(of: framesAddress, toByteOffset: 8, as: UInt64.self)
-    entry.storeBytes(of: controlKey, toByteOffset: 16, as: UInt32.self)
+    connection(number).set(.pair, UnsafeMutableRawPointer(pair.pointer))
   }
 
   func unmap() { munmap(base, byteCount) }
+}
+
+/// What a peer has announced. Written once, before the fabric is used.
+@frozen @usableFromInline
+struct PeerRecord: BitwiseCopyable, @unchecked Sendable {
+  @usableFromInline let base: UnsafeMutableRawPointer
+
+  @inlinable init(_ base: UnsafeMutableRawPointer) { self.base = base }
+
+  @inlinable static var byteCount: Int { 24 }
+
+  @frozen @usableFromInline
+  enum Field: Int {
+    case controlAddress = 0
+    case framesAddress = 8
+    case controlKey = 16
+  }
+
+  @inlinable func load(_ field: Field) -> UInt64 {
+    base.load(fromByteOffset: field.rawValue, as: UInt64.self)
+  }
+  func set(_ field: Field, _ value: UInt64) {
+    base.storeBytes(of: value, toByteOffset: field.rawValue, as: UInt64.self)
+  }
+
+  /// Where the peer's control memory begins.
+  @inlinable
+  var control: RemoteAddress {
+    RemoteAddress(address: load(.controlAddress), key: UInt32(truncatingIfNeeded: load(.controlKey)))
+  }
+
+  /// The address of its frames.
+  @inlinable var framesAddress: UInt64 { load(.framesAddress) }
+
+  func set(control: RemoteAddress, framesAddress: UInt64) {
+    set(.controlAddress, control.address)
+    set(.controlKey, UInt64(control.key))
+    set(.framesAddress, framesAddress)
+  }
 }
 
 /// What a `VerbsFabric` is made of, beside the node's memory.

@@ -5,17 +5,7 @@ import Verbs
 /// One connection (a lane to a peer) as the data path sees it: a queue pair, the slots in which a batch is
 /// gathered, and how far its send queue has got. A few words in memory of the fabric, which outlives every copy.
 ///
-/// ```
-/// byte 0    posting lock; holders have their signals blocked
-/// byte 8    requests posted so far; changed under the lock
-/// byte 16   the place in the send queue behind the last WRITE; changed under the lock
-/// byte 64   requests that have ended, as far as polled; changed by the poller
-/// byte 72   first failure: status | 1 << 32, 0 for none
-/// byte 128  the queue pair's address
-/// byte 136  the slots' address
-/// byte 144  the records' address: for each request of the send queue the flight that its end belongs to, or 0
-/// byte 152  the copies' address: for each slot what an inline WRITE carries
-/// ```
+/// The poster's words, the poller's and the addresses have cache lines of their own.
 @frozen
 public struct VerbsConnection: BitwiseCopyable, @unchecked Sendable {
   @usableFromInline let base: UnsafeMutableRawPointer
@@ -28,36 +18,58 @@ public struct VerbsConnection: BitwiseCopyable, @unchecked Sendable {
   /// Requests that a batch gathers before it is posted in parts; fewer where the send queue is shorter.
   @inlinable static var batchCapacity: Int { 64 }
 
+  /// Posting lock; holders have their signals blocked.
   @inlinable var lock: AtomicWord { AtomicWord(base) }
+  /// Requests posted so far; changed under the lock.
   @inlinable var posted: AtomicWord { AtomicWord(base + 8) }
+  /// The place in the send queue behind the last WRITE; changed under the lock.
   @inlinable var writesEnd: AtomicWord { AtomicWord(base + 16) }
+  /// Requests that have ended, as far as polled; changed by the poller.
   @inlinable var ended: AtomicWord { AtomicWord(base + 64) }
+  /// First failure: status | 1 << 32, 0 for none.
   @inlinable var failure: AtomicWord { AtomicWord(base + 72) }
+
+  /// Addresses, written once, when the fabric is made. What they lead to lives until `close`.
+  @frozen @usableFromInline
+  enum Address: Int {
+    /// The queue pair.
+    case pair = 128
+    /// `batchCapacity` slots.
+    case slots = 136
+    /// For each request of the send queue the flight that its end belongs to, or 0.
+    case records = 144
+    /// For each slot what an inline WRITE carries.
+    case copies = 152
+  }
+
+  @inlinable
+  func load(_ address: Address) -> UnsafeMutableRawPointer {
+    base.load(fromByteOffset: address.rawValue, as: UnsafeMutableRawPointer.self)
+  }
+
+  func set(_ address: Address, _ value: UnsafeMutableRawPointer) {
+    base.storeBytes(of: value, toByteOffset: address.rawValue, as: UnsafeMutableRawPointer.self)
+  }
 
   @inlinable
   var pair: RawQueuePair {
-    // Written once, when the fabric is made, with the pointer of a queue pair that lives until `close`. Not loaded as
-    // a typed pointer: a debug build would make that type's metadata at run time.
-    RawQueuePair(address: base.load(fromByteOffset: 128, as: UnsafeMutableRawPointer.self))
+    // Not loaded as a typed pointer: a debug build would make that type's metadata at run time.
+    RawQueuePair(address: load(.pair))
   }
   @inlinable
   var slots: UnsafeMutablePointer<SendChain.Slot> {
-    // As above: memory of `batchCapacity` slots.
-    base.load(fromByteOffset: 136, as: UnsafeMutableRawPointer.self)
-      .assumingMemoryBound(to: SendChain.Slot.self)
+    load(.slots).assumingMemoryBound(to: SendChain.Slot.self)
   }
   /// The record of a request; `mask` is the send queue's length - 1.
   @inlinable
   func record(_ request: UInt64, _ mask: UInt64) -> AtomicWord {
-    AtomicWord(
-      base.load(fromByteOffset: 144, as: UnsafeMutableRawPointer.self) + Int(request & mask) &* 8)
+    AtomicWord(load(.records) + Int(request & mask) &* Self.recordByteCount)
   }
+  @inlinable static var recordByteCount: Int { 8 }
 
   /// Where the copy of an inline WRITE's data lies until the post of the slot, `limit` bytes.
   @inlinable
-  func copy(_ slot: Int, _ limit: Int) -> UnsafeMutableRawPointer {
-    base.load(fromByteOffset: 152, as: UnsafeMutableRawPointer.self) + slot &* limit
-  }
+  func copy(_ slot: Int, _ limit: Int) -> UnsafeMutableRawPointer { load(.copies) + slot &* limit }
 
   /// The last of `count` requests that are gathered is a WRITE. The caller holds the lock.
   @inlinable

@@ -117,9 +117,8 @@ public final class VerbsEndpoint: @unchecked Sendable {
     for (peer, bytes) in keys.enumerated() {
       let announced = try MemoryAnnouncement(
         bytes, of: peer, controlByteCount: memory.controlByteCount, framesByteCount: memory.framesByteCount)
-      table.setPeer(
-        peer, controlAddress: announced.controlAddress, framesAddress: announced.framesAddress,
-        controlKey: announced.controlKey)
+      let control = RemoteAddress(address: announced.controlAddress, key: announced.controlKey)
+      table.peer(peer).set(control: control, framesAddress: announced.framesAddress)
     }
     for (number, pair) in pairs.enumerated() { table.setPair(pair, connection: number) }
     return VerbsFabric(

@@ -47,16 +47,10 @@ public struct VerbsFabric: Fabric, @unchecked Sendable {
   }
 
   @inlinable
-  public func controlMemory(of peer: NodeID) -> RemoteAddress {
-    let entry = table.peer(peer)
-    return RemoteAddress(
-      address: entry.load(as: UInt64.self), key: entry.load(fromByteOffset: 16, as: UInt32.self))
-  }
+  public func controlMemory(of peer: NodeID) -> RemoteAddress { table.peer(peer).control }
 
   @inlinable
-  public func framesAddress(of peer: NodeID) -> UInt64 {
-    table.peer(peer).load(fromByteOffset: 8, as: UInt64.self)
-  }
+  public func framesAddress(of peer: NodeID) -> UInt64 { table.peer(peer).framesAddress }
 
   /// Takes the connection's posting lock. A `peer` or `lane` that does not exist ends the process.
   @inlinable

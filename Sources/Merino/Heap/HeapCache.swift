@@ -50,8 +50,10 @@ public struct HeapCache: BitwiseCopyable, @unchecked Sendable {
     self.node = node
     self.memory = memory
     for index in 0..<SizeClass.count { prepareStock(SizeClass(index: index)) }
-    for offset in [0, 8] where heap.word(heap.geometry.counters(of: node) + offset) != 0 {
-      heap.setWord(heap.geometry.counters(of: node) + offset, 0)
+    let geometry = heap.geometry
+    for offset in [geometry.cachedBytes(of: node), geometry.cachedBlocks(of: node)]
+    where heap.word(offset) != 0 {
+      heap.setWord(offset, 0)
     }
   }
 
@@ -99,41 +101,38 @@ public struct HeapCache: BitwiseCopyable, @unchecked Sendable {
 
   /// The node's counters have one writer, this node under its lock.
   func countCached(_ sizeClass: SizeClass, _ blocks: Int) {
-    let counters = heap.geometry.counters(of: node)
-    heap.add(counters, blocks * sizeClass.blockByteCount)
-    heap.add(counters + 8, blocks)
+    heap.add(heap.geometry.cachedBytes(of: node), blocks * sizeClass.blockByteCount)
+    heap.add(heap.geometry.cachedBlocks(of: node), blocks)
   }
 }
 
 // The private memory: for each class the number of its entries, the slab that they are filled from and
 // where its entries are; then the entries, each a slab's page and a slot. Last in, first out.
 extension HeapCache {
-  static var stockByteCount: Int { 24 }
-
   static func entriesOffset(_ c: SizeClass) -> Int {
-    (0..<c.index).reduce(SizeClass.count * stockByteCount) {
-      $0 + SizeClass(index: $1).cacheCapacity * 8
+    (0..<c.index).reduce(SizeClass.count * Stock.byteCount) {
+      $0 + SizeClass(index: $1).cacheCapacity * Stock.entryByteCount
     }
   }
 
   /// Sound for the classes that there are: `memory` has `byteCount` bytes and is this node's alone.
-  func stock(_ c: SizeClass) -> UnsafeMutableRawPointer { memory + c.index * Self.stockByteCount }
+  func stock(_ c: SizeClass) -> Stock { Stock(memory + c.index * Stock.byteCount) }
 
   func prepareStock(_ c: SizeClass) {
     setCount(c, 0)
     setSlabHint(c, -1)
-    (stock(c) + 16).storeBytes(of: Self.entriesOffset(c), as: Int.self)
+    stock(c).entries.pointee = Self.entriesOffset(c)
   }
 
-  func count(_ c: SizeClass) -> Int { stock(c).load(as: Int.self) }
-  func setCount(_ c: SizeClass, _ number: Int) { stock(c).storeBytes(of: number, as: Int.self) }
+  func count(_ c: SizeClass) -> Int { stock(c).count.pointee }
+  func setCount(_ c: SizeClass, _ number: Int) { stock(c).count.pointee = number }
 
   /// First page of the slab that this class was last filled from, -1 for none.
-  func slabHint(_ c: SizeClass) -> Int { (stock(c) + 8).load(as: Int.self) }
-  func setSlabHint(_ c: SizeClass, _ page: Int) { (stock(c) + 8).storeBytes(of: page, as: Int.self) }
+  func slabHint(_ c: SizeClass) -> Int { stock(c).slabHint.pointee }
+  func setSlabHint(_ c: SizeClass, _ page: Int) { stock(c).slabHint.pointee = page }
 
   func entryAddress(_ c: SizeClass, _ index: Int) -> UnsafeMutableRawPointer {
-    memory + (stock(c) + 16).load(as: Int.self) + index * 8
+    memory + stock(c).entries.pointee + index * Stock.entryByteCount
   }
 
   func entry(_ c: SizeClass, _ index: Int) -> (page: Int, slot: Int) {
@@ -144,4 +143,19 @@ extension HeapCache {
   func setEntry(_ c: SizeClass, _ index: Int, page: Int, slot: Int) {
     entryAddress(c, index).storeBytes(of: UInt64(page) << 16 | UInt64(slot), as: UInt64.self)
   }
+}
+
+/// What a cache keeps of a size class, in its private memory.
+struct Stock {
+  let words: UnsafeMutablePointer<Int>
+
+  init(_ base: UnsafeMutableRawPointer) { words = base.assumingMemoryBound(to: Int.self) }
+
+  var count: UnsafeMutablePointer<Int> { words }
+  var slabHint: UnsafeMutablePointer<Int> { words + 1 }
+  /// Where its entries are.
+  var entries: UnsafeMutablePointer<Int> { words + 2 }
+
+  static var byteCount: Int { 3 * MemoryLayout<Int>.stride }
+  static var entryByteCount: Int { MemoryLayout<UInt64>.stride }
 }

@@ -44,9 +44,11 @@ public struct HeapGeometry: BitwiseCopyable, Sendable, Equatable {
     data = records + (recordPages << Self.pageShift)
   }
 
-  /// Offset of the counters of `node`: a page of its own, so that in the steady state it is that
-  /// node's exclusive page and costs neither faults nor messages.
-  func counters(of node: Int) -> Int { (1 + node) << Self.pageShift }
+  /// Offset of the count of bytes in the caches of `node`. The node's counters have a page of their own, so that in the steady
+  /// state it is that node's exclusive page and costs neither faults nor messages.
+  func cachedBytes(of node: Int) -> Int { (1 + node) << Self.pageShift }
+  /// Of the blocks in its caches.
+  func cachedBlocks(of node: Int) -> Int { cachedBytes(of: node) + MemoryLayout<UInt64>.stride }
 
   /// Offset of a page that is handed out.
   func offset(ofPage page: Int) -> Int { data + (page << Self.pageShift) }
@@ -77,6 +79,11 @@ enum HeaderField {
   /// For each size class two lists of slabs with free slots: nobody's, and those that some node
   /// fills its cache from. First page + 1 of the first slab.
   static var slabLists: Int { 2560 }
+
+  static func secondLevel(_ first: Int) -> Int { secondLevels + first * wordByteCount }
+  static func bin(_ index: Int) -> Int { bins + index * wordByteCount }
+  static func slabList(_ index: Int) -> Int { slabLists + index * wordByteCount }
+  private static var wordByteCount: Int { MemoryLayout<UInt64>.stride }
 
   static var magicValue: UInt64 { 0x7061_6548_6e69_724d }  // "MrinHeap"
   static var versionValue: UInt64 { 1 }

@@ -23,6 +23,7 @@ struct PageRecord: BitwiseCopyable, Equatable {
 
   /// Kind, flags in the second byte, value in the upper 48 bits.
   private(set) var word: UInt64
+  static var linksOffset: Int { 8 }
   /// Of a free head: the next run of its bin + 1 in the low half, the previous + 1 in the high half.
   private(set) var links: UInt64
 
@@ -60,13 +61,13 @@ extension SharedHeap {
 
   func record(_ page: Int) -> PageRecord {
     let at = recordAddress(page)
-    return PageRecord(word: loadWord(at), links: loadWord(at + 8))
+    return PageRecord(word: loadWord(at), links: loadWord(at + PageRecord.linksOffset))
   }
 
   func setRecord(_ page: Int, _ record: PageRecord) {
     let at = recordAddress(page)
     storeWord(at, record.word)
-    storeWord(at + 8, record.links)
+    storeWord(at + PageRecord.linksOffset, record.links)
   }
 
   /// No run begins or ends here any more; what was freed here stays known.

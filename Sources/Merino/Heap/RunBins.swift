@@ -31,11 +31,11 @@ struct RunBin: BitwiseCopyable {
 }
 
 extension SharedHeap {
-  func binHead(_ bin: RunBin) -> Int { Int(truncatingIfNeeded: word(HeaderField.bins + bin.index * 8)) &- 1 }
+  func binHead(_ bin: RunBin) -> Int { Int(truncatingIfNeeded: word(HeaderField.bin(bin.index))) &- 1 }
 
   func setBinHead(_ bin: RunBin, _ page: Int) {
-    setWord(HeaderField.bins + bin.index * 8, UInt64(truncatingIfNeeded: page + 1))
-    let levels = HeaderField.secondLevels + bin.first * 8
+    setWord(HeaderField.bin(bin.index), UInt64(truncatingIfNeeded: page + 1))
+    let levels = HeaderField.secondLevel(bin.first)
     let seconds = word(levels) & ~(1 << bin.second) | (page >= 0 ? 1 << bin.second : 0)
     setWord(levels, seconds)
     let firsts = word(HeaderField.firstLevels) & ~(1 << bin.first) | (seconds != 0 ? 1 << bin.first : 0)
@@ -45,12 +45,12 @@ extension SharedHeap {
   /// The smallest bin from `bin` on that has a run.
   func firstBin(from bin: RunBin) -> RunBin? {
     guard bin.first < RunBin.firstCount else { return nil }
-    let here = word(HeaderField.secondLevels + bin.first * 8) & 0xFF & (~0 << UInt64(bin.second))
+    let here = word(HeaderField.secondLevel(bin.first)) & 0xFF & (~0 << UInt64(bin.second))
     if here != 0 { return RunBin(first: bin.first, second: here.trailingZeroBitCount) }
     let above = word(HeaderField.firstLevels) & 0xFFFF_FFFF & (~0 << UInt64(bin.first + 1))
     guard above != 0 else { return nil }
     let first = above.trailingZeroBitCount
-    let seconds = word(HeaderField.secondLevels + first * 8) & 0xFF
+    let seconds = word(HeaderField.secondLevel(first)) & 0xFF
     return seconds == 0 ? nil : RunBin(first: first, second: seconds.trailingZeroBitCount)
   }
 
@@ -115,7 +115,7 @@ extension SharedHeap {
       before.next = head.next
       setRecord(previous, before)
     } else {
-      guard binHead(bin) == page else { throw .corrupt(offset: HeaderField.bins + bin.index * 8) }
+      guard binHead(bin) == page else { throw .corrupt(offset: HeaderField.bin(bin.index)) }
       setBinHead(bin, head.next)
     }
     if let following {

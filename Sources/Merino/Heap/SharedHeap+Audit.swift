@@ -104,8 +104,8 @@ extension SharedHeap {
     var (runs, pages) = (0, 0)
     for index in 0..<RunBin.firstCount * RunBin.secondCount {
       let bin = RunBin(first: index / RunBin.secondCount, second: index % RunBin.secondCount)
-      let isMarked = word(HeaderField.secondLevels + bin.first * 8) >> UInt64(bin.second) & 1 == 1
-      guard isMarked == (binHead(bin) >= 0) else { throw .corrupt(offset: HeaderField.bins + index * 8) }
+      let isMarked = word(HeaderField.secondLevel(bin.first)) >> UInt64(bin.second) & 1 == 1
+      guard isMarked == (binHead(bin) >= 0) else { throw .corrupt(offset: HeaderField.bin(index)) }
       var run: (page: Int, head: PageRecord)? = isMarked ? try firstRun(bin) : nil
       while let (page, head) = run {
         guard RunBin(keeping: head.value).index == index else { throw corrupt(record: page) }

@@ -25,9 +25,8 @@ extension SharedHeap {
     var cachedBlocks = 0
     let end = min(Int(truncatingIfNeeded: word(HeaderField.cachingNodesEnd)), geometry.nodeCount)
     for node in 0..<max(end, 0) {
-      let counters = geometry.counters(of: node)
-      cachedBytes &+= Int(truncatingIfNeeded: word(counters))
-      cachedBlocks &+= Int(truncatingIfNeeded: word(counters + 8))
+      cachedBytes &+= Int(truncatingIfNeeded: word(geometry.cachedBytes(of: node)))
+      cachedBlocks &+= Int(truncatingIfNeeded: word(geometry.cachedBlocks(of: node)))
     }
     func counter(_ offset: Int) -> Int { Int(truncatingIfNeeded: word(offset)) }
     return HeapStatistics(
@@ -51,8 +50,8 @@ extension SharedHeap {
     let firsts = word(HeaderField.firstLevels) & 0xFFFF_FFFF
     guard firsts != 0 else { return 0 }
     let first = 63 - firsts.leadingZeroBitCount
-    let seconds = word(HeaderField.secondLevels + first * 8) & 0xFF
-    guard seconds != 0 else { throw .corrupt(offset: HeaderField.secondLevels + first * 8) }
+    let seconds = word(HeaderField.secondLevel(first)) & 0xFF
+    guard seconds != 0 else { throw .corrupt(offset: HeaderField.secondLevel(first)) }
     var longest = 0
     var run: (page: Int, head: PageRecord)? = try firstRun(
       RunBin(first: first, second: 63 - seconds.leadingZeroBitCount))

@@ -89,7 +89,7 @@ enum SlabList: Int {
 
 extension SharedHeap {
   func slabListOffset(_ sizeClass: SizeClass, _ list: SlabList) -> Int {
-    HeaderField.slabLists + (sizeClass.index * 2 + list.rawValue) * 8
+    HeaderField.slabList(sizeClass.index * 2 + list.rawValue)
   }
 
   /// The slab that begins at `page`, if the records and its header agree that one does.

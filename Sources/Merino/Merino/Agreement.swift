@@ -130,7 +130,7 @@ struct Agreement {
 
   /// The control memory of a node, with what this layer keeps in it.
   static func layout(_ c: Configuration) -> ControlLayout {
-    ControlLayout(c, upperByteCount: (SegmentTable.byteCount(c) + 63) & ~63 + Collectives.byteCount)
+    ControlLayout(c, upperWordCount: SegmentTable.wordCount(c) + Collectives.wordCount)
   }
 
   private static func check(_ all: [Announcement]) throws(MerinoError) {

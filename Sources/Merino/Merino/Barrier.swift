@@ -26,7 +26,7 @@ public struct Barrier: Sendable, Equatable {
       monitor.words[Self.arrived] += 1
       if monitor.words[Self.arrived] == monitor.words[Self.participants] {
         monitor.words[Self.arrived] = 0
-        var names: [UInt64] = []
+        var names: [SlotName] = []
         while monitor.hasWaiters { names.append(try monitor.dequeue()) }
         try monitor.grant(names)
         try monitor.leave()

@@ -8,16 +8,19 @@ import Node
 struct Collectives {
   /// Words of the header: what the call is, its arguments, the words behind it, and the barriers so far.
   static let headerWordCount = 5
+  /// Words of a mailbox.
+  private static let mailboxWordCount = 512
   /// Bytes of values that one round carries, behind the header.
-  static let payloadByteCount = 4096 - headerWordCount * 8
-  /// Bytes of control memory.
-  static let byteCount = 2 * 4096
+  static let payloadByteCount = (mailboxWordCount - headerWordCount) * 8
+  /// Words of control memory.
+  static let wordCount = 2 * mailboxWordCount
 
   let engine: NodeEngine
-  let offset: Int
-  init(engine: NodeEngine, offset: Int) {
+  let words: LockedWords
+  /// - Parameter words: at least `wordCount`.
+  init(engine: NodeEngine, words: LockedWords) {
     self.engine = engine
-    self.offset = offset
+    self.words = words
   }
 
   /// What a collective call is: must be the same on all nodes.
@@ -39,14 +42,15 @@ struct Collectives {
     // older mailbox behind, with another count.
     let position = engine.count(.barriers)
     let header = [call.function, call.arguments.0, call.arguments.1, UInt64(values.count), position]
-    let place = offset + Int(position % 2) * 4096
+    let mailbox = words.words(
+      Int(position % 2) * Self.mailboxWordCount, count: Self.mailboxWordCount)
     try attempting(attempt) { () throws(EngineError) in
-      try engine.writeControl(engine.node, place, header + values)
+      try engine.writeControl(engine.node, mailbox, header + values)
       try engine.barrier()
     }
     for peer in 0..<engine.configuration.nodeCount {
       let theirs = try attempting(attempt) { () throws(EngineError) in
-        try engine.readControl(peer, place, count: Self.headerWordCount)
+        try engine.readControl(peer, mailbox.words(0, count: Self.headerWordCount))
       }
       guard theirs == header else {
         throw MerinoError(
@@ -56,7 +60,7 @@ struct Collectives {
       }
       guard nodes.contains(peer) else { continue }
       let words = try attempting(attempt) { () throws(EngineError) in
-        try engine.readControl(peer, place + Self.headerWordCount * 8, count: values.count)
+        try engine.readControl(peer, mailbox.words(Self.headerWordCount, count: values.count))
       }
       body(peer, words)
     }

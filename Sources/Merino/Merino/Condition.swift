@@ -66,7 +66,7 @@ public struct Condition: Sendable, Equatable {
     try attempting("signal a condition") { () throws(EngineError) in
       var monitor = Monitor(runtime.engine, id, handle: handle)
       try monitor.enter()
-      var names: [UInt64] = []
+      var names: [SlotName] = []
       while monitor.hasWaiters && (all || names.isEmpty) { names.append(try monitor.dequeue()) }
       try monitor.grant(names)
       try monitor.leave()

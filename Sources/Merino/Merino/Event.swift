@@ -17,7 +17,7 @@ public struct Event: Sendable, Equatable {
   public func set() throws(MerinoError) {
     try withMonitor("set an event") { monitor throws(EngineError) in
       monitor.words[Self.flag] = 1
-      var names: [UInt64] = []
+      var names: [SlotName] = []
       while monitor.hasWaiters { names.append(try monitor.dequeue()) }
       try monitor.grant(names)
       try monitor.leave()

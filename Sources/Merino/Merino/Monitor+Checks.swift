@@ -8,7 +8,7 @@ import Node
 extension Monitor {
   /// Under the lock, when the words have been read: the queue's ends, both there or neither.
   func checkQueue() throws(EngineError) {
-    let home = engine.stateWords(ofLock: id).node
+    let home = engine.lockRecord(id).node
     _ = try checked(words[Self.first], at: home)
     _ = try checked(words[Self.last], at: home)
     if (words[Self.first] == 0) != (words[Self.last] == 0) {
@@ -17,8 +17,9 @@ extension Monitor {
   }
 
   /// The name of a waiter that was read at `peer`.
-  func checked(_ name: UInt64, at peer: Int) throws(EngineError) -> UInt64 {
-    if !engine.isWaiter(name) { throw engine.bad(.waiter, of: peer, name) }
+  func checked(_ word: UInt64, at peer: Int) throws(EngineError) -> SlotName {
+    let name = SlotName(raw: word)
+    if !engine.isWaiter(name) { throw engine.bad(.waiter, of: peer, word) }
     return name
   }
 
@@ -26,12 +27,12 @@ extension Monitor {
   mutating func step() throws(EngineError) {
     steps += 1
     if steps > engine.configuration.nodeCount * engine.configuration.allSlotCount {
-      throw engine.bad(.waiter, of: engine.stateWords(ofLock: id).node, words[Self.first])
+      throw engine.bad(.waiter, of: engine.lockRecord(id).node, words[Self.first])
     }
   }
 
   /// Throws where `holds` is not: what word `index` says cannot be.
   func check(_ index: Int, _ holds: Bool) throws(EngineError) {
-    if !holds { throw engine.bad(.objectState, of: engine.stateWords(ofLock: id).node, words[index]) }
+    if !holds { throw engine.bad(.objectState, of: engine.lockRecord(id).node, words[index]) }
   }
 }

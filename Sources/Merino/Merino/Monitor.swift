@@ -29,8 +29,8 @@ struct Monitor {
   /// thread that went on would wait in a queue that nobody serves any more.)
   mutating func enter() throws(EngineError) {
     try engine.acquireLock(id, for: .moment)
-    let place = engine.stateWords(ofLock: id)
-    words = try engine.readControl(place.node, place.offset, count: 7)
+    let (home, record) = engine.lockRecord(id)
+    words = try engine.readControl(home, record.state)
     if words.removeLast() != handle {
       try engine.releaseLock(id)
       throw .invalidObject
@@ -40,16 +40,18 @@ struct Monitor {
 
   /// Stores the words and gives the lock back.
   func leave() throws(EngineError) {
-    let place = engine.stateWords(ofLock: id)
-    try engine.writeControl(place.node, place.offset, words)
+    let (home, record) = engine.lockRecord(id)
+    try engine.writeControl(home, record.state, words)
     try engine.releaseLock(id)
   }
 
   var hasWaiters: Bool { words[Self.first] != 0 }
+  private var first: SlotName { SlotName(raw: words[Self.first]) }
+  private var last: SlotName { SlotName(raw: words[Self.last]) }
 
   /// Puts a new waiter at the end of the queue. Where all slots are in use it throws, with the lock given back.
-  mutating func enqueue(mode: UInt64) throws(EngineError) -> (slot: Int, name: UInt64) {
-    let waiter: (slot: Int, name: UInt64)
+  mutating func enqueue(mode: UInt64) throws(EngineError) -> (slot: Int, name: SlotName) {
+    let waiter: (slot: Int, name: SlotName)
     do throws(EngineError) {
       waiter = try engine.takeWaitSlot()
     } catch {
@@ -57,62 +59,65 @@ struct Monitor {
       try engine.releaseLock(id)
       throw error
     }
-    let place = engine.slotLocation(waiter.name, word: 2)
-    try engine.writeControl(place.node, place.offset, [mode])
-    if words[Self.last] == 0 {
-      words[Self.first] = waiter.name
+    let place = engine.waitSlot(waiter.name)
+    try engine.writeControl(place.node, place.slot.mode, [mode])
+    if last == .none {
+      words[Self.first] = waiter.name.raw
     } else {
-      let end = engine.slotLocation(words[Self.last], word: 0)
-      try engine.writeControl(end.node, end.offset, [waiter.name])
+      try setNext(of: last, waiter.name)
     }
-    words[Self.last] = waiter.name
+    words[Self.last] = waiter.name.raw
     return waiter
   }
 
-  func next(of name: UInt64) throws(EngineError) -> UInt64 {
-    let place = engine.slotLocation(name, word: 0)
-    return try checked(try engine.readControl(place.node, place.offset, count: 1)[0], at: place.node)
+  func next(of name: SlotName) throws(EngineError) -> SlotName {
+    let place = engine.waitSlot(name)
+    return try checked(try engine.readControl(place.node, place.slot.next), at: place.node)
+  }
+
+  func setNext(of name: SlotName, _ next: SlotName) throws(EngineError) {
+    let place = engine.waitSlot(name)
+    try engine.writeControl(place.node, place.slot.next.writable, [next.raw])
   }
 
   func firstMode() throws(EngineError) -> UInt64 {
-    let place = engine.slotLocation(words[Self.first], word: 2)
-    return try engine.readControl(place.node, place.offset, count: 1)[0]
+    let place = engine.waitSlot(first)
+    return try engine.readControl(place.node, place.slot.mode)[0]
   }
 
-  /// Takes the first waiter out of the queue; 0 where nobody waits.
-  mutating func dequeue() throws(EngineError) -> UInt64 {
-    let name = words[Self.first]
-    if name == 0 { return 0 }
+  /// Takes the first waiter out of the queue; nobody where nobody waits.
+  mutating func dequeue() throws(EngineError) -> SlotName {
+    let name = first
+    if name == .none { return .none }
     try step()
     // Read before the grant: afterwards the slot is its owner's again.
-    words[Self.first] = try next(of: name)
+    words[Self.first] = try next(of: name).raw
     if words[Self.first] == 0 { words[Self.last] = 0 }
     return name
   }
 
   /// Takes a waiter that gives up out of the queue. False where it is not in it any more: granted.
-  mutating func remove(_ name: UInt64) throws(EngineError) -> Bool {
-    var before: UInt64 = 0
-    var current = words[Self.first]
-    while current != 0 && current != name {
+  mutating func remove(_ name: SlotName) throws(EngineError) -> Bool {
+    var before = SlotName.none
+    var current = first
+    while current != .none && current != name {
       before = current
       try step()
       current = try next(of: current)
     }
-    if current == 0 { return false }
+    if current == .none { return false }
     let following = try next(of: name)
-    if before == 0 {
-      words[Self.first] = following
+    if before == .none {
+      words[Self.first] = following.raw
     } else {
-      let place = engine.slotLocation(before, word: 0)
-      try engine.writeControl(place.node, place.offset, [following])
+      try setNext(of: before, following)
     }
-    if words[Self.last] == name { words[Self.last] = before }
+    if last == name { words[Self.last] = before.raw }
     return true
   }
 
   /// Lets waiters go. What this node wrote before is visible to them.
-  func grant(_ names: [UInt64]) throws(EngineError) {
+  func grant(_ names: [SlotName]) throws(EngineError) {
     if names.isEmpty { return }
     try engine.release()
     for name in names { try engine.grantWaiter(name) }

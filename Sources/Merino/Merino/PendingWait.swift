@@ -21,7 +21,7 @@ package struct PendingWait: BitwiseCopyable, Sendable {
   private let lock: Int
   /// The slot that the thread waits on, and its name.
   private let slot: Int
-  private let name: UInt64
+  private let name: SlotName
   private let start: UInt64
   /// Nanoseconds; `nil`: for ever.
   package let limit: UInt64?
@@ -127,7 +127,7 @@ package struct PendingWait: BitwiseCopyable, Sendable {
   private func passOn(_ engine: NodeEngine) throws(EngineError) {
     guard var monitor = try enter(engine) else { return }
     let next = try monitor.dequeue()
-    try monitor.grant(next == 0 ? [] : [next])
+    try monitor.grant(next == .none ? [] : [next])
     try monitor.leave()
   }
 

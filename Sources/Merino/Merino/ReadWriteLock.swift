@@ -85,8 +85,8 @@ public struct ReadWriteLock: Sendable, Equatable {
   }
 
   /// The waiters that may go now: one writer, or all readers up to the next writer; counted in.
-  private static func admit(_ monitor: inout Monitor) throws(EngineError) -> [UInt64] {
-    var names: [UInt64] = []
+  private static func admit(_ monitor: inout Monitor) throws(EngineError) -> [SlotName] {
+    var names: [SlotName] = []
     while monitor.hasWaiters, monitor.words[writers] == 0 {
       if try monitor.firstMode() == writing {
         if monitor.words[readers] != 0 { break }

@@ -52,9 +52,10 @@ final class Runtime: Sendable {
     self.memory = memory
     self.log = log
     objects = ObjectTable(engine: engine)
-    segments = SegmentTable(engine: engine, offset: engine.layout.upper, objects: objects)
-    let offset = engine.layout.upper + (SegmentTable.byteCount(engine.configuration) + 63) & ~63
-    collectives = Mutex(Collectives(engine: engine, offset: offset))
+    let (upper, tableCount) = (engine.layout.upper, SegmentTable.wordCount(engine.configuration))
+    segments = SegmentTable(engine: engine, words: upper.words(0, count: tableCount), objects: objects)
+    let mailboxes = upper.words(tableCount, count: Collectives.wordCount)
+    collectives = Mutex(Collectives(engine: engine, words: mailboxes))
     heap = GlobalHeap(engine: engine, base: space.base)
   }
 

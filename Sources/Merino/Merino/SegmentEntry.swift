@@ -1,7 +1,7 @@
 import Coherence
 import Platform
 
-/// An entry of the segment table, as it lies in node 0's control memory: 128 bytes.
+/// An entry of the segment table, as it lies in node 0's control memory: 16 words.
 struct SegmentEntry: Equatable {
   enum State: UInt64 {
     case free = 0
@@ -22,7 +22,7 @@ struct SegmentEntry: Equatable {
     var hasPages: Bool { self != .free && self != .namedLock }
   }
 
-  static let byteCount = 128
+  static let wordCount = 16
   static let nameByteCount = 64
 
   var state: State = .free
@@ -76,7 +76,7 @@ struct SegmentEntry: Equatable {
 
   /// The 16 words of the entry.
   var words: [UInt64] {
-    var w = [UInt64](repeating: 0, count: 16)
+    var w = [UInt64](repeating: 0, count: Self.wordCount)
     w[0] = state.rawValue | generation << 8
     w[1] = bytes
     w[2] = UInt64(bitPattern: Int64(firstPage))

@@ -16,8 +16,8 @@ extension SegmentTable {
 
   /// `words`: 16 an entry.
   func check(entries words: [UInt64]) throws(EngineError) {
-    for first in stride(from: 0, to: words.count, by: 16) {
-      if let bad = badWord(ofEntry: words[first..<first + 16]) {
+    for first in stride(from: 0, to: words.count, by: SegmentEntry.wordCount) {
+      if let bad = badWord(ofEntry: words[first..<first + SegmentEntry.wordCount]) {
         throw engine.bad(.segmentEntry, of: 0, bad)
       }
     }

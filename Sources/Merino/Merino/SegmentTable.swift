@@ -6,34 +6,45 @@ import Synchronization
 /// The job's segments and names: a table in node 0's control memory, reached by one-sided operations
 /// under one of the library's locks. No remote CPU takes part in making, opening or freeing a segment.
 final class SegmentTable: Sendable {
-  /// Bytes that the table takes of node 0's control memory (and, to keep one layout, of every node's).
-  static func byteCount(_ c: Configuration) -> Int { 64 + c.shapeCount * SegmentEntry.byteCount }
+  /// Words that the table takes of node 0's control memory (and, to keep one layout, of every node's): the number of
+  /// entries that there ever were, and the entries, on cache lines.
+  static func wordCount(_ c: Configuration) -> Int { headWordCount + c.shapeCount * SegmentEntry.wordCount }
+  private static let headWordCount = 8
   /// The lock that guards the table.
   static let lockID = 0
 
   let engine: NodeEngine
-  private let offset: Int
+  private let words: LockedWords
   private let objects: ObjectTable
 
-  init(engine: NodeEngine, offset: Int, objects: ObjectTable) {
+  /// - Parameter words: at least `wordCount`.
+  init(engine: NodeEngine, words: LockedWords, objects: ObjectTable) {
     self.engine = engine
-    self.offset = offset
+    self.words = words
     self.objects = objects
   }
 
   // MARK: Access under the table's lock
 
-  /// The entries in use, at their indices. The first word of the table says how many there ever were.
+  private var count: LockedWords { words.words(0, count: 1) }
+
+  private func entries(_ first: Int, count: Int) -> LockedWords {
+    words.words(
+      Self.headWordCount + first * SegmentEntry.wordCount, count: count * SegmentEntry.wordCount)
+  }
+
+  /// The entries in use, at their indices.
   private func load() throws(EngineError) -> [SegmentEntry] {
-    let used = try checkedCount(try engine.readControl(0, offset, count: 1)[0])
+    let used = try checkedCount(try engine.readControl(0, count)[0])
     if used == 0 { return [] }
-    let words = try engine.readControl(0, offset + 64, count: used * 16)
+    let words = try engine.readControl(0, entries(0, count: used))
     try check(entries: words)
-    return (0..<used).map { SegmentEntry(words: words[$0 * 16..<$0 * 16 + 16]) }
+    let size = SegmentEntry.wordCount
+    return (0..<used).map { SegmentEntry(words: words[$0 * size..<($0 + 1) * size]) }
   }
 
   private func store(_ entry: SegmentEntry, at index: Int) throws(EngineError) {
-    try engine.writeControl(0, offset + 64 + index * SegmentEntry.byteCount, entry.words)
+    try engine.writeControl(0, entries(index, count: 1), entry.words)
   }
 
   private func withTable<R>(
@@ -147,7 +158,7 @@ final class SegmentTable: Sendable {
           + "full; set MERINO_SEGMENTS to more on all nodes.")
     }
     entries.append(SegmentEntry())
-    try engine.writeControl(0, offset, [UInt64(entries.count)])
+    try engine.writeControl(0, count, [UInt64(entries.count)])
     return entries.count - 1
   }
 

@@ -70,7 +70,7 @@ final class ObjectTable: Sendable {
       for step in 0..<here {
         let index = (state.cursor + step) % here
         let id = index * nodeCount + engine.node
-        if id < Self.reservedCount || engine.ownInfo(ofLock: id).load() != 0 { continue }
+        if id < Self.reservedCount || engine.ownInfo(ofLock: id) != 0 { continue }
         // Another thread has it, and has not stored its handle yet.
         if !state.pending.insert(id).inserted { continue }
         state.cursor = index + 1
@@ -89,9 +89,9 @@ final class ObjectTable: Sendable {
     defer { state.withLock { _ = $0.pending.remove(handle.id) } }
     // Nobody has the handle yet; whoever gets it does so by a synchronisation after this.
     let words = [first, 0, 0, 0, 0, 0, handle.raw]
-    let place = engine.stateWords(ofLock: handle.id)
+    let (home, record) = engine.lockRecord(handle.id)
     try attempting("make a \(kind.name)") { () throws(EngineError) in
-      try engine.writeControl(place.node, place.offset, words)
+      try engine.writeControl(home, record.state, words)
     }
     state.withLock { $0.known[handle.id] = handle.raw }
     return handle
@@ -111,9 +111,9 @@ final class ObjectTable: Sendable {
     if handle.kind == kind && isKnown { return handle.id }
     guard handle.kind == kind, handle.id >= Self.reservedCount, handle.id < engine.configuration.lockCount
     else { throw Self.invalid(raw, kind) }
-    let place = engine.stateWords(ofLock: handle.id)
+    let (home, record) = engine.lockRecord(handle.id)
     let words = try attempting("look up a \(kind.name)") { () throws(EngineError) in
-      try engine.readControl(place.node, place.offset + 48, count: 1)
+      try engine.readControl(home, record.info)
     }
     guard words[0] == raw else { throw Self.invalid(raw, kind) }
     state.withLock { $0.known[handle.id] = raw }
@@ -154,14 +154,14 @@ final class ObjectTable: Sendable {
     } catch {
       throw MerinoError(engine: error, "destroy a \(kind.name)")
     }
-    let place = engine.stateWords(ofLock: id)
+    let (home, record) = engine.lockRecord(id)
     var idle = false
     var isThere = false
     try attempting("destroy a \(kind.name)") { () throws(EngineError) in
-      var words = try engine.readControl(place.node, place.offset, count: 7)
+      var words = try engine.readControl(home, record.state)
       isThere = words.removeLast() == raw
       idle = isThere && isIdle(words)
-      if idle { try engine.writeControl(place.node, place.offset + 48, [0]) }
+      if idle { try engine.writeControl(home, record.info, [0]) }
       // A lock that the program waits for, against the rules, takes a slot of the program's and not this one.
       try engine.releaseLock(id, handsOver: kind != .lock)
     }
@@ -172,14 +172,14 @@ final class ObjectTable: Sendable {
 }
 
 extension Engine {
-  /// `count` words at `offset` of `peer`'s control memory.
-  func readControl(_ peer: Int, _ offset: Int, count: Int) throws(EngineError) -> [UInt64] {
+  /// What `places` of `peer`'s control memory says.
+  func readControl(_ peer: Int, _ places: LockedWords) throws(EngineError) -> [UInt64] {
     var failure: EngineError?
-    let words = [UInt64](unsafeUninitializedCapacity: count) { buffer, initialized in
-      initialized = count
-      guard count > 0, let base = buffer.baseAddress else { return }
+    let words = [UInt64](unsafeUninitializedCapacity: places.count) { buffer, initialized in
+      initialized = places.count
+      guard places.count > 0, let base = buffer.baseAddress else { return }
       do throws(EngineError) {
-        try readControl(peer, offset, into: base, byteCount: count * 8)
+        try readControl(peer, places.span, into: base)
       } catch {
         failure = error
         buffer.initialize(repeating: 0)
@@ -189,12 +189,23 @@ extension Engine {
     return words
   }
 
-  /// Stores `words` at `offset` of `peer`'s control memory; in place when this returns.
-  func writeControl(_ peer: Int, _ offset: Int, _ words: [UInt64]) throws(EngineError) {
+  func readControl(_ peer: Int, _ word: MailWord) throws(EngineError) -> UInt64 {
+    var value: UInt64 = 0
+    try readControl(peer, word.span, into: &value)
+    return value
+  }
+
+  /// Stores `words` at the beginning of `places` of `peer`'s control memory; in place when this returns.
+  func writeControl(_ peer: Int, _ places: LockedWords, _ words: [UInt64]) throws(EngineError) {
+    try writeControl(peer, places.words(0, count: words.count).writable, words)
+  }
+
+  /// `words`: as many as the span has room for.
+  func writeControl(_ peer: Int, _ span: WritableSpan, _ words: [UInt64]) throws(EngineError) {
     let outcome = words.withUnsafeBytes { bytes -> EngineError? in
       guard let base = bytes.baseAddress else { return nil }
       do throws(EngineError) {
-        try writeControl(peer, offset, from: base, byteCount: bytes.count)
+        try writeControl(peer, span, from: base)
         return nil
       } catch {
         return error

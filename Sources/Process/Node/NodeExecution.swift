@@ -54,6 +54,8 @@ public enum NodeEnvironment: Environment {
   public typealias X = NodeExecution
   /// The protocol as it should be.
   public typealias M = NoMutations
+  /// Instructions, and nothing else.
+  public typealias W = BareMemory
 }
 
 /// The engine of this process.

@@ -5,14 +5,9 @@ import Platform
 // The ranges are READ together; the pages named are invalidated; only then is the clock raised.
 
 extension Engine {
-  @inlinable
-  static func clockEntry(_ clock: UnsafeRawPointer, _ node: Int) -> UInt64 {
-    clock.load(fromByteOffset: node * 8, as: UInt64.self)
-  }
-
   /// Applies the notices up to `clock` (`nodeCount` words).
   @inlinable
-  func acquire(_ clock: UnsafeRawPointer) throws(EngineError) {
+  func acquire(_ clock: Clock<E.W>) throws(EngineError) {
     add(.acquires)
     if !isBehind(clock) { return }
     let saved = execution.enterCritical()
@@ -29,50 +24,50 @@ extension Engine {
     add(.acquires)
     try underCommitLock { w throws(EngineError) in
       try readHeads(w)
-      try apply(UnsafeRawPointer(w.clock), w)
+      try apply(w.clock, w)
     }
   }
 
   /// The heads of all others' logs, as a clock in the workspace.
   @inlinable
-  func readHeads(_ w: Workspace) throws(EngineError) {
+  func readHeads(_ w: Workspace<E.W>) throws(EngineError) {
     for peer in 0..<nodeCount where peer != node {
       var batch = fabric.open(peer, lane: 0)
-      fabric.read(&batch, from: remote(peer, layout.logHead), into: w.clock + peer * 8, byteCount: 8)
+      read(&batch, layout.logHead.span, of: peer, into: w.clock.place(of: peer))
       fabric.submit(batch, w.flight)
     }
-    (w.clock + node * 8).storeBytes(of: 0, as: UInt64.self)
+    w.clock[node] = 0
     try wait(w.flight)
     for peer in 0..<nodeCount where peer != node {
-      try checkHead(Self.clockEntry(w.clock, peer), of: peer)
+      try checkHead(w.clock[peer], of: peer)
     }
   }
 
   /// The postcondition of every acquire.
   @inlinable
-  func ensureApplied(_ clock: UnsafeRawPointer) { ensure(!isBehind(clock), .clockApplied) }
+  func ensureApplied(_ clock: Clock<E.W>) { ensure(!isBehind(clock), .clockApplied) }
 
   @inlinable
-  func isBehind(_ clock: UnsafeRawPointer) -> Bool {
+  func isBehind(_ clock: Clock<E.W>) -> Bool {
     for peer in 0..<nodeCount where peer != node {
       // Acquire: pairs with the store that raised the entry after its invalidations.
-      if Self.clockEntry(clock, peer) > local.applied(peer).load() { return true }
+      if clock[peer] > local.applied(peer).load() { return true }
     }
     return false
   }
 
   /// Under the commit lock, inside the gate.
   @inlinable
-  func apply(_ clock: UnsafeRawPointer, _ w: Workspace) throws(EngineError) {
+  func apply(_ clock: Clock<E.W>, _ w: Workspace<E.W>) throws(EngineError) {
     do throws(EngineError) { try applyWhole(clock, w) } catch { throw midway(error) }
   }
 
   @inlinable
-  func applyWhole(_ clock: UnsafeRawPointer, _ w: Workspace) throws(EngineError) {
+  func applyWhole(_ clock: Clock<E.W>, _ w: Workspace<E.W>) throws(EngineError) {
     ensure(isCommitLockHeld, .commitLockHeld)
     ensure(isInsideGate, .insideGate)
     if isOn(.clockRaisedFirst) { raiseClock(clock) }
-    try check(clockEntry: Self.clockEntry(clock, node), of: node, head: logHead.load())
+    try check(clockEntry: clock[node], of: node, head: logHead.load())
     var log = LogWriter(logHead.load())
     do throws(EngineError) {
       try applyLogs(clock, &log, w)
@@ -89,7 +84,7 @@ extension Engine {
 
   /// READs what the logs have up to `clock`, and invalidates.
   @inlinable
-  func applyLogs(_ clock: UnsafeRawPointer, _ log: inout LogWriter, _ w: Workspace) throws(EngineError) {
+  func applyLogs(_ clock: Clock<E.W>, _ log: inout LogWriter, _ w: Workspace<E.W>) throws(EngineError) {
     var overflowed = false
     var wave = LogWave(first: 0, from: local.applied(0).load())
     while wave.node < nodeCount {
@@ -107,9 +102,9 @@ extension Engine {
   }
 
   @inlinable
-  func raiseClock(_ clock: UnsafeRawPointer) {
+  func raiseClock(_ clock: Clock<E.W>) {
     for peer in 0..<nodeCount where peer != node {
-      let entry = Self.clockEntry(clock, peer)
+      let entry = clock[peer]
       execution.interleave(#line)
       // Release: pairs with `isBehind`.
       if entry > local.applied(peer).load() { local.applied(peer).store(entry) }
@@ -120,10 +115,10 @@ extension Engine {
   /// all are done. Ranges longer than a log are known to be overwritten: of those only the head is looked at.
   @inlinable
   func next(
-    _ wave: inout LogWave, _ clock: UnsafeRawPointer, _ overflowed: inout Bool
+    _ wave: inout LogWave, _ clock: Clock<E.W>, _ overflowed: inout Bool
   ) -> LogPiece? {
     while wave.node < nodeCount {
-      let target = Self.clockEntry(clock, wave.node)
+      let target = clock[wave.node]
       let missing = target > wave.from ? target - wave.from : 0
       if wave.node == node || missing == 0 {
         wave.node += 1
@@ -144,46 +139,41 @@ extension Engine {
     return nil
   }
 
-  @inlinable
-  func noticeBuffer(_ index: Int) -> UnsafeMutableRawPointer {
-    control + layout.noticeBuffer + index * 8
-  }
-
   /// Posts the READs of a range (two where it wraps) and, behind them, of head and floor, which lie together.
   @inlinable
-  func readLog(_ piece: LogPiece, _ w: Workspace) {
+  func readLog(_ piece: LogPiece, _ w: Workspace<E.W>) {
     let size = configuration.logEntryCount
-    let start = Int(piece.from & UInt64(size - 1))
+    let start = logIndex(piece.from)
     let before = min(piece.count, size - start)
     var batch = fabric.open(piece.node, lane: 0)
     if before > 0 {
-      fabric.read(
-        &batch, from: remote(piece.node, layout.logRing + start * 8), into: noticeBuffer(piece.offset),
-        byteCount: before * 8)
+      read(
+        &batch, layout.logRing.span(start, count: before), of: piece.node,
+        into: noticeBuffer.address(piece.offset))
     }
     if before < piece.count {
-      fabric.read(
-        &batch, from: remote(piece.node, layout.logRing), into: noticeBuffer(piece.offset + before),
-        byteCount: (piece.count - before) * 8)
+      read(
+        &batch, layout.logRing.span(0, count: piece.count - before), of: piece.node,
+        into: noticeBuffer.address(piece.offset + before))
     }
-    fabric.read(
-      &batch, from: remote(piece.node, layout.logHead), into: noticeBuffer(piece.offset + piece.count),
-      byteCount: LogPiece.tailWordCount * 8)
+    read(
+      &batch, layout.logEnds, of: piece.node, into: noticeBuffer.address(piece.offset + piece.count))
     fabric.submit(batch, w.flight)
   }
 
   @inlinable
   func applyPiece(
-    _ piece: LogPiece, _ log: inout LogWriter, _ overflowed: inout Bool, _ w: Workspace
+    _ piece: LogPiece, _ log: inout LogWriter, _ overflowed: inout Bool, _ w: Workspace<E.W>
   ) throws(EngineError) {
-    let tail = noticeBuffer(piece.offset + piece.count)
-    try check(clockEntry: piece.target, of: piece.node, head: tail.load(as: UInt64.self))
-    if tail.load(fromByteOffset: 8, as: UInt64.self) > piece.from {
+    let tail = piece.offset + piece.count
+    let (head, floor) = (noticeBuffer[tail].loadRelaxed(), noticeBuffer[tail + 1].loadRelaxed())
+    try check(clockEntry: piece.target, of: piece.node, head: head)
+    if floor > piece.from {
       overflowed = true
       return
     }
     for index in 0..<piece.count {
-      let notice = WriteNotice(raw: noticeBuffer(piece.offset + index).load(as: UInt64.self))
+      let notice = WriteNotice(raw: noticeBuffer[piece.offset + index].loadRelaxed())
       try check(notice, as: .logNotice, of: piece.node)
       add(.noticesReceived)
       try invalidate(notice.pages, &log, w)

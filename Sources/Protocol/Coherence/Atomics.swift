@@ -73,7 +73,7 @@ extension Engine {
 
   /// Takes the unit's lock bit with no copy left here that could hide the word. Its home is known then.
   @inlinable
-  func prepareAtomic(_ unit: Unit, _ w: Workspace) throws(EngineError) -> HeldUnit {
+  func prepareAtomic(_ unit: Unit, _ w: Workspace<E.W>) throws(EngineError) -> HeldUnit {
     while true {
       switch try takeLockBit(unit, passing: PageStates(.dirty), unless: PageWord.pinned) {
       case .held(var held):
@@ -89,7 +89,7 @@ extension Engine {
   /// A dirty copy is placed and dropped as under a notice: that takes the commit lock, which comes
   /// before lock bits.
   @inlinable
-  func flushForAtomic(_ unit: Unit, _ w: Workspace) throws(EngineError) {
+  func flushForAtomic(_ unit: Unit, _ w: Workspace<E.W>) throws(EngineError) {
     try takeCommitLock()
     defer { dropCommitLock() }
     var log = LogWriter(logHead.load())
@@ -98,7 +98,7 @@ extension Engine {
   }
 
   @inlinable
-  func dropCopy(_ held: inout HeldUnit, _ w: Workspace) throws(EngineError) {
+  func dropCopy(_ held: inout HeldUnit, _ w: Workspace<E.W>) throws(EngineError) {
     if held.word.isHome { return }
     if held.word.home < 0 {
       switch try locate(held.unit, claiming: true, w) {
@@ -119,14 +119,13 @@ extension Engine {
   @inlinable
   func perform(
     _ operation: AtomicOperation, at target: RemoteAddress, _ home: NodeID, lane: Int,
-    _ mask: UInt64, _ w: Workspace
+    _ mask: UInt64, _ w: Workspace<E.W>
   ) throws(EngineError) -> (before: UInt64, after: UInt64) {
     let shift = UInt64(mask.trailingZeroBitCount)
     if case .fetchAdd(let addend) = operation, mask == ~0 {
       var batch = fabric.open(home, lane: lane)
       fabric.fetchAdd(&batch, at: target, addend: addend, old: w.result(0))
-      fabric.submit(batch, w.flight)
-      try wait(w.flight)
+      try complete(batch, w)
       return (w.resultValue(0), w.resultValue(0) &+ addend)
     }
     if case .compareExchange(let expected, let desired) = operation, mask == ~0 {
@@ -135,8 +134,7 @@ extension Engine {
     }
     var batch = fabric.open(home, lane: lane)
     fabric.read(&batch, from: target, into: w.result(0), byteCount: 8)
-    fabric.submit(batch, w.flight)
-    try wait(w.flight)
+    try complete(batch, w)
     var word = w.resultValue(0)
     while true {
       let old = (word & mask) >> shift
@@ -160,12 +158,11 @@ extension Engine {
   @inlinable
   func compareAndSwap(
     _ target: RemoteAddress, _ expected: UInt64, _ desired: UInt64, _ home: NodeID, _ lane: Int,
-    _ w: Workspace
+    _ w: Workspace<E.W>
   ) throws(EngineError) -> UInt64 {
     var batch = fabric.open(home, lane: lane)
     fabric.compareAndSwap(&batch, at: target, expected: expected, desired: desired, old: w.result(0))
-    fabric.submit(batch, w.flight)
-    try wait(w.flight)
+    try complete(batch, w)
     return w.resultValue(0)
   }
 }

@@ -1,4 +1,3 @@
-import CPlatform
 import Fabric
 import Platform
 
@@ -36,11 +35,11 @@ extension Engine {
   /// The clock that the next barrier's is compared with.
   @inlinable
   func keepBarrierClock() {
-    ensure(Self.clockEntry(local.mergedClock, node) <= logHead.load(), .ownClockBelowHead)
+    ensure(local.mergedClock[node] <= logHead.load(), .ownClockBelowHead)
     for peer in 0..<nodeCount {
-      let entry = Self.clockEntry(local.mergedClock, peer)
-      ensure(entry >= Self.clockEntry(local.barrierClock, peer), .clockOnlyRises, peer)
-      local.barrierClock.storeBytes(of: entry, toByteOffset: peer * 8, as: UInt64.self)
+      let entry = local.mergedClock[peer]
+      ensure(entry >= local.barrierClock[peer], .clockOnlyRises, peer)
+      local.barrierClock[peer] = entry
     }
   }
 
@@ -60,18 +59,18 @@ extension Engine {
   }
 
   @inlinable
-  func seal(_ message: inout BarrierMessage, _ w: Workspace) throws(EngineError) {
+  func seal(_ message: inout BarrierMessage, _ w: Workspace<E.W>) throws(EngineError) {
     try commitRound(w)
     message.epochOverflowed = sealEpoch()
     // What others could overwrite of this node's own, and what the message has no room for.
     try checkHead(logHead.load(), of: node)
     if node == 0 {
-      message.retired = AtomicWord(control + layout.retireHead).load()
+      message.retired = own(layout.retireHead).load()
       try checkFreed(message.retired, since: local.retireApplied.load())
     }
     for peer in 0..<nodeCount {
       let entry = peer == node ? logHead.load() : local.applied(peer).load()
-      local.mergedClock.storeBytes(of: entry, toByteOffset: peer * 8, as: UInt64.self)
+      local.mergedClock[peer] = entry
     }
     local.moveCount.storeRelaxed(0)
   }
@@ -86,7 +85,7 @@ extension Engine {
   }
 
   @inlinable
-  func acquireEpoch(_ w: Workspace) throws(EngineError) {
+  func acquireEpoch(_ w: Workspace<E.W>) throws(EngineError) {
     if isOn(.clockRaisedFirst) { raiseClock(local.mergedClock) }
     var log = LogWriter(logHead.load())
     do throws(EngineError) {
@@ -106,15 +105,15 @@ extension Engine {
 
   /// Invalidates by the sets; leaves in the workspace's clock up to where each stands in for its log.
   @inlinable
-  func applyEpochSets(_ log: inout LogWriter, _ w: Workspace) throws(EngineError) {
-    cplatform_zero(w.clock, configuration.clockByteCount)
+  func applyEpochSets(_ log: inout LogWriter, _ w: Workspace<E.W>) throws(EngineError) {
+    for peer in 0..<nodeCount { w.clock[peer] = 0 }
     var first = 0
     while first < nodeCount {
       let end = try readEpochHeads(from: first, w)
       for peer in first..<end where hasEpoch(peer) {
-        let sealed = noticeBuffer((peer - first) * epochHeadWordCount + 2).load(as: UInt64.self)
+        let sealed = noticeBuffer[(peer - first) * epochHeadWordCount + EpochRecord.sealedIndex].loadRelaxed()
         try checkSeal(sealed, of: peer)
-        (w.clock + peer * 8).storeBytes(of: sealed, as: UInt64.self)
+        w.clock[peer] = sealed
         try applyEpoch(of: peer, slot: peer - first, &log, w)
       }
       first = end
@@ -125,26 +124,25 @@ extension Engine {
   /// and applied already.
   @inlinable
   func hasEpoch(_ peer: NodeID) -> Bool {
-    Self.clockEntry(local.mergedClock, peer) > Self.clockEntry(local.barrierClock, peer)
+    local.mergedClock[peer] > local.barrierClock[peer]
   }
 
   /// Words of an epoch buffer that are READ at once: its head and first entries.
   @inlinable
-  var epochHeadWordCount: Int { min(64, 8 + configuration.epochEntryCount) }
+  var epochHeadWordCount: Int { min(64, EpochRecord.headWordCount + configuration.epochEntryCount) }
 
   /// READs the heads of the sets of nodes `from ..< end`, as many as the buffer holds.
   @inlinable
-  func readEpochHeads(from first: NodeID, _ w: Workspace) throws(EngineError) -> NodeID {
+  func readEpochHeads(from first: NodeID, _ w: Workspace<E.W>) throws(EngineError) -> NodeID {
     let words = epochHeadWordCount
     // Room for one whole set stays behind the heads.
     let room = layout.noticeBufferEntryCount / 2 / words
     let end = min(nodeCount, first + max(room, 1))
-    let offset = epochBufferOffset(local.epoch.loadRelaxed() - 1)
+    let record = layout.epochRecord(local.epoch.loadRelaxed() - 1)
     for peer in first..<end where hasEpoch(peer) {
       var batch = fabric.open(peer, lane: 0)
-      fabric.read(
-        &batch, from: remote(peer, offset), into: noticeBuffer((peer - first) * words),
-        byteCount: words * 8)
+      read(
+        &batch, record.head(wordCount: words), of: peer, into: noticeBuffer.address((peer - first) * words))
       fabric.submit(batch, w.flight)
     }
     try wait(w.flight)
@@ -153,28 +151,28 @@ extension Engine {
 
   @inlinable
   func applyEpoch(
-    of peer: NodeID, slot: Int, _ log: inout LogWriter, _ w: Workspace
+    of peer: NodeID, slot: Int, _ log: inout LogWriter, _ w: Workspace<E.W>
   ) throws(EngineError) {
     let words = epochHeadWordCount
-    let count = try epochCount(noticeBuffer(slot * words).load(as: UInt64.self), of: peer)
-    for index in 0..<min(count, words - 8) {
-      let raw = noticeBuffer(slot * words + 8 + index).load(as: UInt64.self)
+    let head = slot * words
+    let inHead = words - EpochRecord.headWordCount
+    let count = try epochCount(noticeBuffer[head + EpochRecord.countIndex].loadRelaxed(), of: peer)
+    for index in 0..<min(count, inHead) {
+      let raw = noticeBuffer[head + EpochRecord.headWordCount + index].loadRelaxed()
       try applyEpochEntry(WriteNotice(raw: raw), of: peer, &log, w)
     }
     // The rest, in pieces that fit behind the heads.
-    var done = words - 8
+    var done = inHead
+    let record = layout.epochRecord(local.epoch.loadRelaxed() - 1)
     let room = layout.noticeBufferEntryCount - layout.noticeBufferEntryCount / 2
     let base = layout.noticeBufferEntryCount / 2
     while done < count {
       let piece = min(count - done, room)
       var batch = fabric.open(peer, lane: 0)
-      fabric.read(
-        &batch, from: remote(peer, epochBufferOffset(local.epoch.loadRelaxed() - 1) + 64 + done * 8),
-        into: noticeBuffer(base), byteCount: piece * 8)
-      fabric.submit(batch, w.flight)
-      try wait(w.flight)
+      read(&batch, record.entries(from: done, count: piece), of: peer, into: noticeBuffer.address(base))
+      try complete(batch, w)
       for index in 0..<piece {
-        let raw = noticeBuffer(base + index).load(as: UInt64.self)
+        let raw = noticeBuffer[base + index].loadRelaxed()
         try applyEpochEntry(WriteNotice(raw: raw), of: peer, &log, w)
       }
       done += piece
@@ -183,13 +181,13 @@ extension Engine {
 
   @inlinable
   func applyEpochEntry(
-    _ notice: WriteNotice, of peer: NodeID, _ log: inout LogWriter, _ w: Workspace
+    _ notice: WriteNotice, of peer: NodeID, _ log: inout LogWriter, _ w: Workspace<E.W>
   ) throws(EngineError) {
     try checkEpoch(notice, of: peer)
     for page in stride(from: notice.page, to: notice.pages.upperBound, by: notice.unitPages) {
       tally(page, unitPages: notice.unitPages, of: peer, atHome: notice.atHome)
     }
-    guard peer != node, Self.clockEntry(local.mergedClock, peer) > local.applied(peer).load() else { return }
+    guard peer != node, local.mergedClock[peer] > local.applied(peer).load() else { return }
     add(.noticesReceived)
     try invalidate(notice.pages, &log, w)
   }

@@ -7,7 +7,7 @@ import Platform
 
 extension Engine {
   @inlinable
-  func ownKey(_ chunk: Int) -> AtomicWord { AtomicWord(control + layout.chunkKeys + chunk &* 8) }
+  func ownKey(_ chunk: Int) -> SharedWord<E.W> { own(layout.chunkKeys)[chunk] }
 
   /// Returns once `chunk` of this node's frames is registered and its key announced. Where that
   /// cannot be done in a signal handler the service thread does it.
@@ -21,7 +21,7 @@ extension Engine {
       ownKey(chunk).store(UInt64(key))
       return
     }
-    let request = AtomicWord(local.chunkRequests + chunk &* 8)
+    let request = local.chunkRequests[chunk]
     execution.interleave(#line)
     if request.compareExchange(ChunkRequest.none, ChunkRequest.asked) {
       local.chunkRequestCount.fetchAdd(1)
@@ -52,7 +52,7 @@ extension Engine {
   public func serveChunkRequests() -> Bool {
     guard local.chunkRequestCount.load() != 0 else { return false }
     for chunk in 0..<configuration.chunkCount {
-      let request = AtomicWord(local.chunkRequests + chunk * 8)
+      let request = local.chunkRequests[chunk]
       guard request.compareExchange(ChunkRequest.asked, ChunkRequest.served) else { continue }
       register(chunk, request)
       local.chunkRequestCount.fetchAdd(~0)
@@ -61,7 +61,7 @@ extension Engine {
   }
 
   @inlinable
-  func register(_ chunk: Int, _ request: AtomicWord) {
+  func register(_ chunk: Int, _ request: SharedWord<E.W>) {
     // Asked for again by a thread that had looked at the key just before it was announced.
     if ownKey(chunk).load() != 0 && !isOn(.chunkRegisteredTwice) {
       request.store(ChunkRequest.none)
@@ -81,7 +81,7 @@ extension Engine {
   /// pages, but the service thread may have a request of theirs yet, made just before the key was announced.
   @inlinable
   func withdrawChunk(_ chunk: Int) throws(EngineError) {
-    let request = AtomicWord(local.chunkRequests + chunk &* 8)
+    let request = local.chunkRequests[chunk]
     var backoff = Backoff()
     while true {
       let state = request.load()
@@ -120,25 +120,23 @@ extension Engine {
 
   /// The key of a chunk of `peer`'s frames, 0 where it has not announced one.
   @inlinable
-  func frameKey(of peer: NodeID, chunk: Int, _ w: Workspace) throws(EngineError) -> UInt32 {
+  func frameKey(of peer: NodeID, chunk: Int, _ w: Workspace<E.W>) throws(EngineError) -> UInt32 {
     let cache = local.peerKey(peer, chunk)
-    // A plain 32-bit word: whoever fills it stores the same value, and 0 only means to ask.
-    let known = cache.pointee
-    if known != 0 { return known }
+    // Relaxed: whoever fills it stores the same value, and 0 only means to ask.
+    let known = cache.loadRelaxed()
+    if known != 0 { return UInt32(truncatingIfNeeded: known) }
     var batch = fabric.open(peer, lane: 0)
-    fabric.read(
-      &batch, from: remote(peer, layout.chunkKeys + chunk &* 8), into: w.result(1), byteCount: 8)
-    fabric.submit(batch, w.flight)
-    try wait(w.flight)
+    read(&batch, layout.chunkKeys[chunk].span, of: peer, into: w.result(1))
+    try complete(batch, w)
     let key = try key(w.resultValue(1), of: peer)
-    if key != 0 { cache.pointee = key }
+    if key != 0 { cache.storeRelaxed(UInt64(key)) }
     return key
   }
 
   /// Where the frame of `page` lies at its home. A home has announced its chunk before it became
   /// one, so the key is there.
   @inlinable
-  func homeFrame(_ page: Int, home: NodeID, _ w: Workspace) throws(EngineError) -> RemoteAddress {
+  func homeFrame(_ page: Int, home: NodeID, _ w: Workspace<E.W>) throws(EngineError) -> RemoteAddress {
     let key = try frameKey(of: home, chunk: page >> configuration.chunkShift, w)
     if key == 0 { throw bad(.chunkKey, of: home, 0) }
     return RemoteAddress(

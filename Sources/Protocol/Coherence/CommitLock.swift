@@ -35,7 +35,7 @@ extension Engine {
   /// What rounds and invalidations hold, taken in the order of `Gate`: the gate, a workspace, the commit lock. Signals are
   /// blocked.
   @inlinable @inline(__always)
-  func underCommitLock(_ body: (Workspace) throws(EngineError) -> Void) throws(EngineError) {
+  func underCommitLock(_ body: (Workspace<E.W>) throws(EngineError) -> Void) throws(EngineError) {
     try enterGate()
     defer { leaveGate() }
     let w = takeWorkspace()

@@ -1,4 +1,3 @@
-import CPlatform
 import Fabric
 import Platform
 
@@ -8,12 +7,12 @@ import Platform
 extension Engine {
   /// Bytes that one access moves; longer ones go in pieces.
   @inlinable
-  var controlPieceByteCount: Int { (ControlLayout.workspaceResultCount - 8) * 8 }
+  var controlPieceByteCount: Int { Workspace<E.W>.bulkByteCount }
 
-  /// Copies `byteCount` bytes at `offset` of `peer`'s control memory to `destination` (any memory).
+  /// Copies `span` of `peer`'s control memory to `destination` (any memory).
   @inlinable
   public func readControl(
-    _ peer: NodeID, _ offset: Int, into destination: UnsafeMutableRawPointer, byteCount: Int
+    _ peer: NodeID, _ span: ControlSpan, into destination: UnsafeMutableRawPointer
   ) throws(EngineError) {
     try checkPeers()
     let saved = execution.enterCritical()
@@ -21,13 +20,13 @@ extension Engine {
     let w = takeWorkspace()
     defer { giveBack(w) }
     var done = 0
-    while done < byteCount {
-      let piece = min(byteCount - done, controlPieceByteCount)
+    let bulk = w.result(Workspace<E.W>.bulkIndex)
+    while done < span.byteCount {
+      let piece = min(span.byteCount - done, controlPieceByteCount)
       var batch = fabric.open(peer, lane: 0)
-      fabric.read(&batch, from: remote(peer, offset + done), into: w.result(8), byteCount: piece)
-      fabric.submit(batch, w.flight)
-      try wait(w.flight)
-      cplatform_copy(destination + done, w.result(8), piece)
+      read(&batch, ControlSpan(span.offset + done, byteCount: piece), of: peer, into: bulk)
+      try complete(batch, w)
+      E.W.copy(destination + done, bulk, piece)
       done += piece
     }
   }
@@ -35,7 +34,7 @@ extension Engine {
   /// Copies `source` (any memory) to `peer`'s control memory; it is placed when this returns.
   @inlinable
   public func writeControl(
-    _ peer: NodeID, _ offset: Int, from source: UnsafeRawPointer, byteCount: Int
+    _ peer: NodeID, _ span: WritableSpan, from source: UnsafeRawPointer
   ) throws(EngineError) {
     try checkPeers()
     let saved = execution.enterCritical()
@@ -43,29 +42,19 @@ extension Engine {
     let w = takeWorkspace()
     defer { giveBack(w) }
     var done = 0
-    while done < byteCount {
-      let piece = min(byteCount - done, controlPieceByteCount)
-      cplatform_copy(w.result(8), source + done, piece)
+    let bulk = w.result(Workspace<E.W>.bulkIndex)
+    while done < span.byteCount {
+      let piece = min(span.byteCount - done, controlPieceByteCount)
+      E.W.copy(bulk, source + done, piece)
       var batch = fabric.open(peer, lane: 0)
-      fabric.write(&batch, from: w.result(8), byteCount: piece, to: remote(peer, offset + done))
-      fabric.read(&batch, from: remote(peer, layout.logHead), into: w.result(0), byteCount: 8)
-      fabric.submit(batch, w.flight)
-      try wait(w.flight)
+      write(&batch, from: bulk, to: WritableSpan(span.offset + done, byteCount: piece), of: peer)
+      read(&batch, layout.logHead.span, of: peer, into: w.result(0))
+      try complete(batch, w)
       done += piece
     }
   }
 
-  /// Where the six state words and, behind them, the info word of a lock's record lie at its home.
-  /// They belong to the layers above, under the lock itself.
-  @inlinable
-  public func stateWords(ofLock id: Int) -> (node: NodeID, offset: Int) {
-    let record = lockRecord(id)
-    return (record.node, record.offset + 8)
-  }
-
   /// The info word of a lock that is homed here.
   @inlinable
-  public func ownInfo(ofLock id: Int) -> AtomicWord {
-    AtomicWord(control + lockRecord(id).offset + 56)
-  }
+  public func ownInfo(ofLock id: Int) -> UInt64 { own(lockRecord(id).record.info).load() }
 }

@@ -26,22 +26,23 @@ extension Engine {
     logFloor.store(start.logPosition)
     for peer in 0..<nodeCount {
       local.applied(peer).store(start.logPosition)
-      local.barrierClock.storeBytes(of: start.logPosition, toByteOffset: peer * 8, as: UInt64.self)
+      local.barrierClock[peer] = start.logPosition
     }
     for id in 0..<configuration.lockCount where lockRecord(id).node == node {
-      let clock = control + lockRecord(id).offset + 64
-      for peer in 0..<nodeCount {
-        clock.storeBytes(of: start.logPosition, toByteOffset: peer * 8, as: UInt64.self)
-      }
+      let clock = clock(lockRecord(id).record.clock)
+      for peer in 0..<nodeCount { clock[peer] = start.logPosition }
     }
     // The inboxes hold messages of before: else a number whose 16 bits are zero were theirs already.
     let last = TaggedWord(0, of: start.dissemination)
-    for offset in stride(from: 0, to: 2 * configuration.roundCount * layout.inboxByteCount, by: 8) {
-      AtomicWord(control + layout.inboxes + offset).store(last.raw)
+    for round in 0..<configuration.roundCount {
+      for parity in [0, 1] as [UInt64] {
+        let words = layout.inbox(round, parity).words
+        for index in 0..<words.count { own(words[index]).store(last.raw) }
+      }
     }
     local.retireApplied.store(start.retirePosition)
     local.retireReusable.store(start.retirePosition)
-    if node == 0 { AtomicWord(control + layout.retireHead).store(start.retirePosition) }
+    if node == 0 { own(layout.retireHead).store(start.retirePosition) }
     local.roundsBegun.store(start.round)
     local.roundsFinished.store(start.round)
   }

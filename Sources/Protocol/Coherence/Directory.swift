@@ -1,4 +1,3 @@
-import CPlatform
 import Fabric
 import Platform
 
@@ -18,24 +17,23 @@ enum Located: BitwiseCopyable {
 // words are changed by the fabric's atomics only, also by the node that holds the shard.
 
 extension Engine {
-  /// Where the unit's directory word lies: the node, and the offset in its control memory.
+  /// Where the unit's directory word lies: the node, and the place in its control memory.
   @inlinable
-  public func directoryWord(_ page: Int) -> (node: NodeID, offset: Int) {
+  public func directoryWord(_ page: Int) -> (node: NodeID, word: FabricWord) {
     let block = page >> ControlLayout.blockShift
     let index = (block / nodeCount) << ControlLayout.blockShift | page & ((1 << ControlLayout.blockShift) - 1)
-    return (block % nodeCount, layout.directory + index * 8)
+    return (block % nodeCount, layout.directory[index])
   }
 
   /// Looks up the home of `unit`; where nobody is and `claiming`, makes the wished home or this node
   /// one. The caller holds the unit's lock bit, or is its fetcher.
   @inlinable
-  func locate(_ unit: Unit, claiming: Bool, _ w: Workspace) throws(EngineError) -> Located {
+  func locate(_ unit: Unit, claiming: Bool, _ w: Workspace<E.W>) throws(EngineError) -> Located {
     let shard = directoryWord(unit.page)
     guard claiming else {
       var batch = fabric.open(shard.node, lane: lane(unit.page))
-      fabric.read(&batch, from: remote(shard.node, shard.offset), into: w.result(0), byteCount: 8)
-      fabric.submit(batch, w.flight)
-      try wait(w.flight)
+      read(&batch, shard.word.span, of: shard.node, into: w.result(0))
+      try complete(batch, w)
       let home = try home(w.resultValue(0), in: shard.node)
       return home < 0 ? .unclaimed : .home(home)
     }
@@ -46,15 +44,12 @@ extension Engine {
     if !isAnnounced, !isOn(.claimNotAnnounced) {
       // Before the compare-and-swap, on the same connection: once that has ended, the mark is placed. Whoever
       // forgets the pages, barriers later, finds the words that are not zero by it.
-      fabric.write(
-        &batch, from: w.one, byteCount: 1,
-        to: remote(shard.node, layout.claimMarks + (unit.page >> configuration.chunkShift)))
+      let mark = layout.claimMarks.writable(unit.page >> configuration.chunkShift)
+      write(&batch, from: ones.base, to: mark, of: shard.node)
     }
-    fabric.compareAndSwap(
-      &batch, at: remote(shard.node, shard.offset), expected: 0, desired: UInt64(claimant + 1),
-      old: w.result(0))
-    fabric.submit(batch, w.flight)
-    try wait(w.flight)
+    compareAndSwap(
+      &batch, shard.word, of: shard.node, expected: 0, desired: UInt64(claimant + 1), old: w.result(0))
+    try complete(batch, w)
     if !isAnnounced { local.announcedClaim(piece).store(1) }
     let before = try home(w.resultValue(0), in: shard.node)
     if before >= 0 { return .home(before) }
@@ -68,13 +63,13 @@ extension Engine {
   /// A wished home's frame is zero and it needs to know nothing: it finds itself in the directory at
   /// its first fault on the unit.
   @inlinable
-  func claimant(for unit: Unit, _ w: Workspace) throws(EngineError) -> NodeID {
+  func claimant(for unit: Unit, _ w: Workspace<E.W>) throws(EngineError) -> NodeID {
     let chunk = unit.page >> configuration.chunkShift
     let wish = pages.shape(of: unit.page)?.wishedHome(unit.page, nodeCount: nodeCount) ?? -1
     if wish >= 0 && wish != node, try frameKey(of: wish, chunk: chunk, w) != 0 { return wish }
     try ensureRegistered(chunk)
     // Where this node is the wished home others may have claimed the unit for it, and placed diffs.
-    if wish != node || isOn(.claimZeroesWishedFrame) { cplatform_zero(frame(unit.page), byteCount(unit)) }
+    if wish != node || isOn(.claimZeroesWishedFrame) { E.W.zero(frame(unit.page), byteCount(unit)) }
     ensureFrameRegistered(unit.page)
     // Zeros and the key are in place before the word that leads others here: pairs with the READ
     // of the key and of the page by whoever sees the word.

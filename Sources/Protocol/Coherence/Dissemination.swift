@@ -1,4 +1,3 @@
-import CPlatform
 import Fabric
 import Platform
 
@@ -92,26 +91,26 @@ extension Engine {
         defer { execution.leaveCritical(saved) }
         try tell(round: round, number, message, carrying: carrying)
       }
-      let inbox = control + inboxOffset(round, number)
+      let inbox = layout.inbox(round, number)
       try awaitMessage(inbox, number, wordCount: messageWordCount(carrying: carrying))
       if carrying { merge(inbox, &message) }
     }
   }
 
   @inlinable
-  func awaitMessage(_ inbox: UnsafeMutableRawPointer, _ number: UInt64, wordCount: Int) throws(EngineError) {
+  func awaitMessage(_ inbox: Inbox, _ number: UInt64, wordCount: Int) throws(EngineError) {
     var backoff = Backoff()
     var looks: UInt64 = 0
     let count = isOn(.barrierTrustsFirstWord) ? 1 : wordCount
     for index in 0..<count {
       // Acquire: pairs with the WRITE of the word, posted after all that it tells of.
-      while !TaggedWord(raw: AtomicWord(inbox + index * 8).load()).belongs(to: number) {
+      while !TaggedWord(raw: own(inbox.words[index]).load()).belongs(to: number) {
         try checkPeers()
         execution.pause(&backoff)
         looks &+= 1
         if looks & 63 == 0 {
           try checkTold()
-          try checkOld(TaggedWord(raw: AtomicWord(inbox + index * 8).load()), awaiting: number)
+          try checkOld(TaggedWord(raw: own(inbox.words[index]).load()), awaiting: number)
         }
       }
     }
@@ -132,22 +131,12 @@ extension Engine {
 
   /// Words of a message: only those that carry something.
   @inlinable
-  func messageWordCount(carrying: Bool) -> Int { carrying ? 1 + nodeCount : 1 }
-
-  @inlinable
-  func staging(_ round: Int) -> UnsafeMutableRawPointer {
-    control + layout.stagings + round * layout.inboxByteCount
-  }
+  func messageWordCount(carrying: Bool) -> Int { carrying ? Inbox.clockIndex + nodeCount : Inbox.clockIndex }
 
   /// The flight of the last message of a round; it lies behind the message's staging.
   @inlinable
   func stagingFlight(_ round: Int) -> Flight {
-    Flight(staging(round) + messageWordCount(carrying: true) * 8)
-  }
-
-  @inlinable
-  func inboxOffset(_ round: Int, _ number: UInt64) -> Int {
-    layout.inboxes + (Int(number & 1) * configuration.roundCount + round) * layout.inboxByteCount
+    Flight(control + layout.staging(round).flightOffset)
   }
 
   /// Sends this node's message of a round. Signals are blocked.
@@ -155,36 +144,34 @@ extension Engine {
   func tell(
     round: Int, _ number: UInt64, _ message: BarrierMessage, carrying: Bool
   ) throws(EngineError) {
-    let staging = staging(round)
+    let staging = layout.staging(round)
     let flight = stagingFlight(round)
-    let byteCount = messageWordCount(carrying: carrying) * 8
     // The staging of a round stays as it is until its WRITE of last time has completed, unless that was copied when it
     // was posted. Then nobody looks at its completion unless the wait is long: see `checkTold`.
-    if messageWordCount(carrying: true) * 8 > fabric.inlineLimit { try wait(flight) }
-    staging.storeBytes(of: TaggedWord(message.word, of: number).raw, as: UInt64.self)
+    if layout.inbox(round, number).words.writable.byteCount > fabric.inlineLimit { try wait(flight) }
+    own(staging.word(Inbox.messageIndex)).storeRelaxed(TaggedWord(message.word, of: number).raw)
     if carrying {
       for peer in 0..<nodeCount {
-        let entry = TaggedWord(Self.clockEntry(local.mergedClock, peer), of: number)
-        staging.storeBytes(of: entry.raw, toByteOffset: 8 + peer * 8, as: UInt64.self)
+        let entry = TaggedWord(local.mergedClock[peer], of: number)
+        own(staging.word(Inbox.clockIndex + peer)).storeRelaxed(entry.raw)
       }
     }
     let peer = (node + (1 << round)) % nodeCount
     var batch = fabric.open(peer, lane: 0)
-    fabric.write(
-      &batch, from: staging, byteCount: byteCount, to: remote(peer, inboxOffset(round, number)))
+    let target = layout.inbox(round, number).words.first(messageWordCount(carrying: carrying))
+    write(&batch, from: control + staging.offset, to: target, of: peer)
     fabric.submit(batch, flight)
   }
 
   @inlinable
-  func merge(_ inbox: UnsafeMutableRawPointer, _ message: inout BarrierMessage) {
-    let theirs = BarrierMessage(word: TaggedWord(raw: inbox.load(as: UInt64.self)).content)
+  func merge(_ inbox: Inbox, _ message: inout BarrierMessage) {
+    let theirs = BarrierMessage(word: TaggedWord(raw: own(inbox.message).loadRelaxed()).content)
     message.epochOverflowed = message.epochOverflowed || theirs.epochOverflowed
     message.movesCancelled = message.movesCancelled || theirs.movesCancelled
     message.retired = max(message.retired, theirs.retired)
     for peer in 0..<nodeCount {
-      let theirs = TaggedWord(raw: inbox.load(fromByteOffset: 8 + peer * 8, as: UInt64.self)).content
-      let mine = Self.clockEntry(local.mergedClock, peer)
-      if theirs > mine { local.mergedClock.storeBytes(of: theirs, toByteOffset: peer * 8, as: UInt64.self) }
+      let theirs = TaggedWord(raw: own(inbox.clock(peer)).loadRelaxed()).content
+      if theirs > local.mergedClock[peer] { local.mergedClock[peer] = theirs }
     }
   }
 }

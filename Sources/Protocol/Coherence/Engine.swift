@@ -35,8 +35,8 @@ public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
   public let execution: E.X
   public let configuration: Configuration
   public let layout: ControlLayout
-  public let pages: PageTable
-  public let local: LocalState
+  public let pages: PageTable<E.W>
+  public let local: LocalState<E.W>
 
   /// `localMemory`: `Engine.localByteCount` bytes of zeroed memory, page-aligned, private to this
   /// node. The fabric's control memory is zeroed too and at least `layout.byteCount` long.
@@ -50,19 +50,16 @@ public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
     self.execution = execution
     self.configuration = configuration
     self.layout = layout
-    let memory = LocalMemory(configuration, at: localMemory)
+    let memory = LocalMemory<E.W>(configuration, at: localMemory)
     local = memory.state
     pages = memory.pages
     precondition(fabric.memory.controlByteCount >= layout.byteCount, "control memory too small")
-    AtomicByte(control + layout.workspaces).store(0)
-    for offset in 0..<ControlLayout.blockPageCount { AtomicByte(control + layout.ones + offset).store(1) }
-    for index in 0..<configuration.workspaceCount {
-      (workspace(index).one).storeBytes(of: 1, as: UInt64.self)
-    }
+    for index in 0..<ControlLayout.blockPageCount { ones[index].store(1) }
+    for index in 0..<configuration.workspaceCount { workspace(index).one.store(1) }
   }
 
   /// Bytes of private memory that an engine needs; sparse, most of it is twins.
-  public static func localByteCount(_ c: Configuration) -> Int { LocalMemory(c, at: nil).byteCount }
+  public static func localByteCount(_ c: Configuration) -> Int { LocalMemory<E.W>(c, at: nil).byteCount }
 
   @inlinable var nodeCount: Int { configuration.nodeCount }
   @inlinable var control: UnsafeMutableRawPointer { fabric.memory.control }
@@ -82,8 +79,6 @@ public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
   @inlinable
   func lane(_ page: Int) -> Int { (page >> 4) % fabric.laneCount }
 
-  @inlinable
-  func remote(_ peer: NodeID, _ offset: Int) -> RemoteAddress {
-    fabric.controlMemory(of: peer).advanced(by: offset)
-  }
+  /// Orders what is before it and what is behind it, stores before later loads included.
+  @inlinable func fullFence() { E.W.fence() }
 }

@@ -113,10 +113,11 @@ public enum NoMutations: MutationSet {
   public static func isOn(_ mutation: Mutation) -> Bool { false }
 }
 
-/// The four things that the engine is generic over.
+/// The five things that the engine is generic over.
 public protocol Environment: Sendable {
   associatedtype F: Fabric
   associatedtype P: Protection
   associatedtype X: Execution
   associatedtype M: MutationSet
+  associatedtype W: MemoryAccess
 }

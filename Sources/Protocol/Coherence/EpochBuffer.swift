@@ -7,41 +7,35 @@ import Platform
 // Three buffers in turn: the one filled in epoch e is sealed when its node enters barrier e and filled
 // again from the seal of barrier e + 2 on. Who reads it in barrier e has left that barrier before it
 // enters barrier e + 1, which everybody has entered before anybody seals in e + 2.
-//
-// Word 0: entries; word 1: not zero if they did not fit; word 2, from the seal on: the log's head then,
-// up to which the set stands in for the log; entries from byte 64 on.
+// `EpochRecord` says what is in a buffer.
 
 extension Engine {
-  @inlinable
-  func epochBufferOffset(_ epoch: UInt64) -> Int {
-    layout.epochBuffers + Int(epoch % 3) * layout.epochBufferByteCount
-  }
-
   /// Under the commit lock.
   @inlinable
   func noteInEpoch(_ unit: Unit, atHome: Bool) {
     let epoch = local.epoch.loadRelaxed()
     let stamp = pages.epochStamp(unit.page)
     let current = isOn(.epochStampOf32Bits) ? (epoch + 1) & 0xFFFF_FFFF : epoch + 1
-    if stamp.pointee == current { return }
-    stamp.pointee = current
-    let buffer = control + epochBufferOffset(epoch)
-    let count = Int(buffer.load(as: UInt64.self))
+    // Relaxed, as the buffer: under the commit lock.
+    if stamp.loadRelaxed() == current { return }
+    stamp.storeRelaxed(current)
+    let buffer = layout.epochRecord(epoch)
+    let count = Int(own(buffer.count).loadRelaxed())
     ensure(count <= configuration.epochEntryCount, .epochSetFits, count)
     let notice = WriteNotice(page: unit.page, count: unit.count, unitPages: unit.count, atHome: atHome)
     if count > 0 {
-      let last = WriteNotice(raw: buffer.load(fromByteOffset: 64 + (count - 1) * 8, as: UInt64.self))
-      if let longer = last.extended(by: unit, atHome: atHome) {
-        buffer.storeBytes(of: longer.raw, toByteOffset: 64 + (count - 1) * 8, as: UInt64.self)
+      let last = own(buffer.entry(count - 1))
+      if let longer = WriteNotice(raw: last.loadRelaxed()).extended(by: unit, atHome: atHome) {
+        last.storeRelaxed(longer.raw)
         return
       }
     }
     if count == configuration.epochEntryCount {
-      buffer.storeBytes(of: 1, toByteOffset: 8, as: UInt64.self)
+      own(buffer.overflow).storeRelaxed(1)
       return
     }
-    buffer.storeBytes(of: notice.raw, toByteOffset: 64 + count * 8, as: UInt64.self)
-    buffer.storeBytes(of: UInt64(count + 1), as: UInt64.self)
+    own(buffer.entry(count)).storeRelaxed(notice.raw)
+    own(buffer.count).storeRelaxed(UInt64(count + 1))
   }
 
   /// Ends the epoch: what is noted from here on belongs to the next. Under the commit lock, behind a
@@ -50,12 +44,12 @@ extension Engine {
   func sealEpoch() -> Bool {
     ensure(isCommitLockHeld, .commitLockHeld)
     let epoch = local.epoch.loadRelaxed()
-    let next = control + epochBufferOffset(epoch + 1)
-    next.storeBytes(of: 0, as: UInt64.self)
-    next.storeBytes(of: 0, toByteOffset: 8, as: UInt64.self)
-    let sealed = control + epochBufferOffset(epoch)
-    sealed.storeBytes(of: logHead.load(), toByteOffset: 16, as: UInt64.self)
-    let overflowed = sealed.load(fromByteOffset: 8, as: UInt64.self) != 0
+    let next = layout.epochRecord(epoch + 1)
+    own(next.count).storeRelaxed(0)
+    own(next.overflow).storeRelaxed(0)
+    let ending = layout.epochRecord(epoch)
+    own(ending.sealed).storeRelaxed(logHead.load())
+    let overflowed = own(ending.overflow).loadRelaxed() != 0
     // Release: the sealed set is complete before any barrier message; the messages are WRITEs
     // posted after this.
     local.epoch.store(epoch + 1)

@@ -22,7 +22,7 @@ extension Engine {
   }
 
   @inlinable
-  func serve(_ unit: Unit, _ access: Access, _ view: ViewID, _ w: Workspace) throws(EngineError) {
+  func serve(_ unit: Unit, _ access: Access, _ view: ViewID, _ w: Workspace<E.W>) throws(EngineError) {
     ensure(isInsideGate, .insideGate, unit.page)
     while true {
       switch try takeLockBit(unit, passing: PageStates(.invalid)) {
@@ -55,7 +55,7 @@ extension Engine {
   /// A copy is here and its lock bit held: makes its state allow `access` and raises the view.
   @inlinable
   func upgrade(
-    _ held: inout HeldUnit, _ access: Access, _ view: ViewID, _ w: Workspace
+    _ held: inout HeldUnit, _ access: Access, _ view: ViewID, _ w: Workspace<E.W>
   ) throws(EngineError) {
     let unit = held.unit
     switch held.word.state {

@@ -7,7 +7,7 @@ extension Engine {
   /// costs no further round trip.
   @inlinable
   func bringIn(
-    _ unit: Unit, _ access: Access, ahead: Range<Int>, _ view: ViewID, _ w: Workspace
+    _ unit: Unit, _ access: Access, ahead: Range<Int>, _ view: ViewID, _ w: Workspace<E.W>
   ) throws(EngineError) {
     do throws(EngineError) {
       let hint = pages.load(unit.page)
@@ -57,7 +57,7 @@ extension Engine {
   /// READs the page from `home` until no notice for it arrived during the READ.
   @inlinable
   func fetch(
-    _ unit: Unit, _ home: NodeID, forWriting: Bool, _ view: ViewID, _ w: Workspace
+    _ unit: Unit, _ home: NodeID, forWriting: Bool, _ view: ViewID, _ w: Workspace<E.W>
   ) throws(EngineError) {
     ensure(
       home != node && home < nodeCount && pages.load(unit.page).state == .fetching, .fetchFromElsewhere,
@@ -76,8 +76,7 @@ extension Engine {
         writeMarks(&batch, unit.page, home: home, w)
         fabric.read(&batch, from: from, into: frame(unit.page), byteCount: byteCount(unit))
       }
-      fabric.submit(batch, w.flight)
-      try wait(w.flight)
+      try complete(batch, w)
       add(.pagesFetched)
       add(.bytesFetched, byteCount(unit))
       if forWriting { copyTwin(unit) }

@@ -1,4 +1,3 @@
-import CPlatform
 import Fabric
 import Platform
 
@@ -21,12 +20,12 @@ extension Engine {
   @inlinable
   func sendDiff(
     _ unit: Unit, lane: Int, home: NodeID, from source: UnsafeRawPointer, _ sender: inout DiffSender<E.F>,
-    _ w: Workspace
+    _ w: Workspace<E.W>
   ) throws(EngineError) -> Bool {
     var runs = DiffRuns(frame: source, twin: pages.twin(unit.page), byteCount: byteCount(unit))
     guard var run = runs.run() else { return false }
     ensure(home >= 0 && home < nodeCount && home != node, .diffHasHome, unit.page)
-    if local.peerKey(home, unit.page >> configuration.chunkShift).pointee == 0 {
+    if local.peerKey(home, unit.page >> configuration.chunkShift).loadRelaxed() == 0 {
       // The key is READ by a batch of its own, and no two may be open.
       submit(&sender, w)
     }
@@ -59,7 +58,7 @@ extension Engine {
   }
 
   @inlinable
-  func submit(_ sender: inout DiffSender<E.F>, _ w: Workspace) {
+  func submit(_ sender: inout DiffSender<E.F>, _ w: Workspace<E.W>) {
     guard let batch = sender.batch else { return }
     fabric.submit(batch, w.flight)
     sender.batch = nil
@@ -67,26 +66,28 @@ extension Engine {
 
   @inlinable
   func useLane(_ home: NodeID, _ lane: Int) {
-    let bit = home * 4 + lane
-    AtomicWord(local.usedLanes + (bit >> 6) * 8).fetchOr(1 << UInt64(bit & 63))
+    let bit = home * LocalState<E.W>.laneLimit + lane
+    local.usedLanes[bit >> 6].fetchOr(1 << UInt64(bit & 63))
   }
 
   /// Ends the batches: a READ behind the WRITEs of every connection used. An acknowledged WRITE has
   /// reached the device; the READ's completion proves that it is placed.
   @inlinable
-  func closeHomes(_ sender: inout DiffSender<E.F>, _ w: Workspace) throws(EngineError) {
+  func closeHomes(_ sender: inout DiffSender<E.F>, _ w: Workspace<E.W>) throws(EngineError) {
     submit(&sender, w)
     sender.readsFrames = false
-    for index in 0..<(nodeCount * 4 + 63) / 64 {
-      let word = AtomicWord(local.usedLanes + index * 8)
+    let laneLimit = LocalState<E.W>.laneLimit
+    for index in 0..<(nodeCount * laneLimit + 63) / 64 {
+      let word = local.usedLanes[index]
       var bits = word.loadRelaxed()
       word.storeRelaxed(0)
       while bits != 0 {
         let bit = index * 64 + bits.trailingZeroBitCount
         bits &= bits - 1
         if isOn(.noClosingRead) { continue }
-        var batch = fabric.open(bit >> 2, lane: bit & 3)
-        fabric.read(&batch, from: remote(bit >> 2, layout.logHead), into: w.result(2), byteCount: 8)
+        let home = bit / laneLimit
+        var batch = fabric.open(home, lane: bit % laneLimit)
+        read(&batch, layout.logHead.span, of: home, into: w.result(2))
         fabric.submit(batch, w.flight)
       }
     }
@@ -98,7 +99,7 @@ extension Engine {
   @inlinable
   func flushRun(
     _ range: Range<Int>, unitPages: Int, _ log: inout LogWriter, _ sender: inout DiffSender<E.F>,
-    _ w: Workspace
+    _ w: Workspace<E.W>
   ) throws(EngineError) {
     if range.isEmpty { return }
     do throws(EngineError) {
@@ -120,7 +121,7 @@ extension Engine {
   @inlinable
   func flushLockedRun(
     _ range: Range<Int>, unitPages: Int, _ log: inout LogWriter, _ sender: inout DiffSender<E.F>,
-    _ w: Workspace
+    _ w: Workspace<E.W>
   ) throws(EngineError) {
     protection.lower(range, to: .read)
     execution.interleave(#line)
@@ -140,7 +141,7 @@ extension Engine {
   /// One unit, lock bit held and not writable: its diff and its notice. The bit stays held.
   @inlinable
   func flushLocked(
-    _ held: inout HeldUnit, _ log: inout LogWriter, _ sender: inout DiffSender<E.F>, _ w: Workspace
+    _ held: inout HeldUnit, _ log: inout LogWriter, _ sender: inout DiffSender<E.F>, _ w: Workspace<E.W>
   ) throws(EngineError) {
     let unit = held.unit
     var changed = held.word.hasAtomics

@@ -54,14 +54,14 @@ extension Engine {
     var chunk = all.lowerBound
     while let next = nextMarked(local.touchedChunks, chunk..<all.upperBound) {
       execution.interleave(#line)
-      let own = pageRange(ofChunk: next)
-      pages.forgetWords(own)
+      let range = pageRange(ofChunk: next)
+      pages.forgetWords(range)
       // Marks without a key are of nobody: a fetcher READs the key before it WRITEs them.
-      if ownKey(next).load() != 0 { cplatform_zero(control + layout.marks + own.lowerBound, own.count) }
+      if ownKey(next).load() != 0 { own(layout.marks).zero(range) }
       chunk = next + 1
     }
     chunk = all.lowerBound
-    while let next = nextMarked(control + layout.claimMarks, chunk..<all.upperBound) {
+    while let next = nextMarked(own(layout.claimMarks), chunk..<all.upperBound) {
       forgetDirectory(next)
       chunk = next + 1
     }
@@ -75,7 +75,7 @@ extension Engine {
     claimMark(chunk).store(0)
     for page in pageRange(ofChunk: chunk) {
       let shard = directoryWord(page)
-      if shard.node == node { AtomicWord(control + shard.offset).store(0) }
+      if shard.node == node { own(shard.word).store(0) }
     }
   }
 
@@ -86,7 +86,7 @@ extension Engine {
     var chunk = all.lowerBound
     while let next = nextMarked(local.touchedChunks, chunk..<all.upperBound) {
       try withdrawChunk(next)
-      for peer in 0..<nodeCount { local.peerKey(peer, next).pointee = 0 }
+      for peer in 0..<nodeCount { local.peerKey(peer, next).store(0) }
       for piece in pieces(of: next) { local.announcedClaim(piece).store(0) }
       local.touchedChunk(next).store(0)
       chunk = next + 1
@@ -116,15 +116,17 @@ extension Engine {
   func rememberForgotten(_ range: Range<Int>) {
     let count = Int(local.forgottenCount.loadRelaxed())
     precondition(count < ControlLayout.retireEntryCount, "more ranges are freed than the ring has entries")
-    local.forgotten.storeBytes(of: range.lowerBound, toByteOffset: count * 16, as: Int.self)
-    local.forgotten.storeBytes(of: range.count, toByteOffset: count * 16 + 8, as: Int.self)
+    let record = local.forgottenRecord(count)
+    record.firstPage.storeRelaxed(UInt64(range.lowerBound))
+    record.pageCount.storeRelaxed(UInt64(range.count))
     local.forgottenCount.storeRelaxed(UInt64(count + 1))
   }
 
   @inlinable
   func forgottenRange(_ index: Int) -> Range<Int> {
-    let first = local.forgotten.load(fromByteOffset: index * 16, as: Int.self)
-    return first..<first + local.forgotten.load(fromByteOffset: index * 16 + 8, as: Int.self)
+    let record = local.forgottenRecord(index)
+    let first = Int(record.firstPage.loadRelaxed())
+    return first..<first + Int(record.pageCount.loadRelaxed())
   }
 
   /// Whether the last barrier forgot the page.
@@ -142,12 +144,12 @@ extension Engine {
   /// so eight whose first number is a multiple of eight are a word, and it is within the range. The bytes were stored
   /// before the barrier that the caller is in.
   @inlinable
-  func nextMarked(_ marks: UnsafeMutableRawPointer, _ chunks: Range<Int>) -> Int? {
+  func nextMarked(_ marks: SharedBytes<E.W>, _ chunks: Range<Int>) -> Int? {
     var chunk = chunks.lowerBound
     while chunk < chunks.upperBound {
-      if chunk & 7 == 0, chunk + 8 <= chunks.upperBound, AtomicWord(marks + chunk).load() == 0 {
+      if chunk & 7 == 0, chunk + 8 <= chunks.upperBound, marks.eight(from: chunk).load() == 0 {
         chunk += 8
-      } else if AtomicByte(marks + chunk).load() != 0 {
+      } else if marks[chunk].load() != 0 {
         return chunk
       } else {
         chunk += 1
@@ -157,7 +159,7 @@ extension Engine {
   }
 
   @inlinable
-  func claimMark(_ chunk: Int) -> AtomicByte { AtomicByte(control + layout.claimMarks + chunk) }
+  func claimMark(_ chunk: Int) -> SharedByte<E.W> { own(layout.claimMarks)[chunk] }
 
   /// The chunks that `range`, which begins with one, has pages in. No other range has pages there.
   @inlinable

@@ -42,13 +42,15 @@ public struct WriteNotice: BitwiseCopyable, Sendable, Equatable {
 // connection. So if an entry that was READ had been overwritten, the floor READ is above it.
 
 extension Engine {
-  @inlinable var logHead: AtomicWord { AtomicWord(control + layout.logHead) }
-  @inlinable var logFloor: AtomicWord { AtomicWord(control + layout.logFloor) }
+  @inlinable var logHead: SharedWord<E.W> { own(layout.logHead) }
+  @inlinable var logFloor: SharedWord<E.W> { own(layout.logFloor) }
 
   @inlinable
-  func logEntry(_ position: UInt64) -> AtomicWord {
-    AtomicWord(control + layout.logRing + Int(position & UInt64(configuration.logEntryCount - 1)) * 8)
-  }
+  func logEntry(_ position: UInt64) -> SharedWord<E.W> { own(layout.logRing)[logIndex(position)] }
+
+  /// The place of a position in a log's ring.
+  @inlinable
+  func logIndex(_ position: UInt64) -> Int { Int(position & UInt64(configuration.logEntryCount - 1)) }
 
   /// Notes that this node has changed `unit`: in the log, behind what `log` has gathered, and in the
   /// epoch buffer. Nobody sees the log's part before `publish`.

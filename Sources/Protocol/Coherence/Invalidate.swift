@@ -6,7 +6,7 @@ extension Engine {
   /// commit lock. Pages homed here keep their frame; it has the diff already.
   @inlinable
   func invalidate(
-    _ range: Range<Int>, _ log: inout LogWriter, _ w: Workspace
+    _ range: Range<Int>, _ log: inout LogWriter, _ w: Workspace<E.W>
   ) throws(EngineError) {
     ensure(isCommitLockHeld, .commitLockHeld, range.lowerBound)
     ensure(isInsideGate, .insideGate, range.lowerBound)
@@ -74,7 +74,7 @@ extension Engine {
   /// invalid; whoever fetches next sees both writes.
   @inlinable
   func invalidateWritten(
-    _ held: inout HeldUnit, _ log: inout LogWriter, _ w: Workspace
+    _ held: inout HeldUnit, _ log: inout LogWriter, _ w: Workspace<E.W>
   ) throws(EngineError) {
     if held.word.isPinned { return try refreshPinned(&held, w) }
     if isOn(.keepDirtyOnNotice) { return }
@@ -90,7 +90,7 @@ extension Engine {
   /// The fallback when notices are lost: every copy that is not homed here. Invalidating too much is
   /// always correct.
   @inlinable
-  func invalidateAll(_ log: inout LogWriter, _ w: Workspace) throws(EngineError) {
+  func invalidateAll(_ log: inout LogWriter, _ w: Workspace<E.W>) throws(EngineError) {
     add(.logOverflows)
     if isOn(.overflowNoticeLost) { return }
     var taker = pages.cached.take()

@@ -44,22 +44,22 @@ extension Engine {
     defer { execution.leaveCritical(saved) }
     if !isOn(.unlockBeforeFlush) { try releaseWithSignalsBlocked() }
     // Acquire: pairs with the successor's WRITE.
-    let next = slotWord(slot, 0).load()
-    if next == 0 { return try leaveFree(id, slot) }
+    let next = SlotName(raw: own(layout.lockSlot(slot).next).load())
+    if next == .none { return try leaveFree(id, slot) }
     try grantWithSignalsBlocked(next)
     return true
   }
 
   @inlinable
   func grantSuccessor(of slot: Int) throws(EngineError) {
-    let next = slotWord(slot, 0)
+    let next = own(layout.lockSlot(slot).next)
     var backoff = Backoff()
     // Acquire: pairs with the successor's WRITE. It comes: the tail names somebody else.
     while next.load() == 0 {
       try checkPeers()
       execution.pause(&backoff)
     }
-    try grant(next.load())
+    try grant(SlotName(raw: next.load()))
   }
 
   /// The clock, and behind it on the same connection tail → 0. False where somebody has enqueued.
@@ -68,49 +68,41 @@ extension Engine {
     let w = takeWorkspace()
     defer { giveBack(w) }
     storeClock(w.clock)
-    let record = lockRecord(id)
-    var batch = fabric.open(record.node, lane: 0)
-    fabric.write(
-      &batch, from: w.clock, byteCount: configuration.clockByteCount,
-      to: remote(record.node, record.offset + 64))
-    fabric.compareAndSwap(
-      &batch, at: remote(record.node, record.offset), expected: slotName(slot), desired: 0,
-      old: w.result(0))
-    fabric.submit(batch, w.flight)
-    try wait(w.flight)
-    return w.resultValue(0) == slotName(slot)
+    let (home, record) = lockRecord(id)
+    let name = slotName(slot).raw
+    var batch = fabric.open(home, lane: 0)
+    write(&batch, from: w.clock.base, to: record.clock.writable, of: home)
+    compareAndSwap(&batch, record.tail, of: home, expected: name, desired: 0, old: w.result(0))
+    try complete(batch, w)
+    return w.resultValue(0) == name
   }
 
   @inlinable
-  func grant(_ name: UInt64) throws(EngineError) {
+  func grant(_ name: SlotName) throws(EngineError) {
     let saved = execution.enterCritical()
     defer { execution.leaveCritical(saved) }
     try grantWithSignalsBlocked(name)
   }
 
   @inlinable
-  func grantWithSignalsBlocked(_ name: UInt64) throws(EngineError) {
+  func grantWithSignalsBlocked(_ name: SlotName) throws(EngineError) {
     try check(name: name, as: .successor, at: node)
     let w = takeWorkspace()
     defer { giveBack(w) }
     storeClock(w.clock)
-    let peer = Int(name >> 32) - 1
-    let slot = remote(peer, slotOffset(Int(name & 0xFFFF_FFFF)))
-    var batch = fabric.open(peer, lane: 0)
-    fabric.write(
-      &batch, from: w.clock, byteCount: configuration.clockByteCount, to: slot.advanced(by: 64))
-    fabric.write(&batch, from: w.one, byteCount: 8, to: slot.advanced(by: 8))
-    fabric.submit(batch, w.flight)
-    try wait(w.flight)
+    let slot = layout.lockSlot(name.slot)
+    var batch = fabric.open(name.node, lane: 0)
+    write(&batch, from: w.clock.base, to: slot.clock.writable, of: name.node)
+    write(&batch, from: w.one.address, to: slot.granted.writable, of: name.node)
+    try complete(batch, w)
   }
 
   /// What this node knows: the notices that it has applied, and its own.
   @inlinable
-  func storeClock(_ clock: UnsafeMutableRawPointer) {
+  func storeClock(_ clock: Clock<E.W>) {
     for peer in 0..<nodeCount {
       execution.interleave(#line)
-      let entry = peer == node ? logHead.load() : local.applied(peer).load()
-      clock.storeBytes(of: entry, toByteOffset: peer * 8, as: UInt64.self)
+      clock[peer] = peer == node ? logHead.load() : local.applied(peer).load()
     }
   }
 }

@@ -19,28 +19,24 @@ extension Engine {
   func tally(_ page: Int, unitPages: Int, of peer: NodeID, atHome: Bool) {
     let slot = pages.noticer(page)
     let epoch = local.epoch.loadRelaxed()
-    if Noticer(raw: slot.pointee).epoch == epoch {
-      slot.pointee = Noticer(epoch: epoch, node: Noticer.several).raw
+    if Noticer(raw: slot.loadRelaxed()).epoch == epoch {
+      slot.storeRelaxed(Noticer(epoch: epoch, node: Noticer.several).raw)
       return
     }
-    slot.pointee = Noticer(epoch: epoch, node: peer).raw
+    slot.storeRelaxed(Noticer(epoch: epoch, node: peer).raw)
     let count = Int(local.moveCount.loadRelaxed())
     guard !atHome, count < configuration.moveCount else { return }
-    move(count).storeBytes(of: PlannedMove(page: page, unitPages: unitPages).raw, as: UInt64.self)
-    move(count).storeBytes(of: UInt64(peer), toByteOffset: 8, as: UInt64.self)
+    let move = local.move(count)
+    move.unit.storeRelaxed(PlannedMove(page: page, unitPages: unitPages).raw)
+    move.home.storeRelaxed(UInt64(peer))
     local.moveCount.storeRelaxed(UInt64(count + 1))
   }
 
   @inlinable
-  func move(_ index: Int) -> UnsafeMutableRawPointer { local.moves + index * 16 }
-
-  @inlinable
   func moveAt(_ index: Int) -> (unit: Unit, home: NodeID) {
-    let packed = PlannedMove(raw: move(index).load(as: UInt64.self))
-    return (
-      Unit(page: packed.page, count: packed.unitPages),
-      Int(move(index).load(fromByteOffset: 8, as: UInt64.self))
-    )
+    let move = local.move(index)
+    let packed = PlannedMove(raw: move.unit.loadRelaxed())
+    return (Unit(page: packed.page, count: packed.unitPages), Int(move.home.loadRelaxed()))
   }
 
   /// Drops the candidates that a second node noticed, and those that the last barrier forgot: a node whose thread
@@ -50,9 +46,11 @@ extension Engine {
     var kept = 0
     for index in 0..<Int(local.moveCount.loadRelaxed()) {
       let candidate = moveAt(index)
-      if Noticer(raw: pages.noticer(candidate.unit.page).pointee).node != candidate.home { continue }
+      if Noticer(raw: pages.noticer(candidate.unit.page).loadRelaxed()).node != candidate.home { continue }
       if wasForgotten(candidate.unit.page), !isOn(.forgottenPagesMove) { continue }
-      move(kept).copyMemory(from: move(index), byteCount: 16)
+      let (from, to) = (local.move(index), local.move(kept))
+      to.unit.storeRelaxed(from.unit.loadRelaxed())
+      to.home.storeRelaxed(from.home.loadRelaxed())
       kept += 1
     }
     local.moveCount.storeRelaxed(UInt64(kept))
@@ -81,7 +79,7 @@ extension Engine {
   }
 
   @inlinable
-  func moveHomes(_ w: Workspace) throws(EngineError) {
+  func moveHomes(_ w: Workspace<E.W>) throws(EngineError) {
     var message = BarrierMessage()
     let count = Int(local.moveCount.loadRelaxed())
     try takeCommitLock()
@@ -102,7 +100,7 @@ extension Engine {
   /// this barrier were under way, that is; else its home noticed it and it is no candidate.
   @inlinable
   func prepareMove(
-    _ move: (unit: Unit, home: NodeID), _ log: inout LogWriter, _ w: Workspace
+    _ move: (unit: Unit, home: NodeID), _ log: inout LogWriter, _ w: Workspace<E.W>
   ) throws(EngineError) -> Bool {
     let unit = move.unit
     var held = try holdUnit(unit)
@@ -153,7 +151,7 @@ extension Engine {
 
   /// Step 3, on every node: the new home takes the page over, all others store the hint.
   @inlinable
-  func carryOut(_ move: (unit: Unit, home: NodeID), _ w: Workspace) throws(EngineError) {
+  func carryOut(_ move: (unit: Unit, home: NodeID), _ w: Workspace<E.W>) throws(EngineError) {
     let unit = move.unit
     ensure(move.home >= 0 && move.home < nodeCount, .moveToANode, unit.page)
     ensure(isGateClosed || isOn(.movesWithoutGate), .gateClosed, unit.page)
@@ -174,7 +172,7 @@ extension Engine {
 
   /// The whole page from the old home, and the directory word. This node's diffs are in that page.
   @inlinable
-  func takeOver(_ held: inout HeldUnit, _ w: Workspace) throws(EngineError) {
+  func takeOver(_ held: inout HeldUnit, _ w: Workspace<E.W>) throws(EngineError) {
     let unit = held.unit
     let old = held.word.home
     // Who notices a page knows its home, and so do all: moves are told to everybody.
@@ -191,11 +189,10 @@ extension Engine {
     }
     let shard = directoryWord(unit.page)
     var batch = fabric.open(shard.node, lane: lane(unit.page))
-    fabric.compareAndSwap(
-      &batch, at: remote(shard.node, shard.offset), expected: UInt64(old + 1),
-      desired: UInt64(node + 1), old: w.result(0))
-    fabric.submit(batch, w.flight)
-    try wait(w.flight)
+    compareAndSwap(
+      &batch, shard.word, of: shard.node, expected: UInt64(old + 1), desired: UInt64(node + 1),
+      old: w.result(0))
+    try complete(batch, w)
     // Whoever looked the page up has the same old home.
     if w.resultValue(0) != UInt64(old + 1) { throw bad(.directory, of: shard.node, w.resultValue(0)) }
     if held.word.state == .dirty {

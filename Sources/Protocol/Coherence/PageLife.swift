@@ -310,10 +310,10 @@ extension Transition.Rule {
 /// what somebody else did in between. (`PageTable.forgetWords` stores zeros behind the closed gate, inside which
 /// everything here happens.)
 @frozen
-public struct PageCell: BitwiseCopyable, Sendable {
-  @usableFromInline let word: AtomicWord
+public struct PageCell<W: MemoryAccess>: BitwiseCopyable, Sendable {
+  @usableFromInline let word: SharedWord<W>
 
-  @inlinable init(_ address: UnsafeMutableRawPointer) { word = AtomicWord(address) }
+  @inlinable init(_ word: SharedWord<W>) { self.word = word }
 
   /// Acquire: pairs with the change that it sees, each of which is at least a release.
   @inlinable

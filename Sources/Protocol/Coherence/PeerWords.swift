@@ -41,7 +41,7 @@ extension Engine {
   /// The position up to which an epoch buffer stands in for the log: no further than the barrier's clock says.
   @inlinable
   func checkSeal(_ sealed: UInt64, of peer: NodeID) throws(EngineError) {
-    if sealed > Self.clockEntry(local.mergedClock, peer) { throw bad(.epochSeal, of: peer, sealed) }
+    if sealed > local.mergedClock[peer] { throw bad(.epochSeal, of: peer, sealed) }
   }
 
   /// A log's head as READ: never behind what it was, and no more than a barrier's message has room for.
@@ -93,18 +93,18 @@ extension Engine {
 
   /// The name of a slot: a node of the job and one of its slots. `peer` is where the word was found.
   @inlinable
-  func check(name: UInt64, as word: PeerWord, at peer: NodeID) throws(EngineError) {
-    if !isSlot(name) { throw bad(word, of: peer, name) }
+  func check(name: SlotName, as word: PeerWord, at peer: NodeID) throws(EngineError) {
+    if !isSlot(name) { throw bad(word, of: peer, name.raw) }
   }
 
   @inlinable
-  func isSlot(_ name: UInt64) -> Bool {
-    (name >> 32) &- 1 < UInt64(nodeCount) && name & 0xFFFF_FFFF < UInt64(configuration.allSlotCount)
+  func isSlot(_ name: SlotName) -> Bool {
+    name.node >= 0 && name.node < nodeCount && name.slot < configuration.allSlotCount
   }
 
   /// Whether it can be in the queue of an object's waiters: a slot, or 0 for none. For the layer above.
   @inlinable
-  public func isWaiter(_ name: UInt64) -> Bool { name == 0 || isSlot(name) }
+  public func isWaiter(_ name: SlotName) -> Bool { name == .none || isSlot(name) }
 
   /// What a granter WRITEs is 1.
   @inlinable

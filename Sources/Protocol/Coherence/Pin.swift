@@ -1,4 +1,3 @@
-import CPlatform
 import Fabric
 import Platform
 
@@ -38,8 +37,9 @@ extension Engine {
     defer { if leavesExclusive { dropCommitLock() } }
     guard let pinned = attempt(.pin, unit.page, from: old) else { return false }
     var held = HeldUnit(unit, pinned)
-    ensure((pages.pinCount(unit.page).pointee != 0) == old.isPinned, .pinsCounted, unit.page)
-    pages.pinCount(unit.page).pointee += 1
+    let pins = pages.pinCount(unit.page)
+    ensure((pins.loadRelaxed() != 0) == old.isPinned, .pinsCounted, unit.page)
+    pins.storeRelaxed(pins.loadRelaxed() + 1)
     protection.setPinned(unit.pages, true)
     // Exclusive pages are looked at only when fetched; a pinned one is noticed at every release.
     if access == .readWrite && held.word.isHome {
@@ -63,10 +63,11 @@ extension Engine {
       try enterGate()
       defer { leaveGate() }
       var held = try holdUnit(unit)
-      let count = pages.pinCount(unit.page)
-      ensure((count.pointee != 0) == held.word.isPinned, .pinsCounted, unit.page)
-      if count.pointee > 0 { count.pointee -= 1 }
-      if count.pointee == 0 {
+      let pins = pages.pinCount(unit.page)
+      let count = pins.loadRelaxed()
+      ensure((count != 0) == held.word.isPinned, .pinsCounted, unit.page)
+      if count > 0 { pins.storeRelaxed(count - 1) }
+      if count <= 1 {
         if held.word.isPinned { step(.unpin, &held) }
         protection.setPinned(unit.pages, false)
       }
@@ -77,7 +78,7 @@ extension Engine {
   /// At a release, lock bit held: the diff is taken from a snapshot, which becomes the twin.
   @inlinable
   func flushPinned(
-    _ held: inout HeldUnit, _ log: inout LogWriter, _ sender: inout DiffSender<E.F>, _ w: Workspace
+    _ held: inout HeldUnit, _ log: inout LogWriter, _ sender: inout DiffSender<E.F>, _ w: Workspace<E.W>
   ) throws(EngineError) {
     let unit = held.unit
     var changed = held.word.hasAtomics
@@ -102,17 +103,17 @@ extension Engine {
 
   @inlinable
   func flushSnapshot(
-    _ piece: Unit, _ unit: Unit, _ home: NodeID, _ sender: inout DiffSender<E.F>, _ w: Workspace
+    _ piece: Unit, _ unit: Unit, _ home: NodeID, _ sender: inout DiffSender<E.F>, _ w: Workspace<E.W>
   ) throws(EngineError) -> Bool {
-    let snapshot = control + layout.scratchPages
-    cplatform_copy(snapshot, frame(piece.page), configuration.pageByteCount)
+    let snapshot = scratchPages
+    E.W.copy(snapshot, frame(piece.page), configuration.pageByteCount)
     let sent = try sendDiff(
       piece, lane: lane(unit.page), home: home, from: UnsafeRawPointer(snapshot), &sender, w)
     if sent {
       // The snapshot is used again: its WRITEs complete first.
       submit(&sender, w)
       try wait(w.flight)
-      cplatform_copy(pages.twin(piece.page), snapshot, configuration.pageByteCount)
+      E.W.copy(pages.twin(piece.page), snapshot, configuration.pageByteCount)
     }
     return sent
   }
@@ -120,7 +121,7 @@ extension Engine {
   /// Under a notice, lock bit held: the fresh page is READ aside, and what others changed (what differs
   /// from the twin) is brought in; what this node changed stays.
   @inlinable
-  func refreshPinned(_ held: inout HeldUnit, _ w: Workspace) throws(EngineError) {
+  func refreshPinned(_ held: inout HeldUnit, _ w: Workspace<E.W>) throws(EngineError) {
     let unit = held.unit
     if held.word.home < 0 {
       // The zeros of a page that has been claimed since.
@@ -136,21 +137,20 @@ extension Engine {
   /// writes. Under the commit lock, whose scratch pages it uses.
   @inlinable
   func readAside(
-    _ unit: Unit, home: NodeID, merging: Bool, _ w: Workspace
+    _ unit: Unit, home: NodeID, merging: Bool, _ w: Workspace<E.W>
   ) throws(EngineError) {
     ensure(isCommitLockHeld || isGateClosed, .commitLockHeld, unit.page)
-    let fresh = control + layout.scratchPages + configuration.pageByteCount
+    let fresh = scratchPages + configuration.pageByteCount
     for page in unit.pages {
       let from = try homeFrame(page, home: home, w)
       var batch = fabric.open(home, lane: lane(unit.page))
       writeMarks(&batch, unit.page, home: home, w)
       fabric.read(&batch, from: from, into: fresh, byteCount: configuration.pageByteCount)
-      fabric.submit(batch, w.flight)
-      try wait(w.flight)
+      try complete(batch, w)
       if merging {
         merge(UnsafeRawPointer(fresh), into: page)
       } else {
-        cplatform_copy(frame(page), fresh, configuration.pageByteCount)
+        E.W.copy(frame(page), fresh, configuration.pageByteCount)
       }
     }
   }
@@ -161,8 +161,8 @@ extension Engine {
     var runs = DiffRuns(frame: fresh, twin: UnsafeRawPointer(twin), byteCount: configuration.pageByteCount)
     while let run = runs.run() {
       // In a race-free program the bytes that others changed are none that this node has.
-      cplatform_copy(frame(page) + run.lowerBound, fresh + run.lowerBound, run.count)
-      cplatform_copy(twin + run.lowerBound, fresh + run.lowerBound, run.count)
+      E.W.copy(frame(page) + run.lowerBound, fresh + run.lowerBound, run.count)
+      E.W.copy(twin + run.lowerBound, fresh + run.lowerBound, run.count)
     }
   }
 }

@@ -23,7 +23,7 @@ extension Engine {
   /// begins.
   @inlinable
   func prefetchWindow(
-    from page: Int, to end: Int, _ view: ViewID, _ w: Workspace
+    from page: Int, to end: Int, _ view: ViewID, _ w: Workspace<E.W>
   ) throws(EngineError) -> Int {
     let unit = pages.unit(containing: page)
     let old = pages.load(unit.page)

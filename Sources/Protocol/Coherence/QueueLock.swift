@@ -4,11 +4,8 @@ import Platform
 // The lock between nodes: a queue lock in the manner of Mellor-Crummey and Scott (1991), by one-sided
 // operations. The record at the lock's home has the tail and the clock of the last release; a node that
 // waits does so on a slot in its own memory, and a hand-over is one WRITE latency.
-//
-// Record: word 0 tail (changed by the fabric's atomics only), word 7 info, then the clock.
-// Slot: word 0 `next`, WRITTEN by the successor; word 1 `granted`, WRITTEN by the predecessor behind
-// the clock; word 7 and clock as READ with the record. Words 0 and 1 are cleared before the slot's name goes into
-// the tail, and the slot is given back only after both WRITEs that it is due have arrived.
+// `LockRecord` and `LockSlot` say who writes what. A slot's words are cleared before its name goes into the tail, and the
+// slot is given back only after both WRITEs that it is due have arrived.
 
 extension Engine {
   /// Waits for the lock; first come, first served between nodes. What was released with it before
@@ -81,21 +78,20 @@ extension Engine {
   }
 
   @inlinable
-  func lockRecord(_ id: Int) -> (node: NodeID, offset: Int) {
-    (id % nodeCount, layout.lockRecords + id / nodeCount * layout.lockRecordByteCount)
+  public func lockRecord(_ id: Int) -> (node: NodeID, record: LockRecord) {
+    (id % nodeCount, layout.lockRecord(id / nodeCount))
   }
 
+  /// The name of a slot of this node.
   @inlinable
-  func slotOffset(_ slot: Int) -> Int { layout.lockSlots + slot * layout.lockSlotByteCount }
+  func slotName(_ slot: Int) -> SlotName { SlotName(node: node, slot: slot) }
 
+  /// Before the slot's name is given to anybody.
   @inlinable
-  func slotWord(_ slot: Int, _ word: Int) -> AtomicWord {
-    AtomicWord(control + slotOffset(slot) + word * 8)
+  func clear(_ slot: LockSlot) {
+    own(slot.next).store(0)
+    own(slot.granted).store(0)
   }
-
-  /// What the tail and `next` name: a node and one of its slots; never 0.
-  @inlinable
-  func slotName(_ slot: Int) -> UInt64 { UInt64(node + 1) << 32 | UInt64(UInt32(slot)) }
 
   /// Takes the lock for this node, where it has not got it yet; who calls has entered locally, and has left again where
   /// this throws. Counts as waiting until nothing of it is left to do: behind a thread that is told that a node is lost
@@ -104,7 +100,7 @@ extension Engine {
   /// - Parameter given: a slot that the caller has for it.
   @inlinable
   func takeGlobally(
-    _ id: Int, _ lock: LocalLock, _ given: Int? = nil, for use: LockUse, waiting: Bool
+    _ id: Int, _ lock: LocalLock<E.W>, _ given: Int? = nil, for use: LockUse, waiting: Bool
   ) throws(EngineError) {
     add(.lockAcquires)
     if lock.slot.loadRelaxed() != 0 {
@@ -126,7 +122,7 @@ extension Engine {
       guard try takeGlobally(id, slot: slot, waiting: waiting) else { throw .busy }
       lock.slot.storeRelaxed(UInt64(slot + 1))
       // Where this fails the lock is here, but not what was released with it: see above.
-      try acquire(control + slotOffset(slot) + 64)
+      try acquire(clock(layout.lockSlot(slot).clock))
     } catch {
       leaveLocal(lock)
       throw error
@@ -152,9 +148,9 @@ extension Engine {
   func enqueue(_ id: Int, _ slot: Int, waiting: Bool) throws(EngineError) -> Bool {
     let predecessor = try swapTail(id, slot, waiting: waiting)
     guard let predecessor else { return false }
-    if predecessor == 0 { return true }
+    if predecessor == .none { return true }
     add(.lockRemoteWaits)
-    let granted = slotWord(slot, 1)
+    let granted = own(layout.lockSlot(slot).granted)
     var backoff = Backoff()
     // Acquire: pairs with the predecessor's WRITE of the grant behind the clock.
     while granted.load() == 0 {
@@ -165,51 +161,45 @@ extension Engine {
     return true
   }
 
-  /// Makes the tail name this node's slot. Returns what it named before: 0 where the lock was free,
+  /// Makes the tail name this node's slot. Returns what it named before: nobody where the lock was free,
   /// and then the clock is in the slot; `nil` where it was not and `waiting` is false. The
   /// predecessor has been told.
   @inlinable
-  func swapTail(_ id: Int, _ slot: Int, waiting: Bool) throws(EngineError) -> UInt64? {
+  func swapTail(_ id: Int, _ slot: Int, waiting: Bool) throws(EngineError) -> SlotName? {
     let saved = execution.enterCritical()
     defer { execution.leaveCritical(saved) }
     let w = takeWorkspace()
     defer { giveBack(w) }
-    slotWord(slot, 0).store(0)
-    slotWord(slot, 1).store(0)
-    let record = lockRecord(id)
-    var expected: UInt64 = 0
+    let mine = layout.lockSlot(slot)
+    clear(mine)
+    let (home, record) = lockRecord(id)
+    var expected = SlotName.none
     while true {
-      var batch = fabric.open(record.node, lane: 0)
-      fabric.compareAndSwap(
-        &batch, at: remote(record.node, record.offset), expected: expected, desired: slotName(slot),
+      var batch = fabric.open(home, lane: 0)
+      compareAndSwap(
+        &batch, record.tail, of: home, expected: expected.raw, desired: slotName(slot).raw,
         old: w.result(0))
       // Only the READ behind the compare-and-swap that found the lock free counts.
-      if expected == 0 {
-        fabric.read(
-          &batch, from: remote(record.node, record.offset + 56),
-          into: control + slotOffset(slot) + 56, byteCount: 8 + configuration.clockByteCount)
+      if expected == .none {
+        read(&batch, record.infoAndClock, of: home, into: control + mine.infoAndClockOffset)
       }
-      fabric.submit(batch, w.flight)
-      try wait(w.flight)
-      let before = w.resultValue(0)
+      try complete(batch, w)
+      let before = SlotName(raw: w.resultValue(0))
       if before == expected { break }
-      if before != 0 { try check(name: before, as: .lockTail, at: record.node) }
+      if !(before == .none) { try check(name: before, as: .lockTail, at: home) }
       if !waiting { return nil }
       expected = before
     }
-    if expected != 0 { try tellPredecessor(expected, slot, w) }
+    if !(expected == .none) { try tellPredecessor(expected, slot, w) }
     return expected
   }
 
   @inlinable
-  func tellPredecessor(_ name: UInt64, _ slot: Int, _ w: Workspace) throws(EngineError) {
-    let peer = Int(name >> 32) - 1
-    w.outgoing.storeBytes(of: slotName(slot), as: UInt64.self)
-    var batch = fabric.open(peer, lane: 0)
-    fabric.write(
-      &batch, from: w.outgoing, byteCount: 8,
-      to: remote(peer, slotOffset(Int(name & 0xFFFF_FFFF))))
-    fabric.submit(batch, w.flight)
-    try wait(w.flight)
+  func tellPredecessor(_ name: SlotName, _ slot: Int, _ w: Workspace<E.W>) throws(EngineError) {
+    w.outgoing.storeRelaxed(slotName(slot).raw)
+    var batch = fabric.open(name.node, lane: 0)
+    write(
+      &batch, from: w.outgoing.address, to: layout.lockSlot(name.slot).next.writable, of: name.node)
+    try complete(batch, w)
   }
 }

@@ -14,20 +14,20 @@ extension Engine {
     // One of the window's units is the faulting one.
     let longest = min(configuration.readAhead.unitCount(byteCount(unit)), WindowLimit.longestUnitCount - 1)
     if longest == 0 { return none }
-    for stream in 0..<LocalState.streamCount {
-      let next = AtomicWord(local.streams + stream &* 64)
+    for stream in 0..<LocalState<E.W>.streamCount {
+      let next = local.stream(stream).next
       let expected = Int(next.loadRelaxed()) - 1
       guard expected >= 0, unit.page >= expected, unit.page < expected + 2 * unit.count else { continue }
-      let width = AtomicWord(local.streams + stream &* 64 + 8)
+      let width = local.stream(stream).width
       let window = min(max(Int(width.loadRelaxed()) * 2, 2), longest)
       width.storeRelaxed(UInt64(window))
       let end = clip(unit.pages.upperBound + window * unit.count, unit, shape)
       next.storeRelaxed(UInt64(end + 1))
       return unit.pages.upperBound..<end
     }
-    let victim = Int(local.streamClock.fetchAdd(1)) % LocalState.streamCount
-    AtomicWord(local.streams + victim &* 64).storeRelaxed(UInt64(unit.pages.upperBound + 1))
-    AtomicWord(local.streams + victim &* 64 + 8).storeRelaxed(0)
+    let victim = local.stream(Int(local.streamClock.fetchAdd(1)) % LocalState<E.W>.streamCount)
+    victim.next.storeRelaxed(UInt64(unit.pages.upperBound + 1))
+    victim.width.storeRelaxed(0)
     return none
   }
 
@@ -42,23 +42,21 @@ extension Engine {
   /// Looks up `unit` and, in the same READ, the units of `ahead` whose words lie behind its own.
   @inlinable
   func locateBlock(
-    _ unit: Unit, _ ahead: Range<Int>, _ w: Workspace
+    _ unit: Unit, _ ahead: Range<Int>, _ w: Workspace<E.W>
   ) throws(EngineError) -> Located {
     let end = max(unit.page + 1, min(ahead.upperBound, ControlLayout.blockEnd(unit.page)))
     let shard = directoryWord(unit.page)
     var batch = fabric.open(shard.node, lane: lane(unit.page))
-    fabric.read(
-      &batch, from: remote(shard.node, shard.offset), into: w.result(8),
-      byteCount: (end - unit.page) * 8)
-    fabric.submit(batch, w.flight)
-    try wait(w.flight)
+    let bulk = Workspace<E.W>.bulkIndex
+    read(&batch, shard.word.span(count: end - unit.page), of: shard.node, into: w.result(bulk))
+    try complete(batch, w)
     var page = unit.pages.upperBound
     while page < end {
-      let home = try home(w.resultValue(8 + page - unit.page), in: shard.node)
+      let home = try home(w.resultValue(bulk + page - unit.page), in: shard.node)
       if home >= 0 { storeHintIfIdle(page, home) }
       page += unit.count
     }
-    let home = try home(w.resultValue(8), in: shard.node)
+    let home = try home(w.resultValue(bulk), in: shard.node)
     return home < 0 ? .unclaimed : .home(home)
   }
 
@@ -72,7 +70,7 @@ extension Engine {
   /// Fetches `unit` from `home` together with the invalid units of `ahead` whose homes are known.
   @inlinable
   func fetchWindow(
-    _ unit: Unit, _ home: NodeID, _ ahead: Range<Int>, _ view: ViewID, _ w: Workspace
+    _ unit: Unit, _ home: NodeID, _ ahead: Range<Int>, _ view: ViewID, _ w: Workspace<E.W>
   ) throws(EngineError) {
     try ensureRegistered(unit.page >> configuration.chunkShift)
     _ = try homeFrame(unit.page, home: home, w)
@@ -106,7 +104,7 @@ extension Engine {
   func takeForReadAhead(_ page: Int) -> Bool {
     let old = pages.load(page)
     guard old.state == .invalid, !old.isLocked, old.home >= 0, old.home != node,
-      local.peerKey(old.home, page >> configuration.chunkShift).pointee != 0
+      local.peerKey(old.home, page >> configuration.chunkShift).loadRelaxed() != 0
     else { return false }
     guard case .some = attempt(.beginFetch, page, from: old) else { return false }
     execution.interleave(#line)
@@ -117,7 +115,7 @@ extension Engine {
   /// Neighbouring units of the same home, lane and block come by one READ, behind one WRITE of their marks;
   /// one batch for each home and lane in turn, all in flight together.
   @inlinable
-  func readWindow(_ unit: Unit, _ taken: UInt64, _ w: Workspace) throws(EngineError) {
+  func readWindow(_ unit: Unit, _ taken: UInt64, _ w: Workspace<E.W>) throws(EngineError) {
     ensureFrameRegistered(unit.page)
     var rest = taken
     var home = -1
@@ -133,17 +131,16 @@ extension Engine {
       }
       home = nextHome
       lane = nextLane
-      let key = local.peerKey(home, stretch.lowerBound >> configuration.chunkShift).pointee
+      let key = local.peerKey(home, stretch.lowerBound >> configuration.chunkShift).loadRelaxed()
       let from = RemoteAddress(
         address: fabric.framesAddress(of: home) + UInt64(stretch.lowerBound << configuration.pageShift),
-        key: key)
+        key: UInt32(truncatingIfNeeded: key))
       writeMarks(&batch, stretch, home: home, w)
       fabric.read(
         &batch, from: from, into: frame(stretch.lowerBound),
         byteCount: stretch.count << configuration.pageShift)
     }
-    fabric.submit(batch, w.flight)
-    try wait(w.flight)
+    try complete(batch, w)
     add(.pagesFetched, taken.nonzeroBitCount)
     add(.bytesFetched, taken.nonzeroBitCount * byteCount(unit))
   }

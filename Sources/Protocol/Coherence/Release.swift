@@ -55,7 +55,7 @@ extension Engine {
   /// One round, under the commit lock: diffs and notices of everything on the dirty list, notices of
   /// exclusive pages that were fetched, head moved. Counted before it begins and when it has ended (`groupCommit`).
   @inlinable
-  func commitRound(_ w: Workspace) throws(EngineError) {
+  func commitRound(_ w: Workspace<E.W>) throws(EngineError) {
     let round = local.roundsBegun.fetchAdd(1) + 1
     execution.interleave(#line)
     do throws(EngineError) { try commitWhole(w) } catch { throw midway(error) }
@@ -65,7 +65,7 @@ extension Engine {
   }
 
   @inlinable
-  func commitWhole(_ w: Workspace) throws(EngineError) {
+  func commitWhole(_ w: Workspace<E.W>) throws(EngineError) {
     ensure(isCommitLockHeld, .commitLockHeld)
     ensure(isInsideGate, .insideGate)
     var log = LogWriter(logHead.load())
@@ -78,7 +78,7 @@ extension Engine {
 
   @inlinable
   func flushDirtyPages(
-    _ log: inout LogWriter, _ sender: inout DiffSender<E.F>, _ w: Workspace
+    _ log: inout LogWriter, _ sender: inout DiffSender<E.F>, _ w: Workspace<E.W>
   ) throws(EngineError) {
     var run = 0..<0
     var unitPages = 1
@@ -97,7 +97,7 @@ extension Engine {
   @inlinable
   func gatherDirtyPages(
     _ run: inout Range<Int>, _ unitPages: inout Int, _ log: inout LogWriter, _ sender: inout DiffSender<E.F>,
-    _ w: Workspace
+    _ w: Workspace<E.W>
   ) throws(EngineError) {
     var taker = pages.dirty.take()
     while let page = taker.next() {
@@ -125,7 +125,7 @@ extension Engine {
   /// later puts it on the list again. Posts what `sender` gathered before it waits.
   @inlinable
   func lockForFlush(
-    _ unit: Unit, _ sender: inout DiffSender<E.F>, _ w: Workspace
+    _ unit: Unit, _ sender: inout DiffSender<E.F>, _ w: Workspace<E.W>
   ) throws(EngineError) -> Bool {
     let settled: PageStates = .invalid | .fetching | .clean | .homeTracked | PageStates(.homeExclusive)
     var look = lookForLockBit(unit, passing: settled, unless: PageWord.atomics)
@@ -157,9 +157,9 @@ extension Engine {
   @inlinable
   func noteFetchedExclusives(inGroup group: Int, _ log: inout LogWriter) throws(EngineError) {
     let first = group * ControlLayout.groupBlockCount
-    let marks = control + layout.blockMarks + first
+    let marks = own(layout.blockMarks)
     for offset in stride(from: 0, to: ControlLayout.groupBlockCount, by: 8) {
-      var found = AtomicWord(marks + offset).load()
+      var found = marks.eight(from: first + offset).load()
       while found != 0 {
         let byte = found.trailingZeroBitCount >> 3
         found &= ~(0xFF << UInt64(byte << 3))

@@ -18,24 +18,20 @@ extension Engine {
     let w = takeWorkspace()
     defer { giveBack(w) }
     var batch = fabric.open(0, lane: 0)
-    fabric.read(&batch, from: remote(0, layout.retireHead), into: w.result(0), byteCount: 8)
-    fabric.submit(batch, w.flight)
-    try wait(w.flight)
+    read(&batch, layout.retireHead.span, of: 0, into: w.result(0))
+    try complete(batch, w)
     let position = w.resultValue(0)
     try checkFreed(position, since: local.retireReusable.load(), rounds: 2)
     if position - local.retireReusable.load() >= UInt64(ControlLayout.retireEntryCount) { return nil }
-    w.result(1).storeBytes(of: UInt64(range.lowerBound), as: UInt64.self)
-    w.result(2).storeBytes(of: UInt64(range.count), as: UInt64.self)
-    w.result(3).storeBytes(of: position + 1, as: UInt64.self)
+    w.word(1).storeRelaxed(UInt64(range.lowerBound))
+    w.word(2).storeRelaxed(UInt64(range.count))
+    w.word(3).storeRelaxed(position + 1)
     batch = fabric.open(0, lane: 0)
-    fabric.write(
-      &batch, from: w.result(1), byteCount: ControlLayout.retireEntryByteCount,
-      to: remote(0, retireEntry(position)))
-    fabric.write(&batch, from: w.result(3), byteCount: 8, to: remote(0, layout.retireHead))
+    write(&batch, from: w.result(1), to: layout.freedRecord(position).words.writable, of: 0)
+    write(&batch, from: w.result(3), to: layout.retireHead.writable, of: 0)
     // A READ behind them: the caller's lock passes on only after the ring is written.
-    fabric.read(&batch, from: remote(0, layout.retireHead), into: w.result(4), byteCount: 8)
-    fabric.submit(batch, w.flight)
-    try wait(w.flight)
+    read(&batch, layout.retireHead.span, of: 0, into: w.result(4))
+    try complete(batch, w)
     return position
   }
 
@@ -44,23 +40,14 @@ extension Engine {
   public func isReusable(_ position: UInt64) -> Bool { position < local.retireReusable.load() }
 
   @inlinable
-  func retireEntry(_ position: UInt64) -> Int {
-    let slot = Int(position % UInt64(ControlLayout.retireEntryCount))
-    return layout.retireRing + slot * ControlLayout.retireEntryByteCount
-  }
-
-  @inlinable
   func readRetired(_ position: UInt64) throws(EngineError) -> Range<Int> {
     let saved = execution.enterCritical()
     defer { execution.leaveCritical(saved) }
     let w = takeWorkspace()
     defer { giveBack(w) }
     var batch = fabric.open(0, lane: 0)
-    fabric.read(
-      &batch, from: remote(0, retireEntry(position)), into: w.result(0),
-      byteCount: ControlLayout.retireEntryByteCount)
-    fabric.submit(batch, w.flight)
-    try wait(w.flight)
+    read(&batch, layout.freedRecord(position).words.span, of: 0, into: w.result(0))
+    try complete(batch, w)
     return try freedRange(first: w.resultValue(0), count: w.resultValue(1))
   }
 }

@@ -7,29 +7,26 @@ import Platform
 
 extension Engine {
   @inlinable
-  func mark(_ page: Int) -> AtomicByte { AtomicByte(control + layout.marks + page) }
+  func mark(_ page: Int) -> SharedByte<E.W> { own(layout.marks)[page] }
 
   @inlinable
-  func blockMark(_ block: Int) -> AtomicByte { AtomicByte(control + layout.blockMarks + block) }
+  func blockMark(_ block: Int) -> SharedByte<E.W> { own(layout.blockMarks)[block] }
 
   /// Adds to `batch` the marks that tell the home of `page` of this fetch.
   @inlinable
-  func writeMarks(_ batch: inout E.F.Batch, _ page: Int, home: NodeID, _ w: Workspace) {
+  func writeMarks(_ batch: inout E.F.Batch, _ page: Int, home: NodeID, _ w: Workspace<E.W>) {
     writeMarks(&batch, page..<page + 1, home: home, w)
   }
 
   /// The same for neighbouring units that begin in one block, all of which are being fetched. Only the marks of the
   /// units' first pages are ever looked at.
   @inlinable
-  func writeMarks(_ batch: inout E.F.Batch, _ pages: Range<Int>, home: NodeID, _ w: Workspace) {
+  func writeMarks(_ batch: inout E.F.Batch, _ pages: Range<Int>, home: NodeID, _ w: Workspace<E.W>) {
     let end = min(pages.upperBound, ControlLayout.blockEnd(pages.lowerBound))
     let count = isOn(.windowMarksFirstOnly) ? 1 : end - pages.lowerBound
-    fabric.write(
-      &batch, from: control + layout.ones, byteCount: count,
-      to: remote(home, layout.marks + pages.lowerBound))
-    fabric.write(
-      &batch, from: w.one, byteCount: 1,
-      to: remote(home, layout.blockMarks + (pages.lowerBound >> ControlLayout.blockShift)))
+    write(&batch, from: ones.base, to: layout.marks.writable(pages.lowerBound, count: count), of: home)
+    let block = pages.lowerBound >> ControlLayout.blockShift
+    write(&batch, from: ones.base, to: layout.blockMarks.writable(block), of: home)
   }
 
   /// At home, holding the unit's lock bit: whether a write may go untracked; if so the state is

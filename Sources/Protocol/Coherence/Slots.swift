@@ -77,7 +77,7 @@ extension Engine {
 
   /// The word of a slot's bit.
   @inlinable @inline(__always)
-  func slotUse(_ slot: Int) -> AtomicWord { AtomicWord(local.slotUse + (slot >> 6) * 8) }
+  func slotUse(_ slot: Int) -> SharedWord<E.W> { local.slotUse[slot >> 6] }
 
   @inlinable
   func giveBackSlot(_ slot: Int) {
@@ -88,7 +88,7 @@ extension Engine {
   /// Slots in use, of all kinds.
   public var slotsInUse: Int {
     (0..<(configuration.allSlotCount + 63) / 64).reduce(0) {
-      $0 + AtomicWord(local.slotUse + $1 * 8).load().nonzeroBitCount
+      $0 + local.slotUse[$1].load().nonzeroBitCount
     }
   }
 }

@@ -8,20 +8,19 @@ import Platform
 extension Engine {
   /// A slot to wait on, and the name by which others grant it. One of the program's: `.slotsExhausted`.
   @inlinable
-  public func takeWaitSlot() throws(EngineError) -> (slot: Int, name: UInt64) {
+  public func takeWaitSlot() throws(EngineError) -> (slot: Int, name: SlotName) {
     let slot = try takeSlot()
-    slotWord(slot, 0).store(0)
-    slotWord(slot, 1).store(0)
+    clear(layout.lockSlot(slot))
     return (slot, slotName(slot))
   }
 
   @inlinable
   public func giveBackWaitSlot(_ slot: Int) { giveBackSlot(slot) }
 
-  /// A word of the slot `name` for the layer above, at its node: 0 (`next`) or 2...6.
+  /// The slot `name`, which the layer above keeps a queue of, at its node.
   @inlinable
-  public func slotLocation(_ name: UInt64, word: Int) -> (node: NodeID, offset: Int) {
-    (Int(name >> 32) - 1, slotOffset(Int(name & 0xFFFF_FFFF)) + word * 8)
+  public func waitSlot(_ name: SlotName) -> (node: NodeID, slot: LockSlot) {
+    (name.node, layout.lockSlot(name.slot))
   }
 
   /// Waits for the grant.
@@ -42,7 +41,7 @@ extension Engine {
     _ slot: Int, _ backoff: inout Backoff, beforeLimit remaining: UInt64?
   ) throws(EngineError) -> Bool {
     try checkPeers()
-    let granted = slotWord(slot, 1)
+    let granted = own(layout.lockSlot(slot).granted)
     for _ in 0..<(remaining == nil ? 4 : 1) {
       // Acquire: pairs with the granter's WRITE of the flag behind its clock.
       if granted.load() != 0 { break }
@@ -55,17 +54,17 @@ extension Engine {
   }
 
   @inlinable
-  public func isGranted(_ slot: Int) -> Bool { slotWord(slot, 1).load() != 0 }
+  public func isGranted(_ slot: Int) -> Bool { own(layout.lockSlot(slot).granted).load() != 0 }
 
   /// After a grant: what the granter had released is visible here when this returns.
   @inlinable
   public func acquireGranted(_ slot: Int) throws(EngineError) {
-    try acquire(control + slotOffset(slot) + 64)
+    try acquire(clock(layout.lockSlot(slot).clock))
   }
 
   /// Grants the slot `name`. The caller has called `release` since the writes that it hands over.
   @inlinable
-  public func grantWaiter(_ name: UInt64) throws(EngineError) { try grant(name) }
+  public func grantWaiter(_ name: SlotName) throws(EngineError) { try grant(name) }
 
   /// One step of a wait that ends in `remaining` nanoseconds: it does not sleep beyond its end.
   @inlinable

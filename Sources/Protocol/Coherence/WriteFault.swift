@@ -1,4 +1,3 @@
-import CPlatform
 import Fabric
 import Platform
 
@@ -6,7 +5,7 @@ extension Engine {
   /// First write to a clean copy: claims the page if nobody has, else makes the twin.
   @inlinable
   func writeClean(
-    _ held: inout HeldUnit, _ w: Workspace
+    _ held: inout HeldUnit, _ w: Workspace<E.W>
   ) throws(EngineError) {
     let unit = held.unit
     if held.word.home < 0 {
@@ -28,7 +27,7 @@ extension Engine {
   /// The unit's lock bit is held or it is being fetched by this thread: nobody writes the frame.
   @inlinable
   func copyTwin(_ unit: Unit) {
-    cplatform_copy(pages.twin(unit.page), frame(unit.page), byteCount(unit))
+    E.W.copy(pages.twin(unit.page), frame(unit.page), byteCount(unit))
     add(.twins)
   }
 

@@ -115,11 +115,6 @@ extension Network {
 
 // What an observer sees who stands outside: no operation, no step.
 extension Network {
-  /// The aligned word at `offset` of `node`'s control memory.
-  public func controlWord(_ offset: Int, of node: NodeID) -> UInt64 {
-    ends[node].memory.control.load(fromByteOffset: offset, as: UInt64.self)
-  }
-
   /// The byte at global address `address` in `node`'s frames.
   public func frameByte(_ address: Int, of node: NodeID) -> UInt8 {
     ends[node].memory.frames.load(fromByteOffset: address, as: UInt8.self)

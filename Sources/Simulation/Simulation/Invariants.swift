@@ -48,7 +48,7 @@ extension Program {
 
   private func checkUnit(_ unit: Unit) {
     let shard = cluster.nodes[0].engine.directoryWord(unit.page)
-    let named = Int(cluster.network.controlWord(shard.offset, of: shard.node)) - 1
+    let named = cluster.nodes[shard.node].engine.home(in: shard.word)
     for node in cluster.nodes {
       let word = node.engine.pages.load(unit.page)
       if word.isHome, node.id != named {

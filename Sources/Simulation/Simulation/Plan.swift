@@ -130,8 +130,9 @@ struct Plan {
       for _ in 0..<random.within(1...2) {
         let (segment, page) = random.pick(hotPages)
         let address = (page << c.pageShift) + 8 * random.below(c.pageByteCount / 8)
-        guard taken.isDisjoint(with: address..<address + 8) else { continue }
-        taken.formUnion(address..<address + 8)
+        let bytes = (0..<8).map { address + $0 }
+        guard taken.isDisjoint(with: bytes) else { continue }
+        taken.formUnion(bytes)
         words.append(PlannedWord(address: address, masks: random.pick([[~0], [0xFFFF_FFFF, ~0 << 32]])))
         for byte in 0..<8 {
           cells.append(Cell(address: address + byte, segment: segment, word: words.count - 1))

@@ -39,7 +39,7 @@ final class Program {
     var crossesNodes = false
     var clock = VectorClock()
     /// A thread that waits for it on a slot of its node, by the slot's name.
-    var waiter: (thread: Int, slot: UInt64)?
+    var waiter: (thread: Int, slot: SlotName)?
   }
 
   /// Where the threads of a node meet before and after the barrier of all nodes.

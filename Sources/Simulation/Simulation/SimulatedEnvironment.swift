@@ -8,6 +8,7 @@ public enum SimulatedEnvironment: Environment {
   public typealias P = SimulatedProtection
   public typealias X = SimulatedExecution
   public typealias M = SimulatedMutations
+  public typealias W = BareMemory
 }
 
 /// A node's engine in the simulator.

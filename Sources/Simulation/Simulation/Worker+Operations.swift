@@ -210,7 +210,7 @@ extension Worker {
   private func awaitToken(_ id: Int) throws(EngineError) {
     if program.tokens[id].waiter != nil { return }
     let slot: Int
-    let name: UInt64
+    let name: SlotName
     do throws(EngineError) {
       (slot, name) = try engine.takeWaitSlot()
     } catch .slotsExhausted where program.run.configuration.lockSlotCount < 16 {

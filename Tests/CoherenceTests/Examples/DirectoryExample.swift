@@ -7,7 +7,7 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct DirectoryExample {
   private func home(_ nodes: HostPair) -> UInt64 {
     let place = nodes.engines[0].directoryWord(5)
-    return nodes.word(place.node, place.offset).load()
+    return nodes.word(place.node, place.word).load()
   }
 
   @Test func theFirstWriterIsHome() throws {

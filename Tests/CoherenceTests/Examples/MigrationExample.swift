@@ -25,7 +25,7 @@ import Testing
     #expect(nodes.engines[0].count(.pagesMovedHere) == 1 && nodes.engines[1].count(.pagesMovedAway) == 1)
     // The new home has what the old one had written, too, and the directory sends a newcomer there.
     let directory = nodes.engines[0].directoryWord(5)
-    #expect(nodes.word(directory.node, directory.offset).load() == 0 + 1)
+    #expect(nodes.word(directory.node, directory.word).load() == 0 + 1)
     for node in 0..<3 { #expect(try (0..<3).map { try nodes.read(node, page: 5, at: $0) } == [1, 2, 0]) }
   }
 

@@ -6,10 +6,10 @@ import Testing
 /// Threads add pages without a lock; a release takes them in ascending order (docs/protocol.md, sections 1
 /// and 3).
 @Suite struct PageSetExample {
-  private func withSet(_ body: (PageSet) -> Void) {
+  private func withSet(_ body: (PageSet<BareMemory>) -> Void) {
     let pageCount = 1 << 20
     var measure = Carving()
-    _ = PageSet(&measure, pageCount: pageCount)
+    _ = PageSet<BareMemory>(&measure, pageCount: pageCount)
     let memory = UnsafeMutableRawPointer.allocate(byteCount: measure.end, alignment: 64)
     defer { memory.deallocate() }
     memory.initializeMemory(as: UInt8.self, repeating: 0, count: measure.end)

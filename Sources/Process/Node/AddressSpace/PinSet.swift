@@ -8,9 +8,10 @@ struct PinSet: BitwiseCopyable, @unchecked Sendable {
 
   @inlinable init(_ words: UnsafeMutableRawPointer) { self.words = words }
 
-  static func byteCount(pageCount: Int) -> Int { (pageCount + 63) / 64 * 8 }
+  static func byteCount(pageCount: Int) -> Int { (pageCount + 63) / 64 * wordByteCount }
+  @inlinable static var wordByteCount: Int { 8 }
 
-  @inlinable func word(_ page: Int) -> AtomicWord { AtomicWord(words + (page >> 6) &* 8) }
+  @inlinable func word(_ page: Int) -> AtomicWord { AtomicWord(words + (page >> 6) &* Self.wordByteCount) }
 
   /// The bits of `page`'s word that belong to pages `page ..< end`.
   @inlinable

@@ -19,26 +19,41 @@ struct ViewRecord: BitwiseCopyable, @unchecked Sendable {
   /// looked up a view which is detached meanwhile finds another id here and does nothing.
   @inlinable var identity: AtomicWord { AtomicWord(base + 8) }
 
-  @inlinable var address: Int { base.load(fromByteOffset: 16, as: Int.self) }
-  @inlinable var firstPage: Int { base.load(fromByteOffset: 24, as: Int.self) }
-  @inlinable var pageCount: Int { base.load(fromByteOffset: 32, as: Int.self) }
-  @inlinable var limit: UInt8 { UInt8(truncatingIfNeeded: base.load(fromByteOffset: 40, as: Int.self)) }
+  /// Words that change only while the record is free.
+  @frozen @usableFromInline
+  enum Field: Int {
+    case address = 16
+    case firstPage = 24
+    case pageCount = 32
+    case limit = 40
+    case levels = 48
+  }
+
+  @inlinable func load(_ field: Field) -> Int { base.load(fromByteOffset: field.rawValue, as: Int.self) }
+  func set(_ field: Field, _ value: Int) {
+    base.storeBytes(of: value, toByteOffset: field.rawValue, as: Int.self)
+  }
+
+  @inlinable var address: Int { load(.address) }
+  @inlinable var firstPage: Int { load(.firstPage) }
+  @inlinable var pageCount: Int { load(.pageCount) }
+  @inlinable var limit: UInt8 { UInt8(truncatingIfNeeded: load(.limit)) }
 
   @inlinable
   var levels: PageLevels {
     // Never nil: set together with `identity`, under the lock. (Loaded as an integer and unwrapped by `guard`:
     // for an optional type, or `unsafelyUnwrapped`, a debug build makes type metadata in the signal handler.)
-    guard let memory = UnsafeMutableRawPointer(bitPattern: base.load(fromByteOffset: 48, as: Int.self))
+    guard let memory = UnsafeMutableRawPointer(bitPattern: load(.levels))
     else { return PageLevels(base, count: 0) }
     return PageLevels(memory, count: pageCount)
   }
 
   func fill(_ extent: ViewExtent, firstPage: Int, pageCount: Int, levels: UnsafeMutableRawPointer) {
-    base.storeBytes(of: Int(bitPattern: extent.address), toByteOffset: 16, as: Int.self)
-    base.storeBytes(of: firstPage, toByteOffset: 24, as: Int.self)
-    base.storeBytes(of: pageCount, toByteOffset: 32, as: Int.self)
-    base.storeBytes(of: Int(extent.limit.rawValue), toByteOffset: 40, as: Int.self)
-    base.storeBytes(of: levels, toByteOffset: 48, as: UnsafeMutableRawPointer.self)
+    set(.address, Int(bitPattern: extent.address))
+    set(.firstPage, firstPage)
+    set(.pageCount, pageCount)
+    set(.limit, Int(extent.limit.rawValue))
+    set(.levels, Int(bitPattern: levels))
   }
 }
 

@@ -1,43 +1,42 @@
 import Platform
 
-/// Where things lie in a node's control memory: the same on every node, so that an offset and the
-/// owner's base address name a word of any node.
+/// Where things lie in a node's control memory: the same on every node. The types of the places say who may write there.
 @frozen
 public struct ControlLayout: BitwiseCopyable, Sendable {
   /// Position up to which the interval log is written; the next word is its floor. Peers READ both at once.
-  public let logHead: Int
-  public let logFloor: Int
-  /// Node 0's count of freed ranges; the ring follows at `retireRing`, an entry of two words each.
-  public let retireHead: Int
-  public let retireRing: Int
-  public let logRing: Int
-  public let directory: Int
+  public let logHead: OwnWord
+  public let logFloor: OwnWord
+  public let logRing: OwnWords
+  /// Node 0's count of freed ranges, and behind it the ring of them.
+  public let retireHead: LockedWords
+  @usableFromInline let retireRing: Int
+  /// This node's shard.
+  public let directory: FabricWords
   /// A byte a chunk: not zero where a directory word of this shard may be.
-  public let claimMarks: Int
-  public let marks: Int
-  public let blockMarks: Int
-  public let chunkKeys: Int
-  public let lockRecords: Int
-  public let lockRecordByteCount: Int
-  public let lockSlots: Int
-  public let lockSlotByteCount: Int
-  public let inboxes: Int
-  public let inboxByteCount: Int
-  public let stagings: Int
-  public let epochBuffers: Int
-  public let epochBufferByteCount: Int
-  public let workspaces: Int
-  public let workspaceByteCount: Int
+  public let claimMarks: MailBytes
+  public let marks: MailBytes
+  public let blockMarks: MailBytes
+  public let chunkKeys: OwnWords
+  @usableFromInline let lockRecords: Int
+  @usableFromInline let lockSlots: Int
+  @usableFromInline let inboxes: Int
+  @usableFromInline let stagings: Int
+  @usableFromInline let epochRecords: Int
+  @usableFromInline let epochRecordByteCount: Int
+  // What this node alone uses, in registered memory.
+  @usableFromInline let workspaces: Int
+  @usableFromInline let workspaceByteCount: Int
   /// Buffers used under the node's commit lock only: log ranges read, and pages read aside.
-  public let noticeBuffer: Int
+  @usableFromInline let noticeBuffer: Int
   public let noticeBufferEntryCount: Int
-  public let scratchPages: Int
+  @usableFromInline let scratchPages: Int
   /// A block's worth of bytes that are 1: the source of the marks of neighbouring pages.
-  public let ones: Int
-  /// For the layers above: `upperByteCount` bytes as they like.
-  public let upper: Int
-  public let upperByteCount: Int
+  @usableFromInline let ones: Int
+  /// For the layers above.
+  public let upper: LockedWords
   public let byteCount: Int
+  @usableFromInline let nodeCount: Int
+  @usableFromInline let roundCount: Int
 
   /// Pages whose share marks one block mark sums up, and that lie together in one directory shard.
   @inlinable public static var blockShift: Int { 6 }
@@ -48,42 +47,78 @@ public struct ControlLayout: BitwiseCopyable, Sendable {
   @inlinable public static var groupBlockCount: Int { 64 }
   static func groupCount(_ c: Configuration) -> Int { (c.blockCount + groupBlockCount - 1) / groupBlockCount }
   @inlinable public static var retireEntryCount: Int { 256 }
-  /// First page and number of pages.
-  @inlinable public static var retireEntryByteCount: Int { 16 }
-  @inlinable public static var workspaceResultCount: Int { 80 }
+  /// Buffers of epochs, filled in turn.
+  @inlinable static var epochRecordCount: UInt64 { 3 }
 
-  public init(_ c: Configuration, upperByteCount: Int = 0) {
+  /// - Parameter upperWordCount: words that the layers above want.
+  public init(_ c: Configuration, upperWordCount: Int = 0) {
     var carving = Carving()
+    nodeCount = c.nodeCount
+    roundCount = c.roundCount
     let shardBlocks = (c.blockCount + c.nodeCount - 1) / c.nodeCount
     let locksHere = (c.lockCount + c.nodeCount - 1) / c.nodeCount
-    logHead = carving.offset(64)
-    logFloor = logHead + 8
-    retireHead = carving.offset(64)
-    retireRing = carving.offset(Self.retireEntryCount * Self.retireEntryByteCount)
-    logRing = carving.offset(c.logEntryCount * 8)
-    directory = carving.offset(shardBlocks * Self.blockPageCount * 8)
-    claimMarks = carving.offset(c.chunkCount)
-    marks = carving.offset(c.blockCount * Self.blockPageCount)
+    let log = OwnWords(carving.offset(64))
+    (logHead, logFloor) = (log[0], log[1])
+    retireHead = LockedWords(carving.offset(64), count: 1)
+    retireRing = carving.offset(Self.retireEntryCount * FreedRecord.byteCount)
+    logRing = OwnWords(carving.offset(c.logEntryCount * 8))
+    directory = FabricWords(carving.offset(shardBlocks * Self.blockPageCount * 8))
+    claimMarks = MailBytes(carving.offset(c.chunkCount))
+    marks = MailBytes(carving.offset(c.blockCount * Self.blockPageCount))
     // Read a group at a time.
-    blockMarks = carving.offset(Self.groupCount(c) * Self.groupBlockCount)
-    chunkKeys = carving.offset(c.chunkCount * 8)
-    lockRecordByteCount = (64 + c.clockByteCount + 63) & ~63
-    lockRecords = carving.offset(locksHere * lockRecordByteCount)
-    lockSlotByteCount = (64 + c.clockByteCount + 63) & ~63
-    lockSlots = carving.offset(c.allSlotCount * lockSlotByteCount)
-    inboxByteCount = (64 + c.clockByteCount + 63) & ~63
+    blockMarks = MailBytes(carving.offset(Self.groupCount(c) * Self.groupBlockCount))
+    chunkKeys = OwnWords(carving.offset(c.chunkCount * 8))
+    lockRecords = carving.offset(locksHere * LockRecord.byteCount(nodeCount: c.nodeCount))
+    lockSlots = carving.offset(c.allSlotCount * LockSlot.byteCount(nodeCount: c.nodeCount))
+    let inboxByteCount = Inbox.byteCount(nodeCount: c.nodeCount)
     inboxes = carving.offset(2 * c.roundCount * inboxByteCount)
     stagings = carving.offset(c.roundCount * inboxByteCount)
-    epochBufferByteCount = (64 + c.epochEntryCount * 8 + 63) & ~63
-    epochBuffers = carving.offset(3 * epochBufferByteCount)
-    workspaceByteCount = (64 + Self.workspaceResultCount * 8 + c.clockByteCount * 2 + 64 + 63) & ~63
+    epochRecordByteCount = EpochRecord.byteCount(entryCount: c.epochEntryCount)
+    epochRecords = carving.offset(Int(Self.epochRecordCount) * epochRecordByteCount)
+    workspaceByteCount = WorkspaceShape.byteCount(nodeCount: c.nodeCount)
     workspaces = carving.offset(c.workspaceCount * workspaceByteCount)
-    noticeBufferEntryCount = max(c.epochEntryCount + 8, 4 * c.nodeCount)
+    noticeBufferEntryCount = max(c.epochEntryCount + EpochRecord.headWordCount, 4 * c.nodeCount)
     noticeBuffer = carving.offset(noticeBufferEntryCount * 8)
     scratchPages = carving.offset(2 << c.pageShift)
     ones = carving.offset(Self.blockPageCount)
-    upper = carving.offset(upperByteCount)
-    self.upperByteCount = upperByteCount
+    upper = LockedWords(carving.offset(upperWordCount * 8), count: upperWordCount)
     byteCount = carving.offset(0, align: 4096)
+  }
+
+  /// Head and floor.
+  @inlinable var logEnds: ControlSpan { ControlSpan(logHead.offset, byteCount: 16) }
+
+  /// The record of the `index`-th lock that is homed at a node.
+  @inlinable
+  func lockRecord(_ index: Int) -> LockRecord {
+    LockRecord(
+      lockRecords + index &* LockRecord.byteCount(nodeCount: nodeCount), nodeCount: nodeCount)
+  }
+
+  @inlinable
+  func lockSlot(_ slot: Int) -> LockSlot {
+    LockSlot(lockSlots + slot &* LockSlot.byteCount(nodeCount: nodeCount), nodeCount: nodeCount)
+  }
+
+  @inlinable
+  func freedRecord(_ position: UInt64) -> FreedRecord {
+    FreedRecord(retireRing + Int(position % UInt64(Self.retireEntryCount)) * FreedRecord.byteCount)
+  }
+
+  @inlinable
+  func epochRecord(_ epoch: UInt64) -> EpochRecord {
+    EpochRecord(epochRecords + Int(epoch % Self.epochRecordCount) * epochRecordByteCount)
+  }
+
+  /// Where the message of `round` comes in dissemination `number`: an inbox for each round and parity.
+  @inlinable
+  func inbox(_ round: Int, _ number: UInt64) -> Inbox {
+    let index = Int(number & 1) * roundCount + round
+    return Inbox(inboxes + index * Inbox.byteCount(nodeCount: nodeCount), nodeCount: nodeCount)
+  }
+
+  @inlinable
+  func staging(_ round: Int) -> Staging {
+    Staging(stagings + round * Inbox.byteCount(nodeCount: nodeCount), nodeCount: nodeCount)
   }
 }

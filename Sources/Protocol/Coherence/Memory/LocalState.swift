@@ -3,57 +3,65 @@ import Platform
 /// This node's private state beside the page table: clocks, the commit lock, the gate, the local halves
 /// of the locks, counters.
 @frozen
-public struct LocalState: BitwiseCopyable, @unchecked Sendable {
-  /// Position in each node's log up to which its notices are applied here; one word a node.
-  @usableFromInline let applied: UnsafeMutableRawPointer
+public struct LocalState<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable {
+  /// Position in each node's log up to which its notices are applied here.
+  @usableFromInline let applied: SharedWords<W>
   /// The merged clock of the last barrier, and room for the one under way.
-  @usableFromInline let barrierClock: UnsafeMutableRawPointer
-  @usableFromInline let mergedClock: UnsafeMutableRawPointer
-  /// The peers' chunk keys, cached; 4 bytes a chunk and peer, 0 = not known yet.
-  @usableFromInline let peerKeys: UnsafeMutableRawPointer
+  @usableFromInline let barrierClock: Clock<W>
+  @usableFromInline let mergedClock: Clock<W>
+  /// The peers' chunk keys, cached; 0 = not known yet.
+  @usableFromInline let peerKeys: SharedWords<W>
   /// What the service thread is asked to register (`ChunkRequest`), a word a chunk.
-  @usableFromInline let chunkRequests: UnsafeMutableRawPointer
+  @usableFromInline let chunkRequests: SharedWords<W>
   @usableFromInline let localLocks: UnsafeMutableRawPointer
-  @usableFromInline let slotUse: UnsafeMutableRawPointer
-  @usableFromInline let usedLanes: UnsafeMutableRawPointer
+  /// A bit for each slot that is taken.
+  @usableFromInline let slotUse: SharedWords<W>
+  /// A bit for each connection that diffs went out on in this round.
+  @usableFromInline let usedLanes: SharedWords<W>
   @usableFromInline let streams: UnsafeMutableRawPointer
   @usableFromInline let moves: UnsafeMutableRawPointer
   /// A bit for each group of blocks in which this node may have exclusive pages. Bits are never cleared.
-  @usableFromInline let exclusiveGroups: UnsafeMutableRawPointer
+  @usableFromInline let exclusiveGroups: SharedWords<W>
   @usableFromInline let exclusiveWordCount: Int
   /// A byte a chunk: not zero where a page of it is, or has been, anything but untouched on this node
   /// (`touch`).
-  @usableFromInline let touchedChunks: UnsafeMutableRawPointer
+  @usableFromInline let touchedChunks: SharedBytes<W>
   /// A byte for each piece of the directory (`claimShift`) in which this node's claims are announced already.
-  @usableFromInline let announcedClaims: UnsafeMutableRawPointer
-  /// The ranges that the last barrier forgot: first page and pages of each, `forgottenCount` of them.
+  @usableFromInline let announcedClaims: SharedBytes<W>
+  /// The ranges that the last barrier forgot, `forgottenCount` of them.
   @usableFromInline let forgotten: UnsafeMutableRawPointer
-  public let counters: UnsafeMutableRawPointer
-  @usableFromInline let words: UnsafeMutableRawPointer
+  @usableFromInline let counters: SpacedWords<W>
+  @usableFromInline let words: SpacedWords<W>
   @usableFromInline let chunkCount: Int
 
   @inlinable static var streamCount: Int { 16 }
 
   init(_ c: Configuration, _ carving: inout Carving) {
-    applied = carving.take(c.clockByteCount)
-    barrierClock = carving.take(c.clockByteCount)
-    mergedClock = carving.take(c.clockByteCount)
-    peerKeys = carving.take(c.chunkCount * c.nodeCount * 4)
-    chunkRequests = carving.take(c.chunkCount * 8)
-    localLocks = carving.take(c.lockCount * LocalLock.byteCount)
-    slotUse = carving.take((c.allSlotCount + 63) / 64 * 8)
-    usedLanes = carving.take((c.nodeCount * 4 + 63) / 64 * 8)
-    streams = carving.take(Self.streamCount * 64)
-    moves = carving.take(c.moveCount * 16)
+    func words(_ count: Int) -> SharedWords<W> { SharedWords(carving.take(count * SharedWords<W>.stride)) }
+    func bits(_ count: Int) -> SharedWords<W> { words((count + 63) / 64) }
+    func spaced(_ count: Int) -> SpacedWords<W> { SpacedWords(carving.take(count * SpacedWords<W>.stride)) }
+    applied = words(c.nodeCount)
+    barrierClock = Clock(carving.take(c.clockByteCount))
+    mergedClock = Clock(carving.take(c.clockByteCount))
+    peerKeys = words(c.chunkCount * c.nodeCount)
+    chunkRequests = words(c.chunkCount)
+    localLocks = carving.take(c.lockCount * LocalLock<W>.byteCount)
+    slotUse = bits(c.allSlotCount)
+    usedLanes = bits(c.nodeCount * Self.laneLimit)
+    streams = carving.take(Self.streamCount * StreamRecord<W>.byteCount)
+    moves = carving.take(c.moveCount * MoveRecord<W>.byteCount)
     exclusiveWordCount = (ControlLayout.groupCount(c) + 63) / 64
-    exclusiveGroups = carving.take(exclusiveWordCount * 8)
-    touchedChunks = carving.take((c.chunkCount + 7) & ~7)
-    announcedClaims = carving.take(c.pageCount >> c.claimShift)
-    forgotten = carving.take(ControlLayout.retireEntryCount * 16)
-    counters = carving.take(Counter.allCases.count * 64)
-    words = carving.take(Word.allCases.count * 64)
+    exclusiveGroups = words(exclusiveWordCount)
+    touchedChunks = SharedBytes(carving.take((c.chunkCount + 7) & ~7))
+    announcedClaims = SharedBytes(carving.take(c.pageCount >> c.claimShift))
+    forgotten = carving.take(ControlLayout.retireEntryCount * ForgottenRecord<W>.byteCount)
+    counters = spaced(Counter.allCases.count)
+    self.words = spaced(Word.allCases.count)
     chunkCount = c.chunkCount
   }
+
+  /// Connections per peer at most (`Fabric.laneCount`).
+  @inlinable static var laneLimit: Int { 4 }
 
   /// Words of this node, a cache line each.
   @frozen
@@ -67,49 +75,57 @@ public struct LocalState: BitwiseCopyable, @unchecked Sendable {
     case failed, failedValue
   }
 
-  @inlinable func word(_ word: Word) -> AtomicWord { AtomicWord(words + word.rawValue &* 64) }
+  @inlinable func word(_ word: Word) -> SharedWord<W> { words[word.rawValue] }
 
-  @inlinable var commitLock: AtomicWord { word(.commitLock) }
-  @inlinable var roundsBegun: AtomicWord { word(.roundsBegun) }
-  @inlinable var roundsFinished: AtomicWord { word(.roundsFinished) }
-  @inlinable var gateClosed: AtomicWord { word(.gateClosed) }
-  @inlinable var inside: AtomicWord { word(.inside) }
-  @inlinable var workspaceUse: AtomicWord { word(.workspaceUse) }
+  @inlinable var commitLock: SharedWord<W> { word(.commitLock) }
+  @inlinable var roundsBegun: SharedWord<W> { word(.roundsBegun) }
+  @inlinable var roundsFinished: SharedWord<W> { word(.roundsFinished) }
+  @inlinable var gateClosed: SharedWord<W> { word(.gateClosed) }
+  @inlinable var inside: SharedWord<W> { word(.inside) }
+  @inlinable var workspaceUse: SharedWord<W> { word(.workspaceUse) }
   /// Barriers passed; the epoch between two is their count.
-  @inlinable var epoch: AtomicWord { word(.epoch) }
+  @inlinable var epoch: SharedWord<W> { word(.epoch) }
   /// Disseminations done: barriers and the rounds of migration.
-  @inlinable var disseminations: AtomicWord { word(.disseminations) }
-  @inlinable var chunkRequestCount: AtomicWord { word(.chunkRequestCount) }
-  @inlinable var retireApplied: AtomicWord { word(.retireApplied) }
-  @inlinable var streamClock: AtomicWord { word(.streamClock) }
-  @inlinable var moveCount: AtomicWord { word(.moveCount) }
+  @inlinable var disseminations: SharedWord<W> { word(.disseminations) }
+  @inlinable var chunkRequestCount: SharedWord<W> { word(.chunkRequestCount) }
+  @inlinable var retireApplied: SharedWord<W> { word(.retireApplied) }
+  @inlinable var streamClock: SharedWord<W> { word(.streamClock) }
+  @inlinable var moveCount: SharedWord<W> { word(.moveCount) }
   /// Freed ranges whose addresses may be used again: all up to this position.
-  @inlinable var retireReusable: AtomicWord { word(.retireReusable) }
-  @inlinable var barrierBusy: AtomicWord { word(.barrierBusy) }
+  @inlinable var retireReusable: SharedWord<W> { word(.retireReusable) }
+  @inlinable var barrierBusy: SharedWord<W> { word(.barrierBusy) }
   /// Threads of this node that wait for a lock or for a grant.
-  @inlinable var waiting: AtomicWord { word(.waiting) }
+  @inlinable var waiting: SharedWord<W> { word(.waiting) }
   /// Entries of `forgotten`. Used by the barrier's thread only.
-  @inlinable var forgottenCount: AtomicWord { word(.forgottenCount) }
+  @inlinable var forgottenCount: SharedWord<W> { word(.forgottenCount) }
   /// The first failure of this node's own (`keep`); 0 for none.
-  @inlinable var failed: AtomicWord { word(.failed) }
+  @inlinable var failed: SharedWord<W> { word(.failed) }
   /// Of a failure that is a bad word, what the word says.
-  @inlinable var failedValue: AtomicWord { word(.failedValue) }
+  @inlinable var failedValue: SharedWord<W> { word(.failedValue) }
 
-  @inlinable func touchedChunk(_ chunk: Int) -> AtomicByte { AtomicByte(touchedChunks + chunk) }
-  @inlinable func announcedClaim(_ piece: Int) -> AtomicByte { AtomicByte(announcedClaims + piece) }
-  @inlinable func exclusiveGroupWord(_ index: Int) -> AtomicWord { AtomicWord(exclusiveGroups + index &* 8) }
-  @inlinable func applied(_ node: Int) -> AtomicWord { AtomicWord(applied + node &* 8) }
-
-  @inlinable
-  func peerKey(_ peer: Int, _ chunk: Int) -> UnsafeMutablePointer<UInt32> {
-    (peerKeys + (peer &* chunkCount + chunk) &* 4).assumingMemoryBound(to: UInt32.self)
+  @inlinable func touchedChunk(_ chunk: Int) -> SharedByte<W> { touchedChunks[chunk] }
+  @inlinable func announcedClaim(_ piece: Int) -> SharedByte<W> { announcedClaims[piece] }
+  @inlinable func exclusiveGroupWord(_ index: Int) -> SharedWord<W> { exclusiveGroups[index] }
+  @inlinable func applied(_ node: Int) -> SharedWord<W> { applied[node] }
+  @inlinable func peerKey(_ peer: Int, _ chunk: Int) -> SharedWord<W> {
+    peerKeys[peer &* chunkCount &+ chunk]
   }
+  @inlinable
+  func localLock(_ id: Int) -> LocalLock<W> { LocalLock(localLocks + id &* LocalLock<W>.byteCount) }
+  @inlinable
+  func move(_ index: Int) -> MoveRecord<W> { MoveRecord(moves + index &* MoveRecord<W>.byteCount) }
+  @inlinable
+  func forgottenRecord(_ index: Int) -> ForgottenRecord<W> {
+    ForgottenRecord(forgotten + index &* ForgottenRecord<W>.byteCount)
+  }
+  @inlinable
+  func stream(_ index: Int) -> StreamRecord<W> { StreamRecord(streams + index &* StreamRecord<W>.byteCount) }
 }
 
 /// The private memory of a node's engine.
-struct LocalMemory {
-  let state: LocalState
-  let pages: PageTable
+struct LocalMemory<W: MemoryAccess> {
+  let state: LocalState<W>
+  let pages: PageTable<W>
   /// Whole pages of the system.
   let byteCount: Int
 
@@ -140,11 +156,11 @@ extension Engine {
   /// The count so far; exact for what happened before the call.
   @inlinable
   public func count(_ counter: Counter) -> UInt64 {
-    AtomicWord(local.counters + counter.rawValue * 64).loadRelaxed()
+    local.counters[counter.rawValue].loadRelaxed()
   }
 
   @inlinable
   func add(_ counter: Counter, _ amount: Int = 1) {
-    AtomicWord(local.counters + counter.rawValue &* 64).fetchAdd(UInt64(truncatingIfNeeded: amount))
+    local.counters[counter.rawValue].fetchAdd(UInt64(truncatingIfNeeded: amount))
   }
 }

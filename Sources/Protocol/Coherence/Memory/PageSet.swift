@@ -7,10 +7,10 @@ import Platform
 /// before it takes the bits below. So a page inserted before a take began is either taken by it or
 /// was taken by an earlier take, and one inserted meanwhile is taken now or its summary stays set.
 @frozen
-public struct PageSet: BitwiseCopyable, @unchecked Sendable {
-  @usableFromInline let pages: UnsafeMutableRawPointer
-  @usableFromInline let words: UnsafeMutableRawPointer
-  @usableFromInline let groups: UnsafeMutableRawPointer
+public struct PageSet<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable {
+  @usableFromInline let pages: SharedWords<W>
+  @usableFromInline let words: SharedWords<W>
+  @usableFromInline let groups: SharedWords<W>
   @usableFromInline let groupWordCount: Int
 
   /// Carves the set out of `carving`'s zeroed memory, which outlives it.
@@ -18,23 +18,24 @@ public struct PageSet: BitwiseCopyable, @unchecked Sendable {
     func wordCount(_ bits: Int) -> Int { (bits + 63) >> 6 }
     let pageWordCount = wordCount(pageCount)
     groupWordCount = wordCount(wordCount(pageWordCount))
-    pages = carving.take(pageWordCount * 8)
-    words = carving.take(wordCount(pageWordCount) * 8)
-    groups = carving.take(groupWordCount * 8)
+    func take(_ count: Int) -> SharedWords<W> { SharedWords(carving.take(count * SharedWords<W>.stride)) }
+    pages = take(pageWordCount)
+    words = take(wordCount(pageWordCount))
+    groups = take(groupWordCount)
   }
 
   /// Ordered before whatever the caller stores afterwards.
   @inlinable
   public func insert(_ page: Int) {
-    AtomicWord(pages + (page >> 6) &* 8).fetchOr(UInt64(1) << UInt64(page & 63))
-    AtomicWord(words + (page >> 12) &* 8).fetchOr(UInt64(1) << UInt64((page >> 6) & 63))
-    AtomicWord(groups + (page >> 18) &* 8).fetchOr(UInt64(1) << UInt64((page >> 12) & 63))
+    pages[page >> 6].fetchOr(UInt64(1) << UInt64(page & 63))
+    words[page >> 12].fetchOr(UInt64(1) << UInt64((page >> 6) & 63))
+    groups[page >> 18].fetchOr(UInt64(1) << UInt64((page >> 12) & 63))
   }
 
   /// `insert`, cheap when the page is a member already and members are only taken all at once.
   @inlinable
   public func insertIfAbsent(_ page: Int) {
-    let word = AtomicWord(pages + (page >> 6) &* 8)
+    let word = pages[page >> 6]
     if word.load() & (UInt64(1) << UInt64(page & 63)) == 0 { insert(page) }
   }
 
@@ -62,15 +63,15 @@ public struct PageSet: BitwiseCopyable, @unchecked Sendable {
         if wordBits != 0 {
           pageIndex = wordIndex << 6 | wordBits.trailingZeroBitCount
           wordBits &= wordBits &- 1
-          pageBits = AtomicWord(set.pages + pageIndex &* 8).exchange(0)
+          pageBits = set.pages[pageIndex].exchange(0)
         } else if groupBits != 0 {
           wordIndex = groupWord << 6 | groupBits.trailingZeroBitCount
           groupBits &= groupBits &- 1
-          wordBits = AtomicWord(set.words + wordIndex &* 8).exchange(0)
+          wordBits = set.words[wordIndex].exchange(0)
         } else {
           groupWord += 1
           if groupWord >= set.groupWordCount { return nil }
-          let word = AtomicWord(set.groups + groupWord &* 8)
+          let word = set.groups[groupWord]
           groupBits = word.load() == 0 ? 0 : word.exchange(0)
         }
       }

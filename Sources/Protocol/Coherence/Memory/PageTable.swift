@@ -1,4 +1,3 @@
-import CPlatform
 import Platform
 
 /// How the pages of a segment are cut into units and where their homes are wished to be.
@@ -67,17 +66,17 @@ public struct Unit: BitwiseCopyable, Sendable {
 /// Everything lies in one private, zeroed, sparse mapping that exists for the whole capacity from
 /// joining to finalize, so a look-up needs no allocation and no lock.
 @frozen
-public struct PageTable: BitwiseCopyable, @unchecked Sendable {
-  @usableFromInline let pageWords: UnsafeMutableRawPointer
+public struct PageTable<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable {
+  @usableFromInline let pageWords: SharedWords<W>
   /// Twin of global address `a` is at `twins + a`.
   public let twins: UnsafeMutableRawPointer
-  @usableFromInline let epochStamps: UnsafeMutableRawPointer
-  @usableFromInline let noticers: UnsafeMutableRawPointer
-  @usableFromInline let chunkShapes: UnsafeMutableRawPointer
+  @usableFromInline let epochStamps: SharedWords<W>
+  @usableFromInline let noticers: SharedWords<W>
+  @usableFromInline let chunkShapes: SharedWords<W>
   @usableFromInline let shapes: UnsafeMutablePointer<SegmentShape>
-  @usableFromInline let pinCounts: UnsafeMutableRawPointer
-  public let dirty: PageSet
-  public let cached: PageSet
+  @usableFromInline let pinCounts: SharedWords<W>
+  public let dirty: PageSet<W>
+  public let cached: PageSet<W>
   @usableFromInline let pageShift: Int
   @usableFromInline let chunkShift: Int
   @usableFromInline let pageCount: Int
@@ -85,14 +84,15 @@ public struct PageTable: BitwiseCopyable, @unchecked Sendable {
 
   /// Carves the table out of `carving`'s zeroed memory.
   init(_ c: Configuration, _ carving: inout Carving) {
-    pageWords = carving.take(c.pageCount * 8)
+    func words(_ count: Int) -> SharedWords<W> { SharedWords(carving.take(count * SharedWords<W>.stride)) }
+    pageWords = words(c.pageCount)
     twins = carving.take(c.capacityByteCount, align: 4096)
-    epochStamps = carving.take(c.pageCount * 8)
-    noticers = carving.take(c.pageCount * 8)
-    chunkShapes = carving.take(c.chunkCount * 2)
+    epochStamps = words(c.pageCount)
+    noticers = words(c.pageCount)
+    chunkShapes = words(c.chunkCount)
     shapes = carving.take(c.shapeCount * MemoryLayout<SegmentShape>.stride)
       .assumingMemoryBound(to: SegmentShape.self)
-    pinCounts = carving.take(c.pageCount * 8)
+    pinCounts = words(c.pageCount)
     dirty = PageSet(&carving, pageCount: c.pageCount)
     cached = PageSet(&carving, pageCount: c.pageCount)
     pageShift = c.pageShift
@@ -102,26 +102,20 @@ public struct PageTable: BitwiseCopyable, @unchecked Sendable {
   }
 
   /// The state word of the unit that begins at `page`.
-  @inlinable public func cell(_ page: Int) -> PageCell { PageCell(pageWords + page &* 8) }
+  @inlinable public func cell(_ page: Int) -> PageCell<W> { PageCell(pageWords[page]) }
   @inlinable public func load(_ page: Int) -> PageWord { cell(page).load() }
 
   /// Epoch in which this node last noted the unit in its epoch buffer, plus one. All of its bits: with fewer a
   /// stamp of long ago would be taken for one of this epoch, and the note would be lost.
   @inlinable
-  func epochStamp(_ page: Int) -> UnsafeMutablePointer<UInt64> {
-    (epochStamps + page &* 8).assumingMemoryBound(to: UInt64.self)
-  }
+  func epochStamp(_ page: Int) -> SharedWord<W> { epochStamps[page] }
 
   /// Used by the barrier's thread only: who noticed the unit in an epoch (`Noticer`).
   @inlinable
-  func noticer(_ page: Int) -> UnsafeMutablePointer<UInt64> {
-    (noticers + page &* 8).assumingMemoryBound(to: UInt64.self)
-  }
+  func noticer(_ page: Int) -> SharedWord<W> { noticers[page] }
 
   @inlinable
-  func pinCount(_ page: Int) -> UnsafeMutablePointer<UInt64> {
-    (pinCounts + page &* 8).assumingMemoryBound(to: UInt64.self)
-  }
+  func pinCount(_ page: Int) -> SharedWord<W> { pinCounts[page] }
 
   @inlinable
   func twin(_ page: Int) -> UnsafeMutableRawPointer { twins + (page << pageShift) }
@@ -129,14 +123,13 @@ public struct PageTable: BitwiseCopyable, @unchecked Sendable {
   /// The shape that covers `page`; `nil` outside all segments that this node knows.
   @inlinable
   public func shape(of page: Int) -> SegmentShape? {
-    let index = chunkShape(page >> chunkShift).pointee
+    // Acquire: pairs with `define`.
+    let index = chunkShape(page >> chunkShift).load()
     return index == 0 ? nil : shapes[Int(index) - 1]
   }
 
   @inlinable
-  func chunkShape(_ chunk: Int) -> UnsafeMutablePointer<UInt16> {
-    (chunkShapes + chunk &* 2).assumingMemoryBound(to: UInt16.self)
-  }
+  func chunkShape(_ chunk: Int) -> SharedWord<W> { chunkShapes[chunk] }
 
   /// The unit that contains `page`; a base page where no segment is known.
   @inlinable
@@ -155,11 +148,12 @@ public struct PageTable: BitwiseCopyable, @unchecked Sendable {
         && shape.firstPage + shape.pageCount <= pageCount,
       "a segment begins with a chunk, its units are no longer than one, and it is within the capacity")
     let firstChunk = shape.firstPage >> chunkShift
-    if chunkShape(firstChunk).pointee != 0 { return true }
+    if chunkShape(firstChunk).load() != 0 { return true }
     guard let slot = (0..<shapeCount).first(where: { shapes[$0].pageCount == 0 }) else { return false }
     shapes[slot] = shape
     for chunk in firstChunk...(shape.firstPage + shape.pageCount - 1) >> chunkShift {
-      chunkShape(chunk).pointee = UInt16(slot + 1)
+      // Release: pairs with `shape(of:)`; the shape is there before its number.
+      chunkShape(chunk).store(UInt64(slot + 1))
     }
     return true
   }
@@ -168,20 +162,20 @@ public struct PageTable: BitwiseCopyable, @unchecked Sendable {
   /// caller has closed the gate, behind which every other change of a page word happens (`PageCell`).
   @inlinable
   func forgetWords(_ pages: Range<Int>) {
-    cplatform_zero(pageWords + pages.lowerBound &* 8, pages.count &* 8)
-    cplatform_zero(epochStamps + pages.lowerBound &* 8, pages.count &* 8)
-    cplatform_zero(pinCounts + pages.lowerBound &* 8, pages.count &* 8)
+    pageWords.zero(pages)
+    epochStamps.zero(pages)
+    pinCounts.zero(pages)
   }
 
   /// Forgets the shape of freed pages, which all have the same.
   @inlinable
   func forget(_ pages: Range<Int>) {
-    let index = Int(chunkShape(pages.lowerBound >> chunkShift).pointee)
+    let index = Int(chunkShape(pages.lowerBound >> chunkShift).load())
     for chunk in pages.lowerBound >> chunkShift..<(pages.upperBound + (1 << chunkShift) - 1) >> chunkShift {
-      chunkShape(chunk).pointee = 0
+      chunkShape(chunk).store(0)
     }
     // Last: from here on another thread may `define` a shape in its place.
-    fullFence()
+    W.fence()
     if index != 0 { shapes[index - 1].pageCount = 0 }
   }
 }
