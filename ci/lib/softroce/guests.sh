@@ -14,8 +14,10 @@ quoted() {
 # forgets its whole TLB: a page fault served in a signal handler took twice as long.
 choose_accelerator() {
   accelerator=(-accel tcg,thread=multi -cpu max,erms=off,fsrm=off,pku=off)
+  tsc_khz=$(python3 "$softroce_lib/tsc.py")
   if grep -Eqw 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ] && kvm_boots; then
     accelerator=(-accel kvm -cpu host)
+    tsc_khz=
   fi
 }
 
@@ -108,7 +110,7 @@ start_guest() {
       -chardev "file,id=status,path=$run/status" -device virtserialport,nr=3,chardev=status)
   fi
   local kernel="console=ttyS0 quiet panic=-1 rdinit=/init mitigations=off tsc=reliable cryptomgr.notests"
-  kernel+=" audit=0 apparmor=0 rcupdate.rcu_expedited=1"
+  kernel+=" audit=0 apparmor=0 rcupdate.rcu_expedited=1${tsc_khz:+ tsc_early_khz=$tsc_khz}"
   setpriv --pdeathsig TERM timeout -k 5 "$timeout_seconds" setpriv --pdeathsig KILL \
     qemu-system-x86_64 "${accelerator[@]}" -nodefaults -no-user-config -no-reboot -display none \
     -smp "$cpus" -m "$memory" -serial "file:$run/console$index" \
