@@ -65,9 +65,9 @@ struct ConcurrencyTests {
         let lowers = Int.random(in: 0..<4, using: &random) == 0
         blockingSignals {
           if lowers {
-            space.protection.lower(page..<page + 1, to: .none)
+            space.protection.lower(global(page..<page + 1), to: .none)
           } else {
-            space.protection.raise(page..<page + 1, to: .readWrite, in: view.view)
+            space.protection.raise(global(page..<page + 1), to: .readWrite, in: view.view)
           }
         }
       }
@@ -94,10 +94,10 @@ struct ConcurrencyTests {
         return
       }
       while running.value != 0 {
-        let view = current.value
+        let view = ViewID(current.value)
         blockingSignals {
-          space.protection.raise(number * 100..<number * 100 + 50, to: .readWrite, in: view)
-          space.protection.lower(number * 100..<number * 100 + 20, to: .none)
+          space.protection.raise(global(number * 100..<number * 100 + 50), to: .readWrite, in: view)
+          space.protection.lower(global(number * 100..<number * 100 + 20), to: .none)
         }
       }
     }
@@ -163,7 +163,7 @@ private func replaceViews(
       Issue.record("could not attach")
       return
     }
-    current.set(view.view)
+    current.set(view.view.number)
     usleep(200)
     do { try space.detach(view.view) } catch { Issue.record("\(error)") }
     let foreign = mmap(

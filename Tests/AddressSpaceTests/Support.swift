@@ -31,11 +31,11 @@ final class Fixture {
 
   /// As the engine calls them: signals blocked.
   func raise(_ pages: Range<Int>, _ access: Access, _ view: ViewExtent) {
-    blockingSignals { protection.raise(pages, to: access, in: view.view) }
+    blockingSignals { protection.raise(global(pages), to: access, in: view.view) }
   }
 
   func lower(_ pages: Range<Int>, _ access: Access) {
-    blockingSignals { protection.lower(pages, to: access) }
+    blockingSignals { protection.lower(global(pages), to: access) }
   }
 }
 
@@ -112,3 +112,6 @@ struct SplitMix: RandomNumberGenerator {
     return z ^ (z >> 31)
   }
 }
+
+/// Pages as the protocol names them.
+func global(_ pages: Range<Int>) -> PageRange { PageRange(Page(pages.lowerBound), count: pages.count) }

@@ -38,9 +38,9 @@ import Testing
 enum PageWordRules {
   static let allowed: [String: [String]] = [
     "PageTable.swift": [
-      "@usableFromInline let pageWords: SharedWords<W>",
+      "@usableFromInline let pageWords: WordTable<W, PageKind>",
       "pageWords = words(c.pageCount)",
-      "@inlinable public func cell(_ page: Int) -> PageCell<W> { PageCell(pageWords[page]) }",
+      "@inlinable public func cell(_ page: Page) -> PageCell<W> { PageCell(pageWords[page]) }",
       // PageTable.forgetWords, behind the closed gate.
       "pageWords.zero(pages)",
     ]

@@ -33,7 +33,7 @@ final class BareCluster {
   deinit { for block in blocks { block.deallocate() } }
 
   func control(_ node: Int, _ offset: Int) -> UnsafeMutableRawPointer {
-    network.fabric(of: node).memory.control + offset
+    network.fabric(of: NodeID(node)).memory.control + offset
   }
 
   /// One batch on one connection, then a wait for its completion. The flight is at offset 0, so
@@ -42,10 +42,10 @@ final class BareCluster {
     _ node: Int, _ peer: Int, lane: Int = 0, isWaiting: Bool = true,
     _ fill: (SimulatedFabric, inout SimulatedFabric.Batch, RemoteAddress) -> Void
   ) {
-    let fabric = network.fabric(of: node)
+    let fabric = network.fabric(of: NodeID(node))
     let saved = scheduler.enterCritical()
-    var batch = fabric.open(peer, lane: lane)
-    fill(fabric, &batch, fabric.controlMemory(of: peer))
+    var batch = fabric.open(NodeID(peer), lane: Lane(lane))
+    fill(fabric, &batch, fabric.controlMemory(of: NodeID(peer)))
     fabric.submit(batch, Flight(control(node, 0)))
     scheduler.leaveCritical(saved)
     if isWaiting { wait(node) }
@@ -55,7 +55,7 @@ final class BareCluster {
     let flight = Flight(control(node, 0))
     while true {
       let saved = scheduler.enterCritical()
-      network.fabric(of: node).poll()
+      network.fabric(of: NodeID(node)).poll()
       scheduler.leaveCritical(saved)
       if flight.pending.load() == 0 { return }
       scheduler.pause()

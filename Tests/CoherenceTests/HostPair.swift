@@ -23,11 +23,11 @@ final class HostPair {
     let frames: UnsafeMutableRawPointer
     let pageShift: Int
 
-    func lower(_ pages: Range<Int>, to access: Access) {}
-    func raise(_ pages: Range<Int>, to access: Access, in view: ViewID) {}
-    func setPinned(_ pages: Range<Int>, _ pinned: Bool) {}
-    func discardFrames(_ pages: Range<Int>) {
-      memset(frames + (pages.lowerBound << pageShift), 0, pages.count << pageShift)
+    func lower(_ pages: PageRange, to access: Access) {}
+    func raise(_ pages: PageRange, to access: Access, in view: ViewID) {}
+    func setPinned(_ pages: PageRange, _ pinned: Bool) {}
+    func discardFrames(_ pages: PageRange) {
+      memset(frames + (pages.lowerBound.number << pageShift), 0, pages.count << pageShift)
     }
   }
 
@@ -110,7 +110,7 @@ final class HostPair {
         chunkByteCount: c.pageByteCount << c.chunkShift)
     }
     fabrics = try (0..<nodeCount).map { [members, memories] in
-      try HostFabric(node: $0, memory: memories[$0], members: members)
+      try HostFabric(node: NodeID($0), memory: memories[$0], members: members)
     }
     let byteCount = Engine<Setting>.localByteCount(c) + 4096
     localByteCount = byteCount
@@ -152,39 +152,40 @@ final class HostPair {
   }
 
   /// A word of a node's control memory.
-  func word(_ node: Int, _ place: OwnWord) -> AtomicWord { word(node, at: place.offset) }
-  func word(_ node: Int, _ place: MailWord) -> AtomicWord { word(node, at: place.offset) }
-  func word(_ node: Int, _ place: FabricWord) -> AtomicWord { word(node, at: place.offset) }
-  func word(_ node: Int, _ places: LockedWords, _ index: Int = 0) -> AtomicWord {
+  func word(_ node: NodeID, _ place: OwnWord) -> AtomicWord { word(node, at: place.offset) }
+  func word(_ node: NodeID, _ place: MailWord) -> AtomicWord { word(node, at: place.offset) }
+  func word(_ node: NodeID, _ place: FabricWord) -> AtomicWord { word(node, at: place.offset) }
+  func word(_ node: NodeID, _ places: LockedWords, _ index: Int = 0) -> AtomicWord {
     word(node, at: places.words(index, count: 1).offset)
   }
-  private func word(_ node: Int, at offset: Int) -> AtomicWord {
-    AtomicWord(memories[node].control + offset)
+  private func word(_ node: NodeID, at offset: Int) -> AtomicWord {
+    AtomicWord(memories[node.number].control + offset)
   }
 
   /// A store to a page, as the application's: the fault, then the byte.
-  func write(_ node: Int, page: Int, at offset: Int = 0, _ byte: UInt8) throws(EngineError) {
-    try engines[node].fault(page: page, access: .readWrite, view: 0)
+  func write(_ node: NodeID, page: Page, at offset: Int = 0, _ byte: UInt8) throws(EngineError) {
+    try engines[node.number].fault(page: page, access: .readWrite, view: 0)
     store(node, page: page, at: offset, byte)
   }
 
-  func read(_ node: Int, page: Int, at offset: Int = 0) throws(EngineError) -> UInt8 {
-    try engines[node].fault(page: page, access: .read, view: 0)
+  func read(_ node: NodeID, page: Page, at offset: Int = 0) throws(EngineError) -> UInt8 {
+    try engines[node.number].fault(page: page, access: .read, view: 0)
     return load(node, page: page, at: offset)
   }
 
   /// A store to a page that the application may write already: no fault.
-  func store(_ node: Int, page: Int, at offset: Int, _ byte: UInt8) {
-    let place = (page << configuration.pageShift) + offset
-    memories[node].frames.storeBytes(of: byte, toByteOffset: place, as: UInt8.self)
+  func store(_ node: NodeID, page: Page, at offset: Int, _ byte: UInt8) {
+    let place = configuration.byteOffset(of: page) + offset
+    memories[node.number].frames.storeBytes(of: byte, toByteOffset: place, as: UInt8.self)
   }
 
-  func load(_ node: Int, page: Int, at offset: Int) -> UInt8 {
-    memories[node].frames.load(fromByteOffset: (page << configuration.pageShift) + offset, as: UInt8.self)
+  func load(_ node: NodeID, page: Page, at offset: Int) -> UInt8 {
+    memories[node.number].frames.load(
+      fromByteOffset: configuration.byteOffset(of: page) + offset, as: UInt8.self)
   }
 
   /// What node `node` knows of a page.
-  func state(_ node: Int, page: Int) -> PageState { engines[node].pages.load(page).state }
+  func state(_ node: NodeID, page: Page) -> PageState { engines[node.number].pages.load(page).state }
 
   /// Runs threads side by side, each on its node: one goes on until it waits, then another. Returns when all
   /// have ended; throws what the first of them threw that failed, or that all wait for each other.

@@ -1,4 +1,5 @@
 import Fabric
+import Platform
 import Testing
 
 @testable import Coherence
@@ -10,8 +11,8 @@ import Testing
 
   @Test func theLargestNoticeComesBack() {
     let notice = WriteNotice(
-      page: 1 << 36 - 1, count: WriteNotice.longestCount, unitPages: 1 << 15, atHome: true)
-    #expect(notice.page == 1 << 36 - 1)
+      page: Page(1 << 36 - 1), count: WriteNotice.longestCount, unitPages: 1 << 15, atHome: true)
+    #expect(notice.page == Page(1 << 36 - 1))
     #expect(notice.count == 0xFFFFF)
     #expect(notice.unitPages == 1 << 15)
     #expect(notice.atHome)
@@ -19,14 +20,14 @@ import Testing
 
   @Test func aNoticeDoesNotGrowBeyondItsField() {
     let almost = WriteNotice(page: 0, count: WriteNotice.longestCount - 1, unitPages: 1, atHome: false)
-    let full = almost.extended(by: Unit(page: WriteNotice.longestCount - 1, count: 1), atHome: false)
+    let full = almost.extended(by: Unit(page: Page(WriteNotice.longestCount - 1), count: 1), atHome: false)
     #expect(full?.count == WriteNotice.longestCount)
-    #expect(full?.extended(by: Unit(page: WriteNotice.longestCount, count: 1), atHome: false) == nil)
+    #expect(full?.extended(by: Unit(page: Page(WriteNotice.longestCount), count: 1), atHome: false) == nil)
   }
 
   @Test func largerNoticesAreRefused() async {
     await #expect(processExitsWith: .failure) {
-      _ = WriteNotice(page: 1 << 36, count: 1, unitPages: 1, atHome: false)
+      _ = WriteNotice(page: Page(1 << 36), count: 1, unitPages: 1, atHome: false)
     }
     await #expect(processExitsWith: .failure) {
       _ = WriteNotice(page: 0, count: WriteNotice.longestCount + 1, unitPages: 1, atHome: false)
@@ -82,13 +83,13 @@ import Testing
   }
 
   @Test func theLargestMoveComesBack() {
-    let move = PlannedMove(page: 1 << 36 - 1, unitPages: 1 << 28 - 1)
-    #expect(move.page == 1 << 36 - 1)
+    let move = PlannedMove(page: Page(1 << 36 - 1), unitPages: 1 << 28 - 1)
+    #expect(move.page == Page(1 << 36 - 1))
     #expect(move.unitPages == 1 << 28 - 1)
   }
 
   @Test func largerMovesAreRefused() async {
-    await #expect(processExitsWith: .failure) { _ = PlannedMove(page: 1 << 36, unitPages: 1) }
+    await #expect(processExitsWith: .failure) { _ = PlannedMove(page: Page(1 << 36), unitPages: 1) }
     await #expect(processExitsWith: .failure) { _ = PlannedMove(page: 0, unitPages: 1 << 28) }
   }
 
@@ -165,7 +166,7 @@ import Testing
   /// A range as long as the whole field of 28 bits that it once had.
   @Test func aFreedRangeKeepsItsLength() throws {
     let pair = try pair { $0.retirePosition = 255 }
-    for (number, range) in [0..<16, 16..<64, 64..<256].enumerated() {
+    for (number, range) in ([0..<16, 16..<64, 64..<256] as [PageRange]).enumerated() {
       let position = try #require(try pair.engines[1].retire(range))
       #expect(position == 255 + UInt64(number))
       #expect(try pair.engines[0].readRetired(position) == range)

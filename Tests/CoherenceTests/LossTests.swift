@@ -14,8 +14,8 @@ import Testing
   }
 
   /// A page of which node 0 is home, and one of which it has a copy.
-  static let own = 3
-  static let copy = 5
+  static let own: Page = 3
+  static let copy: Page = 5
 
   static let entries = [
     Entry(name: "release") { engine throws(EngineError) in try engine.release() },
@@ -36,7 +36,8 @@ import Testing
       try engine.awaitGrant(9)
     },
     Entry(name: "barrier") { engine throws(EngineError) in try engine.barrier() },
-    Entry(name: "atomic") { engine throws(EngineError) in _ = try engine.atomic(.load, at: own << 12) },
+    Entry(name: "atomic") { engine throws(EngineError) in _ = try engine.atomic(.load, at: own.number << 12)
+    },
     Entry(name: "prefetch") { engine throws(EngineError) in try engine.prefetch(own..<own + 1, view: 0) },
     Entry(name: "pin") { engine throws(EngineError) in try engine.pin(own..<own + 1, to: .read, view: 0) },
     Entry(name: "retire") { engine throws(EngineError) in _ = try engine.retire(16..<32) },

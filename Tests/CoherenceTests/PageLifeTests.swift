@@ -7,7 +7,7 @@ import Testing
 /// The transitions of a page's word: the table in docs/protocol.md is the one in the code, whatever it has not ends the process,
 /// and so does a word that cannot be.
 @Suite struct PageLifeTests {
-  static let node = 0
+  static let node: NodeID = 0
 
   /// A word of `state` that node 0 can have.
   static func word(_ state: PageState, locked: Bool = false, flags: UInt64 = 0) -> PageWord {

@@ -20,13 +20,13 @@ import Testing
 
   /// Who must be named, with which value; set before the call that throws.
   struct Blame {
-    var peer = 1
+    var peer: NodeID = 1
     var value: UInt64 = 0
     /// The node that finds it.
     var finder = 0
   }
 
-  static let page = 5
+  static let page: Page = 5
 
   @Test(arguments: damages) func isSaid(_ damage: Damage) throws {
     let pair = try Pair()
@@ -93,7 +93,7 @@ import Testing
       var held = try pair.engines[0].holdUnit(Unit(page: Self.page, count: 1))
       try pair.engines[0].takeOver(&held, w)
     }
-    let value = UInt64(Self.page) << 28
+    let value = UInt64(Self.page.number) << 28
     #expect(found == .fabric(FabricFailure(bad: .epochNotice, of: 0, value: value)))
   }
 
@@ -187,12 +187,12 @@ extension PeerWordTests {
   }
 
   /// A clock with `entry` for the log of `peer`, found in a lock's record.
-  private static func clock(_ what: String, peer: Int, entry: UInt64) -> Damage {
+  private static func clock(_ what: String, peer: NodeID, entry: UInt64) -> Damage {
     Damage(word: .clock, what: what) { pair, blame throws(EngineError) in
       (blame.peer, blame.value) = (peer, entry)
       _ = try notice(pair)
       let (home, record) = pair.engines[0].lockRecord(3)
-      pair.word(home, record.clock, peer).store(entry)
+      pair.word(home, record.clock, peer.number).store(entry)
       // So that node 0 looks at all of the clock.
       if peer == 0 { pair.word(home, record.clock, 1).store(1) }
       try pair.engines[0].acquireLock(3)
@@ -299,7 +299,7 @@ extension PeerWordTests {
       try pair.write(0, page: page, 1)
     },
     directoryOfZeros("of zeros that an atomic changes") { pair throws(EngineError) in
-      _ = try pair.engines[0].atomic(.fetchAdd(1), at: page << 12)
+      _ = try pair.engines[0].atomic(.fetchAdd(1), at: page.number << 12)
     },
     Damage(word: .directory, what: "at a move") { pair, blame throws(EngineError) in
       _ = try notice(pair)

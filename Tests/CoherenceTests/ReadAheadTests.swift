@@ -1,3 +1,5 @@
+import Fabric
+import Platform
 import Testing
 
 @testable import Coherence
@@ -17,7 +19,7 @@ import Testing
   }
 
   private func writeAll(_ pair: HostPair, _ byte: UInt8) throws {
-    for page in 0..<256 { try pair.write(1, page: page, byte) }
+    for page in PageRange(0, count: 256) { try pair.write(1, page: page, byte) }
     try pair.engines[1].release()
     try pair.engines[0].acquireAll()
   }
@@ -25,7 +27,7 @@ import Testing
   /// Reads all pages in order, one fault where there is no copy. Units that came along with each fault.
   private func readAll(_ pair: HostPair, _ unitShift: Int, _ byte: UInt8) throws -> [Int] {
     var windows: [Int] = []
-    for page in stride(from: 0, to: 256, by: 1 << unitShift) where pair.state(0, page: page) == .invalid {
+    for page in PageRange(0, count: 256).by(1 << unitShift) where pair.state(0, page: page) == .invalid {
       let before = pair.engines[0].count(.readAheadPages)
       #expect(try pair.read(0, page: page) == byte)
       windows.append(Int(pair.engines[0].count(.readAheadPages) - before))
@@ -52,7 +54,7 @@ import Testing
     try writeAll(pair, 2)
     let before = pair.engines[0].count(.readAheadPages)
     try pair.engines[0].prefetch(0..<256, view: 0)
-    #expect((0..<256 >> unitShift).allSatisfy { pair.state(0, page: $0 << unitShift) == .clean })
+    #expect(PageRange(0, count: 256).by(1 << unitShift).allSatisfy { pair.state(0, page: $0) == .clean })
     // Of each window all but the first come along.
     let units = 256 >> unitShift
     let alongside = Int(pair.engines[0].count(.readAheadPages) - before)
@@ -64,10 +66,10 @@ import Testing
   /// home; nor the last unit where the range ends within it.
   @Test(arguments: [0, 1, 2, 4, 5]) func aPrefetchLeavesNothingOut(_ unitShift: Int) throws {
     let pair = try pair(unitShift: unitShift) { $0.prefetch = WindowLimit(byteCount: 1 << 30) }
-    for range in [0..<97, 96..<256] {
+    for range in [0..<97, 96..<256] as [PageRange] {
       try pair.engines[0].prefetch(range, view: 0)
       for page in range {
-        #expect(pair.state(0, page: page & ~((1 << unitShift) - 1)) == .clean, "page \(page)")
+        #expect(pair.state(0, page: page.roundedDown(to: 1 << unitShift)) == .clean, "page \(page)")
       }
     }
     let faults = pair.engines[0].count(.readFaults)
@@ -78,7 +80,7 @@ import Testing
   /// Pages in turn at two homes, of which node 0 has read no key.
   @Test func aPrefetchKnowsTheKeysOfAllHomes() throws {
     let nodes = try HostPair(nodeCount: 3)
-    for page in 0..<16 { try nodes.write(1 + page % 2, page: page, 1) }
+    for page in PageRange(0, count: 16) { try nodes.write(NodeID(1 + page.number % 2), page: page, 1) }
     for node in [1, 2] { try nodes.engines[node].release() }
     try nodes.engines[0].acquireAll()
     let shape = SegmentShape(firstPage: 0, pageCount: 16)

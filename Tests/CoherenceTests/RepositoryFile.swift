@@ -1,4 +1,6 @@
+import Fabric
 import Glibc
+import Platform
 import Testing
 
 extension String {

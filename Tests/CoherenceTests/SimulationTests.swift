@@ -1,4 +1,6 @@
 import Coherence
+import Fabric
+import Platform
 import Simulation
 import Testing
 

@@ -34,7 +34,7 @@ enum LimitScenario: String {
   private func respect(_ space: SharedAddressSpace, _ view: ViewExtent, _ pages: Int) -> String? {
     let protection = space.protection
     for page in stride(from: 0, to: pages, by: 2) {
-      protection.raise(page..<page + 1, to: .read, in: view.view)
+      protection.raise(PageRange(Page(page), count: 1), to: .read, in: view.view)
       if protection.boundaryCount > protection.boundaryBudget { return "over the budget at page \(page)" }
     }
     if protection.failureCode != 0 { return "mprotect failed with \(protection.failureCode)" }
@@ -48,18 +48,20 @@ enum LimitScenario: String {
   private func survive(_ space: SharedAddressSpace, _ view: ViewExtent, _ pages: Int) -> String? {
     let protection = space.protection
     for page in stride(from: 0, to: pages, by: 2) {
-      protection.raise(page..<page + 1, to: .readWrite, in: view.view)
+      protection.raise(PageRange(Page(page), count: 1), to: .readWrite, in: view.view)
     }
     if protection.coarseningCount == 0 { return "the kernel's limit was not reached" }
     if protection.failureCode != 0 { return "a raise failed with \(protection.failureCode)" }
     // At the limit this program cannot allocate either; the comparison has to.
-    protection.lower(0..<pages / 2, to: .none)
+    protection.lower(PageRange(0, count: pages / 2), to: .none)
     if let failure = compare(protection, view) { return failure }
     // A lowering in the middle of accessible pages needs mappings too.
-    protection.lower(0..<pages, to: .none)
-    protection.raise(0..<pages, to: .readWrite, in: view.view)
-    for page in stride(from: 0, to: pages, by: 2) { protection.lower(page..<page + 1, to: .read) }
-    protection.lower(0..<pages / 2, to: .none)
+    protection.lower(PageRange(0, count: pages), to: .none)
+    protection.raise(PageRange(0, count: pages), to: .readWrite, in: view.view)
+    for page in stride(from: 0, to: pages, by: 2) {
+      protection.lower(PageRange(Page(page), count: 1), to: .read)
+    }
+    protection.lower(PageRange(0, count: pages / 2), to: .none)
     if protection.failureCode != 0 { return "a lowering failed with \(protection.failureCode)" }
     for region in ProcessMap.regions(overlapping: view.addressRange)
     where region.permissions.hasPrefix("rw") && (region.range.count > 4096 || page(region, view) % 2 == 0) {

@@ -13,7 +13,7 @@ struct ProbeService: FaultService {
   func serve(view: ViewID, globalOffset: Int, access: Access) -> Bool {
     counter.fetchAdd(1)
     let page = globalOffset >> 12
-    protection.raise(Range(uncheckedBounds: (page, page + 1)), to: access, in: view)
+    protection.raise(PageRange(Page(page), count: 1), to: access, in: view)
     cplatform_set_errno(5)  // for the scenario that looks whether the application sees it
     return protection.failureCode == 0
   }

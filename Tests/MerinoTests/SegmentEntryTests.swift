@@ -8,7 +8,7 @@ import Testing
   private func entry(_ state: SegmentEntry.State) -> SegmentEntry {
     var entry = SegmentEntry()
     (entry.state, entry.generation, entry.bytes) = (state, 1 << 40, 12_345)
-    (entry.firstPage, entry.pageCount, entry.unitShift) = (1 << 30, 512, 4)
+    (entry.firstPage, entry.pageCount, entry.unitShift) = (Page(1 << 30), 512, 4)
     (entry.placement, entry.placementNode, entry.attachCount) = (.oneNode, 1023, 7)
     (entry.retirePosition, entry.name) = (~0, "a name, über")
     return entry

@@ -10,7 +10,7 @@ import Testing
   @Test(arguments: reasons) func everyFailureComesBack(_ reason: FabricFailure.Reason) {
     for peer in [-1, 0, 1, 1023, 0xFFFE] {
       for status: Int32 in [0, 1, 12, -5, .max, .min] {
-        let word = FailureWord(reason, peer: peer, status: status)
+        let word = FailureWord(reason, peer: NodeID(peer), status: status)
         // 0 says that there is none.
         #expect(word.raw != 0)
         #expect(word.failure == FabricFailure(reason: reason, peer: Int32(peer), status: status))

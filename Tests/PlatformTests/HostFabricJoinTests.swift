@@ -13,7 +13,8 @@ struct HostFabricJoinTests {
     var value: UInt64 = 0x1234
     let last = (1 << 40) - 8
     for peer in 0..<8 {
-      fabric.writeNow(peer, from: &value, 8, to: fabric.frame(last, at: peer), nodes.flight(0))
+      fabric.writeNow(
+        NodeID(peer), from: &value, 8, to: fabric.frame(last, at: NodeID(peer)), nodes.flight(0))
       #expect(AtomicWord(nodes.memories[peer].frames + last).load() == 0x1234)
     }
     #expect(nodes.flight(0).takeFailure() == nil)

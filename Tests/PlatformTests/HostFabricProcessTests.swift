@@ -39,7 +39,7 @@ private func pingPong(
   _ fabric: HostFabric, _ flight: Flight, peer: NodeID, _ rounds: UInt64, _ deadline: UInt64
 ) -> Bool {
   let control = fabric.memory.control
-  memset(fabric.memory.frames, Int32(0xA0 + fabric.node), 4096)
+  memset(fabric.memory.frames, Int32(0xA0 + fabric.node.number), 4096)
   fabric.writeNow(peer, from: fabric.memory.frames, 4096, to: fabric.frame(4096, at: peer), flight)
   for round in 1...rounds {
     AtomicWord(control + 32).store(round)

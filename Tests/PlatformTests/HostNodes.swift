@@ -28,7 +28,7 @@ final class HostNodes {
         chunkByteCount: chunkByteCount)
     }
     fabrics = try (0..<count).map { [memories, members] in
-      try HostFabric(node: $0, memory: memories[$0], members: members)
+      try HostFabric(node: NodeID($0), memory: memories[$0], members: members)
     }
   }
 
@@ -45,7 +45,7 @@ final class HostNodes {
   }
 
   /// A flight in the last bytes of a node's control memory.
-  func flight(_ node: NodeID) -> Flight { Flight(memories[node].control + Self.controlByteCount - 64) }
+  func flight(_ node: NodeID) -> Flight { Flight(memories[node.number].control + Self.controlByteCount - 64) }
 }
 
 /// The C library's function of this name; its headers hide it behind _GNU_SOURCE, and `fork` is hidden
@@ -87,7 +87,7 @@ extension HostFabric {
 
   /// Where the frame of global address `address` is at `peer`, with its chunk's key.
   func frame(_ address: Int, at peer: NodeID) -> RemoteAddress {
-    let key = registerChunkInPlace(address / memory.chunkByteCount)
+    let key = registerChunkInPlace(Chunk(address / memory.chunkByteCount))
     return RemoteAddress(address: framesAddress(of: peer) + UInt64(address), key: key)
   }
 }

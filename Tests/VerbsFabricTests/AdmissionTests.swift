@@ -48,7 +48,7 @@ extension FakeFabric {
     }
 
     private func greeting(
-      _ secret: (UInt64, UInt64) = TestJob.secret, node: Int = 0, lane: Int = 0
+      _ secret: (UInt64, UInt64) = TestJob.secret, node: NodeID = 0, lane: Lane = 0
     ) -> [UInt8] {
       Greeting(secret: secret).offer(VerbsSettings(), node: node, lane: lane).privateData
     }

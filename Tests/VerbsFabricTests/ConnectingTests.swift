@@ -16,9 +16,9 @@ extension FakeFabric {
           #expect(node.refusals.isEmpty)
           #expect(node.fabric.nodeCount == nodeCount && node.fabric.laneCount == way.lanes)
           for (peer, other) in job.nodes.enumerated() {
-            #expect(other.fabric.node == peer)
+            #expect(other.fabric.node == NodeID(peer))
             for lane in 0..<way.lanes {
-              let mine = UInt64(1 + node.fabric.node * 100 + peer * 10 + lane)
+              let mine = UInt64(1 + node.fabric.node.number * 100 + peer * 10 + lane)
               let failure = node.run(to: other, lane: lane) { batch in
                 withUnsafeBytes(of: mine) {
                   // A local variable always has an address.
@@ -44,7 +44,9 @@ extension FakeFabric {
         let job = try TestJob(3, byAddress: byAddress, settings { $0.laneCount = 2 })
         var owners: [UInt32: Int] = [:]
         for node in job.nodes {
-          for number in 0..<6 { owners[node.fabric.table.connection(number).pair.number] = node.fabric.node }
+          for number in 0..<6 {
+            owners[node.fabric.table.connection(number).pair.number] = node.fabric.node.number
+          }
         }
         #expect(owners.count == 18)
         for node in job.nodes {
@@ -54,7 +56,7 @@ extension FakeFabric {
             #expect(attributes.readsAsInitiator == 16 && attributes.readsAsTarget == 16)
             let peer = number / 2
             // The other end of a loopback connection is one that nobody posts to.
-            #expect(owners[attributes.peerNumber] == (peer == node.fabric.node ? nil : peer))
+            #expect(owners[attributes.peerNumber] == (peer == node.fabric.node.number ? nil : peer))
           }
         }
       }

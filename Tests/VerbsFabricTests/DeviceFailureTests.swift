@@ -45,7 +45,7 @@ extension FakeFabric {
         let near = job.nodes[0]
         cfake_hold_reports(1)
         for peer in 0..<3 {
-          var batch = near.fabric.open(peer, lane: 0)
+          var batch = near.fabric.open(NodeID(peer), lane: 0)
           near.fabric.read(
             &batch, from: job.nodes[peer].remote(0, as: near), into: near.local(0), byteCount: 8)
           near.fabric.submit(batch, near.flight(peer))

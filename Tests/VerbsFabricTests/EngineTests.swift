@@ -17,10 +17,10 @@ extension FakeFabric {
 
     /// No page is touched in these tests.
     struct NoProtection: Protection {
-      func lower(_ pages: Range<Int>, to access: Access) {}
-      func raise(_ pages: Range<Int>, to access: Access, in view: ViewID) {}
-      func setPinned(_ pages: Range<Int>, _ pinned: Bool) {}
-      func discardFrames(_ pages: Range<Int>) {}
+      func lower(_ pages: PageRange, to access: Access) {}
+      func raise(_ pages: PageRange, to access: Access, in view: ViewID) {}
+      func setPinned(_ pages: PageRange, _ pinned: Bool) {}
+      func discardFrames(_ pages: PageRange) {}
     }
 
     struct TestExecution: Execution {
@@ -68,7 +68,7 @@ extension FakeFabric {
       }
     }
 
-    private func read(_ engine: Engine<TestEnvironment>, from node: Int = 1) -> EngineError? {
+    private func read(_ engine: Engine<TestEnvironment>, from node: NodeID = 1) -> EngineError? {
       var word: UInt64 = 0
       do throws(EngineError) {
         try withUnsafeMutableBytes(of: &word) { (bytes) throws(EngineError) in

@@ -75,7 +75,7 @@ struct TestNode: Sendable {
   func run(
     to peer: TestNode, lane: Int = 0, _ body: (inout VerbsBatch) -> Void
   ) -> FabricFailure? {
-    var batch = fabric.open(peer.fabric.node, lane: lane)
+    var batch = fabric.open(peer.fabric.node, lane: Lane(lane))
     body(&batch)
     fabric.submit(batch, flight())
     return land(flight())
@@ -122,7 +122,7 @@ struct TestJob {
     _ settings: VerbsSettings = VerbsSettings()
   ) throws -> VerbsEndpoint {
     try VerbsEndpoint(
-      try PortChoice(settings), settings, byAddress: byAddress, memory: memory.memory, node: node,
+      try PortChoice(settings), settings, byAddress: byAddress, memory: memory.memory, node: NodeID(node),
       nodeCount: nodeCount, secret: Self.secret)
   }
 }

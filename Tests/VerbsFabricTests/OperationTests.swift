@@ -133,7 +133,7 @@ extension FakeFabric {
         let near = job.nodes[0]
         let flight = near.flight(3)
         for peer in 0..<3 {
-          var batch = near.fabric.open(peer, lane: 0)
+          var batch = near.fabric.open(NodeID(peer), lane: 0)
           near.fabric.fetchAdd(
             &batch, at: job.nodes[peer].remote(0, as: near), addend: 1, old: near.local(64 + peer * 8))
           near.fabric.submit(batch, flight)
@@ -151,7 +151,7 @@ extension FakeFabric {
         let job = try TestJob(2)
         let near = job.nodes[0]
         for index in 0..<40 {
-          var batch = near.fabric.open(index & 1, lane: 0)
+          var batch = near.fabric.open(NodeID(index & 1), lane: 0)
           near.fabric.read(
             &batch, from: job.nodes[index & 1].remote(0, as: near), into: near.local(0), byteCount: 8)
           near.fabric.submit(batch, near.flight(index))

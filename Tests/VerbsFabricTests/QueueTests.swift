@@ -105,7 +105,7 @@ extension FakeFabric {
           var last: UInt64 = 0
           let slot = 1024 + thread * 64
           for round in 0..<rounds {
-            var batch = near.fabric.open(1, lane: round & 1)
+            var batch = near.fabric.open(1, lane: Lane(round & 1))
             let word = far.remote(round & 1 == 0 ? 0 : 256, as: near)
             for _ in 0..<1 + (round + thread) % 5 {
               near.fabric.fetchAdd(&batch, at: word, addend: 1, old: near.local(slot))

@@ -18,7 +18,7 @@ extension FakeFabric {
         let (near, far) = (job.nodes[0], job.nodes[1])
         #expect(near.fabric.registerChunkInPlace(1) == 0)
         let bytes = TestMemory.chunkByteCount
-        let keys = try (0..<TestMemory.chunkCount).map { try far.fabric.registerChunk($0) }
+        let keys = try (0..<TestMemory.chunkCount).map { try far.fabric.registerChunk(Chunk($0)) }
         #expect(Set(keys).count == keys.count && !keys.contains(0))
         _ = try near.fabric.registerChunk(2)
         for chunk in keys.indices {
@@ -90,7 +90,7 @@ extension FakeFabric {
       try onFake {
         let before = cfake_live()
         let job = try TestJob(1)
-        for chunk in 0..<4 { _ = try job.nodes[0].fabric.registerChunk(chunk) }
+        for chunk in 0..<4 { _ = try job.nodes[0].fabric.registerChunk(Chunk(chunk)) }
         job.nodes[0].endpoint.close()
         job.nodes[0].endpoint.close()
         // The device, its domain and its queue live as long as the endpoint.

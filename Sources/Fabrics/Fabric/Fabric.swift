@@ -1,7 +1,16 @@
 import Platform
 
+public enum NodeKind {}
+public enum LaneKind {}
+public enum ChunkKind {}
+
 /// A process of the job, `0 ..< nodeCount`.
-public typealias NodeID = Int
+public typealias NodeID = Ordinal<NodeKind>
+public typealias NodeRange = OrdinalRange<NodeKind>
+/// A connection of a pair of nodes, `0 ..< laneCount`.
+public typealias Lane = Ordinal<LaneKind>
+/// A chunk of a node's frames, the unit of registration.
+public typealias Chunk = Ordinal<ChunkKind>
 
 /// Remote memory as the one who owns it announced it: an address in the owner's terms and the key
 /// that admits to it. Key 0 admits to nothing.
@@ -105,7 +114,7 @@ public protocol Fabric: BitwiseCopyable, Sendable {
   func framesAddress(of peer: NodeID) -> UInt64
 
   /// Begins a batch on the connection `lane` to `peer`.
-  func open(_ peer: NodeID, lane: Int) -> Batch
+  func open(_ peer: NodeID, lane: Lane) -> Batch
   func read(_ batch: inout Batch, from: RemoteAddress, into: UnsafeMutableRawPointer, byteCount: Int)
   func write(_ batch: inout Batch, from: UnsafeRawPointer, byteCount: Int, to: RemoteAddress)
   /// The word's value before goes to `old`.
@@ -124,9 +133,14 @@ public protocol Fabric: BitwiseCopyable, Sendable {
 
   /// Where a chunk of this node's frames can be registered at once and in a signal handler: its
   /// key. 0 where the service thread has to do it by `registerChunk`.
-  func registerChunkInPlace(_ chunk: Int) -> UInt32
+  func registerChunkInPlace(_ chunk: Chunk) -> UInt32
   /// Registers a chunk of this node's frames and returns its key, never 0. May allocate and block.
-  func registerChunk(_ chunk: Int) throws(FabricFailure) -> UInt32
+  func registerChunk(_ chunk: Chunk) throws(FabricFailure) -> UInt32
   /// Withdraws a chunk's registration; peers must have stopped using its key.
-  func deregisterChunk(_ chunk: Int)
+  func deregisterChunk(_ chunk: Chunk)
+}
+
+extension Ordinal where Kind == NodeKind {
+  /// No node.
+  @inlinable public static var none: NodeID { NodeID(-1) }
 }

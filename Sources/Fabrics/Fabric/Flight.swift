@@ -49,7 +49,8 @@ public struct FailureWord: BitwiseCopyable, Sendable, Equatable {
   public init(_ reason: FabricFailure.Reason, peer: NodeID, status: Int32) {
     precondition(peer >= -1 && peer < 0xFFFF, "a peer's number does not fit into 16 bits")
     let reasonBits = (UInt64(reason.rawValue) + 1) << 48
-    raw = reasonBits | (UInt64(UInt32(bitPattern: status)) << 16) | UInt64(truncatingIfNeeded: peer &+ 1)
+    raw =
+      reasonBits | (UInt64(UInt32(bitPattern: status)) << 16) | UInt64(truncatingIfNeeded: peer.number &+ 1)
   }
 
   @inlinable

@@ -1,3 +1,5 @@
+import Platform
+
 /// The kinds of words in nodes' control memory that others read and act upon. Where such a word says what no node can
 /// have written, a `FabricFailure` names it: the memory was overwritten, or the node runs other code.
 @frozen
@@ -31,7 +33,7 @@ extension FabricFailure {
   /// A word in the control memory of `peer` that says what no node can have written.
   @inlinable
   public init(bad word: PeerWord, of peer: NodeID, value: UInt64) {
-    self.init(reason: .badWord, peer: Int32(truncatingIfNeeded: peer), status: word.rawValue)
+    self.init(reason: .badWord, peer: Int32(truncatingIfNeeded: peer.number), status: word.rawValue)
     self.value = value
   }
 

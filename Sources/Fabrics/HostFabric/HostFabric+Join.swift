@@ -28,7 +28,7 @@ extension HostFabric {
     do throws(HostFabricError) {
       for (peer, member) in members.enumerated() {
         let own = HostPeer(control: memory.control, frames: memory.frames)
-        (table + peer).initialize(to: try peer == node ? own : Self.map(member, of: peer))
+        (table + peer).initialize(to: try peer == node.number ? own : Self.map(member, of: NodeID(peer)))
         mapped += 1
       }
     } catch {
@@ -49,7 +49,7 @@ extension HostFabric {
   static func check(
     _ node: NodeID, _ memory: NodeMemory, _ members: [HostMember]
   ) throws(HostFabricError) {
-    guard members.indices.contains(node) else {
+    guard members.indices.contains(node.number) else {
       throw .invalid("node \(node) is none of the \(members.count) nodes of the job.")
     }
     let chunk = memory.chunkByteCount

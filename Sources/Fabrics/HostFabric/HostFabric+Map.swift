@@ -52,7 +52,7 @@ extension HostFabric {
   static func unmap(
     _ table: UnsafeMutablePointer<HostPeer>, count: Int, _ node: NodeID, _ memory: NodeMemory
   ) {
-    for peer in 0..<count where peer != node {
+    for peer in 0..<count where peer != node.number {
       munmap(table[peer].control, memory.controlByteCount)
       munmap(table[peer].frames, memory.framesByteCount)
     }

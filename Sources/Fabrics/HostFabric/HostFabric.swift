@@ -53,10 +53,10 @@ public struct HostFabric: Fabric, @unchecked Sendable {
 
   /// Takes no lock. A `peer` that is no node of the job ends the process.
   @inlinable
-  public func open(_ peer: NodeID, lane: Int) -> HostBatch {
-    precondition(peer >= 0 && peer < nodeCount, "no such node")
+  public func open(_ peer: NodeID, lane: Lane) -> HostBatch {
+    precondition(peer >= 0 && peer.number < nodeCount, "no such node")
     assert(lane == 0, "no such connection")
-    var batch = HostBatch(target: peers[peer], peer: Int32(truncatingIfNeeded: peer))
+    var batch = HostBatch(target: peers[peer.number], peer: Int32(truncatingIfNeeded: peer.number))
     // As where a connection gives up: nothing of the batch is executed.
     if isBatchRefused() { batch.status = HostStatus.unanswered }
     return batch
@@ -115,7 +115,7 @@ public struct HostFabric: Fabric, @unchecked Sendable {
   public func submit(_ batch: HostBatch, _ flight: Flight) {
     var batch = batch
     batch.drainStores()
-    if batch.status != 0 { flight.fail(batch.status, peer: NodeID(batch.peer)) }
+    if batch.status != 0 { flight.fail(batch.status, peer: NodeID(Int(batch.peer))) }
   }
 
   /// Nothing: no operation is ever pending.
@@ -123,17 +123,17 @@ public struct HostFabric: Fabric, @unchecked Sendable {
 
   /// The chunk's key, never 0: the whole of the frames is mapped by everybody from joining on.
   @inlinable
-  public func registerChunkInPlace(_ chunk: Int) -> UInt32 {
-    precondition(chunk >= 0 && UInt64(chunk) < chunkCount, "no such chunk")
-    return HostKey.firstChunk &+ UInt32(truncatingIfNeeded: chunk)
+  public func registerChunkInPlace(_ chunk: Chunk) -> UInt32 {
+    precondition(chunk >= 0 && UInt64(chunk.number) < chunkCount, "no such chunk")
+    return HostKey.firstChunk &+ UInt32(truncatingIfNeeded: chunk.number)
   }
 
   /// As `registerChunkInPlace`; never throws.
   @inlinable
-  public func registerChunk(_ chunk: Int) throws(FabricFailure) -> UInt32 { registerChunkInPlace(chunk) }
+  public func registerChunk(_ chunk: Chunk) throws(FabricFailure) -> UInt32 { registerChunkInPlace(chunk) }
 
   /// Nothing: the key stays good.
-  @inlinable public func deregisterChunk(_ chunk: Int) {}
+  @inlinable public func deregisterChunk(_ chunk: Chunk) {}
 
   /// A locked instruction of x86 is a full fence; elsewhere a later load may pass an atomic's store.
   @inlinable @inline(__always)

@@ -91,21 +91,21 @@ public enum NodeFabric: Fabric {
   }
 
   @inlinable
-  public func registerChunkInPlace(_ chunk: Int) -> UInt32 {
+  public func registerChunkInPlace(_ chunk: Chunk) -> UInt32 {
     switch self {
     case .host(let fabric): fabric.registerChunkInPlace(chunk)
     case .verbs(let fabric): fabric.registerChunkInPlace(chunk)
     }
   }
 
-  public func registerChunk(_ chunk: Int) throws(FabricFailure) -> UInt32 {
+  public func registerChunk(_ chunk: Chunk) throws(FabricFailure) -> UInt32 {
     switch self {
     case .host(let fabric): return try fabric.registerChunk(chunk)
     case .verbs(let fabric): return try fabric.registerChunk(chunk)
     }
   }
 
-  public func deregisterChunk(_ chunk: Int) {
+  public func deregisterChunk(_ chunk: Chunk) {
     switch self {
     case .host(let fabric): fabric.deregisterChunk(chunk)
     case .verbs(let fabric): fabric.deregisterChunk(chunk)
@@ -123,7 +123,7 @@ extension NodeFabric {
   }
 
   @inlinable
-  public func open(_ peer: NodeID, lane: Int) -> Batch {
+  public func open(_ peer: NodeID, lane: Lane) -> Batch {
     switch self {
     case .host(let fabric): .host(fabric.open(peer, lane: lane))
     case .verbs(let fabric): .verbs(fabric.open(peer, lane: lane))

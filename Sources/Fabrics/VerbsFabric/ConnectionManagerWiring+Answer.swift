@@ -1,4 +1,5 @@
 import Fabric
+import Platform
 import Verbs
 
 // The listening side: who is let in.
@@ -33,14 +34,14 @@ extension ConnectionManagerWiring {
       try connection.identifier.accept(answer)
     }
     connections[id] = connection
-    if peer != node { ends[peer * settings.laneCount + lane] = connection }
+    if peer != node { ends[settings.connection(peer, lane)] = connection }
   }
 
   /// Of a node that this one does not call itself, and not connected yet: who repeats a request with a secret that
   /// it overheard gets nothing.
-  private func isAwaited(_ peer: NodeID, _ lane: Int) -> Bool {
-    guard peer >= node, peer < nodeCount, lane < settings.laneCount else { return false }
-    if peer != node { return ends[peer * settings.laneCount + lane] == nil }
+  private func isAwaited(_ peer: NodeID, _ lane: Lane) -> Bool {
+    guard peer >= node, peer.isOne(of: nodeCount), lane.isOne(of: settings.laneCount) else { return false }
+    if peer != node { return ends[settings.connection(peer, lane)] == nil }
     return !connections.values.contains { !$0.isActive && $0.peer == node && $0.lane == lane }
   }
 }

@@ -27,10 +27,10 @@ final class ConnectionManagerWiring: Wiring {
   final class Connection {
     var identifier: CommunicationIdentifier
     let peer: NodeID
-    let lane: Int
+    let lane: Lane
     let isActive: Bool
     var isUp = false
-    init(_ identifier: consuming CommunicationIdentifier, peer: NodeID, lane: Int, isActive: Bool) {
+    init(_ identifier: consuming CommunicationIdentifier, peer: NodeID, lane: Lane, isActive: Bool) {
       self.identifier = identifier
       self.peer = peer
       self.lane = lane
@@ -84,8 +84,8 @@ final class ConnectionManagerWiring: Wiring {
     _ invitations: [[UInt8]], domain: ProtectionDomain, queue: CompletionQueue, capacity: QueuePairCapacity,
     timeoutMilliseconds: Int
   ) throws(VerbsFabricError) -> [String] {
-    for (peer, invitation) in invitations.prefix(node + 1).enumerated() {
-      for lane in 0..<settings.laneCount { try call(peer, lane, invitation, timeoutMilliseconds) }
+    for (peer, invitation) in invitations.prefix(node.number + 1).enumerated() {
+      for lane in settings.lanes { try call(NodeID(peer), lane, invitation, timeoutMilliseconds) }
     }
     let deadline = Self.nowMilliseconds() + timeoutMilliseconds
     // One end of each connection, and the passive ends of the loopback.
@@ -108,15 +108,14 @@ final class ConnectionManagerWiring: Wiring {
   }
 
   private var missingPeers: [NodeID] {
-    let lanes = settings.laneCount
-    return (0..<nodeCount).filter { peer in
-      (0..<lanes).contains { lane in ends[peer * lanes + lane]?.isUp != true }
+    NodeRange(0, count: nodeCount).filter { peer in
+      settings.lanes.contains { lane in ends[settings.connection(peer, lane)]?.isUp != true }
     }
   }
 
   /// Begins a connection: address, route, request, answer.
   private func call(
-    _ peer: NodeID, _ lane: Int, _ invitation: [UInt8], _ timeoutMilliseconds: Int
+    _ peer: NodeID, _ lane: Lane, _ invitation: [UInt8], _ timeoutMilliseconds: Int
   ) throws(VerbsFabricError) {
     guard let invitation = AddressInvitation(invitation) else {
       throw .refused(
@@ -136,7 +135,7 @@ final class ConnectionManagerWiring: Wiring {
     let id = identifier.id
     let connection = Connection(identifier, peer: peer, lane: lane, isActive: true)
     connections[id] = connection
-    ends[peer * settings.laneCount + lane] = connection
+    ends[settings.connection(peer, lane)] = connection
   }
 
   /// True where the event brings a connection up.

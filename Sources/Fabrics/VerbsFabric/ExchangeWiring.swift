@@ -81,17 +81,19 @@ final class ExchangeWiring: Wiring {
     timeoutMilliseconds: Int
   ) throws(VerbsFabricError) -> [String] {
     let lanes = settings.laneCount
-    for (peer, bytes) in invitations.enumerated() {
+    for (peer, bytes) in zip(NodeRange(0, count: nodeCount), invitations) {
       guard let invitation = ExchangeInvitation(bytes, endCount: (nodeCount + 1) * lanes) else {
         throw .refused(
           "could not connect to node \(peer): its invitation has \(bytes.count) bytes, or names no path MTU; MERINO_LANES "
             + "and MERINO_CONNECT have to be the same on all nodes.")
       }
-      for lane in 0..<lanes {
+      for lane in settings.lanes {
         // The other end of what connects this node to itself are the passive ends behind the rest.
-        let theirs = (peer == node ? nodeCount : node) * lanes + lane
-        try join(ends[peer * lanes + lane], invitation, theirs, peer)
-        if peer == node { try join(ends[nodeCount * lanes + lane], invitation, node * lanes + lane, peer) }
+        let passive = settings.connection(NodeID(nodeCount), lane)
+        let mine = settings.connection(node, lane)
+        let end = ends[settings.connection(peer, lane)]
+        try join(end, invitation, peer == node ? passive : mine, peer)
+        if peer == node { try join(ends[passive], invitation, mine, peer) }
       }
     }
     return []

@@ -36,15 +36,15 @@ public struct FabricTable: BitwiseCopyable, @unchecked Sendable {
   }
 
   @inlinable func peer(_ node: NodeID) -> PeerRecord {
-    PeerRecord(base + Self.peersOffset + node &* PeerRecord.byteCount)
+    PeerRecord(base + Self.peersOffset + node.number &* PeerRecord.byteCount)
   }
 
   /// The key by which this node's own requests reach a chunk of its frames; 0 while it is not registered.
   @inlinable
-  func chunkKey(_ chunk: Int) -> UnsafeMutablePointer<UInt32> {
+  func chunkKey(_ chunk: Chunk) -> UnsafeMutablePointer<UInt32> {
     // Inside the mapping, which has a word for each chunk. A plain word: whoever uses a chunk has found its
     // announced key, which is stored after this one.
-    (chunkKeys + chunk &* 4).assumingMemoryBound(to: UInt32.self)
+    (chunkKeys + chunk.number &* 4).assumingMemoryBound(to: UInt32.self)
   }
 
   /// Zeroed memory for so many connections, with the slots and records of each.

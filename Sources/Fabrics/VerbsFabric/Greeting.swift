@@ -13,16 +13,16 @@ struct Greeting {
   }
 
   /// What the caller offers.
-  func offer(_ settings: VerbsSettings, node: NodeID, lane: Int) -> ConnectionOffer {
+  func offer(_ settings: VerbsSettings, node: NodeID, lane: Lane) -> ConnectionOffer {
     var offer = ConnectionOffer()
     offer.retryCount = settings.retryCount
-    let number = [UInt64(truncatingIfNeeded: node)].littleEndianBytes.prefix(4)
-    offer.privateData = [head, Array(number), [UInt8(truncatingIfNeeded: lane), 0]].flatMap { $0 }
+    let number = [UInt64(truncatingIfNeeded: node.number)].littleEndianBytes.prefix(4)
+    offer.privateData = [head, Array(number), [UInt8(truncatingIfNeeded: lane.number), 0]].flatMap { $0 }
     return offer
   }
 
   /// Who sent it; `nil` where it does not carry the secret. Takes as long for every wrong secret.
-  func sender(_ privateData: [UInt8]) -> (node: NodeID, lane: Int)? {
+  func sender(_ privateData: [UInt8]) -> (node: NodeID, lane: Lane)? {
     // InfiniBand pads with zeros.
     guard privateData.count >= Self.byteCount else { return nil }
     var difference: UInt8 = 0
@@ -32,6 +32,6 @@ struct Greeting {
     let node = rest.prefix(4).littleEndianWords(1).first
     rest = rest.dropFirst(4)
     guard let node, let lane = rest.first else { return nil }
-    return (Int(clamping: node), Int(clamping: lane))
+    return (NodeID(Int(clamping: node)), Lane(Int(clamping: lane)))
   }
 }

@@ -25,7 +25,7 @@ public final class VerbsEndpoint: @unchecked Sendable {
   private var wiring: any Wiring
   private var control: MemoryRegion?
   private var table: FabricTable?
-  let chunks = Mutex<[Int: ChunkRegion]>([:])
+  let chunks = Mutex<[Chunk: ChunkRegion]>([:])
 
   /// Opens the device, registers the control memory, and gets ready to be connected to.
   ///
@@ -114,7 +114,7 @@ public final class VerbsEndpoint: @unchecked Sendable {
     guard pairs.count == nodeCount * settings.laneCount, keys.count == nodeCount else {
       throw .refused("could not use the fabric: \(pairs.count) connections are up, and not all.")
     }
-    for (peer, bytes) in keys.enumerated() {
+    for (peer, bytes) in zip(NodeRange(0, count: nodeCount), keys) {
       let announced = try MemoryAnnouncement(
         bytes, of: peer, controlByteCount: memory.controlByteCount, framesByteCount: memory.framesByteCount)
       let control = RemoteAddress(address: announced.controlAddress, key: announced.controlKey)
@@ -156,7 +156,7 @@ public final class VerbsEndpoint: @unchecked Sendable {
   /// which this one may ask for ever (rxe does with a retry count of 7). Posts to other nodes are refused from now on. By
   /// the thread that takes the events, after it is known who was lost.
   public func giveUpConnections() {
-    for number in 0..<nodeCount * settings.laneCount where number / settings.laneCount != node {
+    for number in 0..<nodeCount * settings.laneCount where number / settings.laneCount != node.number {
       _ = table?.connection(number).fail(Refusal.noAnswer)
     }
   }

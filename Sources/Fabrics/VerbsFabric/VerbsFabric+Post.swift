@@ -87,5 +87,5 @@ extension VerbsFabric {
   }
 
   @inlinable
-  func peer(ofConnection number: UInt64) -> NodeID { Int(truncatingIfNeeded: number) / laneCount }
+  func peer(ofConnection number: UInt64) -> NodeID { NodeID(Int(truncatingIfNeeded: number) / laneCount) }
 }

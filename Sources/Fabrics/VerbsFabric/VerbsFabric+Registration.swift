@@ -11,17 +11,18 @@ final class ChunkRegion: Sendable {
 
 extension VerbsFabric {
   /// Pins the chunk's memory and registers it. By the service thread.
-  public func registerChunk(_ chunk: Int) throws(FabricFailure) -> UInt32 {
+  public func registerChunk(_ chunk: Chunk) throws(FabricFailure) -> UInt32 {
     // Lives: whoever uses the fabric holds its endpoint.
     let endpoint = owner.takeUnretainedValue()
     let chunkBytes = memory.chunkByteCount
-    let bytes = UnsafeMutableRawBufferPointer(start: memory.frames + chunk * chunkBytes, count: chunkBytes)
+    let bytes = UnsafeMutableRawBufferPointer(
+      start: memory.frames + chunk.number * chunkBytes, count: chunkBytes)
     let region: ChunkRegion
     do throws(VerbsError) {
       region = ChunkRegion(try MemoryRegion(endpoint.domain, bytes, access: .all))
     } catch {
       throw FabricFailure(
-        reason: .registrationFailed, peer: Int32(truncatingIfNeeded: node), status: error.code)
+        reason: .registrationFailed, peer: Int32(truncatingIfNeeded: node.number), status: error.code)
     }
     // Before the key is announced, which whoever uses the chunk has seen.
     table.chunkKey(chunk).pointee = region.localKey
@@ -31,13 +32,13 @@ extension VerbsFabric {
   }
 
   /// Withdraws the registration and unpins the memory. Nobody has requests in flight to it.
-  public func deregisterChunk(_ chunk: Int) {
+  public func deregisterChunk(_ chunk: Chunk) {
     table.chunkKey(chunk).pointee = 0
     owner.takeUnretainedValue().release(chunk)
   }
 }
 
 extension VerbsEndpoint {
-  func hold(_ region: ChunkRegion, _ chunk: Int) { chunks.withLock { $0[chunk] = region } }
-  func release(_ chunk: Int) { _ = chunks.withLock { $0.removeValue(forKey: chunk) } }
+  func hold(_ region: ChunkRegion, _ chunk: Chunk) { chunks.withLock { $0[chunk] = region } }
+  func release(_ chunk: Chunk) { _ = chunks.withLock { $0.removeValue(forKey: chunk) } }
 }

@@ -54,9 +54,9 @@ public struct VerbsFabric: Fabric, @unchecked Sendable {
 
   /// Takes the connection's posting lock. A `peer` or `lane` that does not exist ends the process.
   @inlinable
-  public func open(_ peer: NodeID, lane: Int) -> VerbsBatch {
-    precondition(peer >= 0 && peer < nodeCount && lane >= 0 && lane < laneCount, "no such connection")
-    let number = peer &* laneCount &+ lane
+  public func open(_ peer: NodeID, lane: Lane) -> VerbsBatch {
+    precondition(peer.isOne(of: nodeCount) && lane.isOne(of: laneCount), "no such connection")
+    let number = peer.number &* laneCount &+ lane.number
     let connection = table.connection(number)
     var backoff = Backoff()
     // Acquire: pairs with the store in `submit`; slots and counts are as the last holder left them.
@@ -95,14 +95,14 @@ public struct VerbsFabric: Fabric, @unchecked Sendable {
   }
 
   /// 0: registering pins memory and allocates, which a signal handler cannot.
-  @inlinable public func registerChunkInPlace(_ chunk: Int) -> UInt32 { 0 }
+  @inlinable public func registerChunkInPlace(_ chunk: Chunk) -> UInt32 { 0 }
 
   /// The key of a local buffer; 0 where nothing is registered.
   @inlinable @inline(__always)
   func localKey(_ buffer: UnsafeRawPointer) -> UInt32 {
     let offset = UInt(bitPattern: buffer) &- UInt(bitPattern: memory.frames)
     if offset < UInt(memory.framesByteCount) {
-      return table.chunkKey(Int(offset >> UInt(chunkShift))).pointee
+      return table.chunkKey(Chunk(Int(offset >> UInt(chunkShift)))).pointee
     }
     let inControl = UInt(bitPattern: buffer) &- UInt(bitPattern: memory.control)
     return inControl < UInt(memory.controlByteCount) ? controlKey : 0

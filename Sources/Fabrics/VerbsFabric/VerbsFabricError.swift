@@ -1,3 +1,4 @@
+import Fabric
 import Platform
 import Verbs
 
@@ -14,7 +15,7 @@ public enum VerbsFabricError: Error, Sendable, CustomStringConvertible {
   /// The nodes could not tell each other what connecting needs; the bootstrap's sentence.
   case bootstrap(String, isPeerLost: Bool)
   /// These nodes did not answer in time.
-  case timedOut(peers: [Int], milliseconds: Int)
+  case timedOut(peers: [NodeID], milliseconds: Int)
 
   /// The sentence: what was tried, on what, what is in the way, what to do.
   public var description: String {
@@ -23,7 +24,7 @@ public enum VerbsFabricError: Error, Sendable, CustomStringConvertible {
     case .system(let error): return error.description
     case .setting(let sentence), .refused(let sentence), .bootstrap(let sentence, _): return sentence
     case .timedOut(let peers, let milliseconds):
-      let some = peers.prefix(8).map(String.init).joined(separator: ", ")
+      let some = peers.prefix(8).map(\.description).joined(separator: ", ")
       let more = peers.count > 8 ? " and \(peers.count - 8) more" : ""
       return
         "could not connect to node\(peers.count == 1 ? "" : "s") \(some)\(more) over RDMA within "

@@ -1,3 +1,5 @@
+import Fabric
+import Platform
 import Verbs
 
 /// How a node uses its device. All nodes of a job have the same `laneCount` and `method`.
@@ -67,4 +69,10 @@ public struct VerbsSettings: Sendable {
       "MERINO_DEVICE=\(device) names no device: write its name, and its port if it matters, as in mlx5_0 or mlx5_0:1 "
         + "(ibv_devices lists them).")
   }
+}
+
+extension VerbsSettings {
+  /// The number of a connection.
+  func connection(_ peer: NodeID, _ lane: Lane) -> Int { peer.number * laneCount + lane.number }
+  var lanes: OrdinalRange<LaneKind> { OrdinalRange(0, count: laneCount) }
 }

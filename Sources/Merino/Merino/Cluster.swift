@@ -29,7 +29,7 @@ public final class Cluster: Sendable {
   public static func current() throws(MerinoError) -> Cluster { Cluster(try Runtime.current()) }
 
   /// This node, `0 ..< nodeCount`.
-  public var node: Int { member.engine.node }
+  public var node: Int { member.engine.node.number }
 
   /// The nodes of the job.
   public var nodeCount: Int { member.engine.configuration.nodeCount }

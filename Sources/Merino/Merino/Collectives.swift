@@ -48,7 +48,7 @@ struct Collectives {
       try engine.writeControl(engine.node, mailbox, header + values)
       try engine.barrier()
     }
-    for peer in 0..<engine.configuration.nodeCount {
+    for peer in engine.configuration.nodes {
       let theirs = try attempting(attempt) { () throws(EngineError) in
         try engine.readControl(peer, mailbox.words(0, count: Self.headerWordCount))
       }
@@ -58,11 +58,11 @@ struct Collectives {
           "could not \(attempt): node \(peer) called it with other arguments than node \(engine.node), or "
             + "called another collective function.")
       }
-      guard nodes.contains(peer) else { continue }
+      guard nodes.contains(peer.number) else { continue }
       let words = try attempting(attempt) { () throws(EngineError) in
         try engine.readControl(peer, mailbox.words(Self.headerWordCount, count: values.count))
       }
-      body(peer, words)
+      body(peer.number, words)
     }
   }
 }

@@ -74,7 +74,7 @@ enum Connecting {
         framesByteCount: files.frameByteCount)
     }
     do throws(HostFabricError) {
-      return try HostFabric(node: job.node, memory: memory, members: members)
+      return try HostFabric(node: NodeID(job.node), memory: memory, members: members)
     } catch {
       throw MerinoError(.system, error.description)
     }
@@ -86,7 +86,8 @@ enum Connecting {
     let job = plan.job
     do throws(VerbsFabricError) {
       let endpoint = try VerbsEndpoint(
-        port, plan.settings, byAddress: byAddress, memory: memory, node: job.node, nodeCount: job.nodeCount,
+        port, plan.settings, byAddress: byAddress, memory: memory, node: NodeID(job.node),
+        nodeCount: job.nodeCount,
         secret: job.secret)
       let invitation = endpoint.invitation
       let invitations = try exchanging(job, invitation)

@@ -1,5 +1,6 @@
 import CPlatform
 import Coherence
+import Fabric
 import Node
 import Platform
 
@@ -18,13 +19,15 @@ struct NodeFaultService: FaultService {
     defer { refuseNothing(false) }
     do throws(EngineError) {
       try engine.fault(
-        page: globalOffset >> engine.configuration.pageShift, access: access, view: view)
+        page: engine.configuration.page(atByte: globalOffset), access: access, view: view)
     } catch {
       FatalReport.end(
-        report, node: engine.node, globalOffset: globalOffset, access: access, error, loss)
+        report, node: engine.node.number, globalOffset: globalOffset, access: access, error, loss)
     }
     let code = engine.protection.failureCode
-    if code != 0 { FatalReport.end(report, node: engine.node, globalOffset: globalOffset, errno: code) }
+    if code != 0 {
+      FatalReport.end(report, node: engine.node.number, globalOffset: globalOffset, errno: code)
+    }
     return true
   }
 
@@ -32,7 +35,7 @@ struct NodeFaultService: FaultService {
   func tellChild(_ address: UInt) {
     // Once: a child with a handler of its own may go on and do it again.
     guard AtomicWord(report + LastWords.byteCount).compareExchange(0, 1) else { return }
-    FatalReport.tellChild(report, node: engine.node, address: address)
+    FatalReport.tellChild(report, node: engine.node.number, address: address)
   }
 }
 

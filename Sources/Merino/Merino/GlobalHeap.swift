@@ -60,7 +60,7 @@ final class GlobalHeap: Sendable {
         : try SharedHeap.format(base, byteCount: byteCount, nodeCount: engine.configuration.nodeCount)
       local.withLock {
         $0.heap = heap
-        $0.cache = HeapCache(heap: heap, node: engine.node, memory: cacheMemory)
+        $0.cache = HeapCache(heap: heap, node: engine.node.number, memory: cacheMemory)
       }
     }
   }

@@ -17,7 +17,7 @@ extension Monitor {
   }
 
   /// The name of a waiter that was read at `peer`.
-  func checked(_ word: UInt64, at peer: Int) throws(EngineError) -> SlotName {
+  func checked(_ word: UInt64, at peer: NodeID) throws(EngineError) -> SlotName {
     let name = SlotName(raw: word)
     if !engine.isWaiter(name) { throw engine.bad(.waiter, of: peer, word) }
     return name

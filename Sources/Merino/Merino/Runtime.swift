@@ -27,7 +27,7 @@ final class Runtime: Sendable {
     let view: ViewID
     let index: Int
     let generation: UInt64
-    let pages: Range<Int>
+    let pages: PageRange
   }
   /// By their addresses.
   private let views = Mutex<[UInt: AttachedView]>([:])
@@ -153,8 +153,7 @@ final class Runtime: Sendable {
     _ protection: ViewProtectionLimit
   ) throws(MerinoError) -> UnsafeMutableRawBufferPointer {
     try define(entry.shape)
-    let pageBytes = engine.configuration.pageByteCount
-    let range = entry.firstPage * pageBytes..<(entry.firstPage + entry.pageCount) * pageBytes
+    let range = engine.configuration.bytes(of: entry.pages)
     let extent: ViewExtent
     do throws(AddressSpaceError) {
       extent = try space.attach(
@@ -239,12 +238,11 @@ final class Runtime: Sendable {
   /// The pages of a range and their view; `nil` for an empty range.
   func place(
     _ range: UnsafeRawBufferPointer, writing: Bool
-  ) throws(MerinoError) -> (pages: Range<Int>, view: ViewID)? {
+  ) throws(MerinoError) -> (pages: PageRange, view: ViewID)? {
     if range.isEmpty { return nil }
     let found = try translate(UInt(bitPattern: range.baseAddress), byteCount: range.count, writing: writing)
-    let shift = engine.configuration.pageShift
-    let end = found.globalOffset + range.count
-    return (found.globalOffset >> shift..<(end + engine.configuration.pageByteCount - 1) >> shift, found.view)
+    let bytes = found.globalOffset..<found.globalOffset + range.count
+    return (engine.configuration.pages(ofBytes: bytes), found.view)
   }
 
   func unlessBusy(

@@ -41,14 +41,14 @@ public struct Segment: Sendable, Equatable {
     generation = entry.generation
     name = entry.name
     byteCount = Int(entry.bytes)
-    globalAddress = entry.firstPage * runtime.engine.configuration.pageByteCount
+    globalAddress = runtime.engine.configuration.byteOffset(of: entry.firstPage)
     unitByteCount = runtime.engine.configuration.pageByteCount << entry.unitShift
     placement =
       switch entry.placement {
       case .firstTouch: .firstTouch
       case .blocked: .blocked
       case .cyclic: .cyclic
-      case .oneNode: .node(entry.placementNode)
+      case .oneNode: .node(entry.placementNode.number)
       }
   }
 

@@ -1,4 +1,5 @@
 import Coherence
+import Fabric
 import Platform
 
 /// An entry of the segment table, as it lies in node 0's control memory: 16 words.
@@ -29,11 +30,11 @@ struct SegmentEntry: Equatable {
   var generation: UInt64 = 0
   /// Of a segment its bytes; of a named lock its handle.
   var bytes: UInt64 = 0
-  var firstPage = 0
+  var firstPage: Page = 0
   var pageCount = 0
   var unitShift = 0
   var placement = SegmentShape.Placement.firstTouch
-  var placementNode = 0
+  var placementNode: NodeID = 0
   /// Views on all nodes.
   var attachCount: UInt64 = 0
   /// Position in the ring of freed ranges, while retiring; ~0 while that ring was full.
@@ -46,7 +47,7 @@ struct SegmentEntry: Equatable {
       placementNode: placementNode)
   }
 
-  var pages: Range<Int> { firstPage..<firstPage + pageCount }
+  var pages: PageRange { PageRange(firstPage, count: pageCount) }
 
   init() {}
 
@@ -64,11 +65,11 @@ struct SegmentEntry: Equatable {
     state = State(rawValue: w[0] & 0xFF) ?? .free
     generation = w[0] >> 8
     bytes = w[1]
-    firstPage = Int(truncatingIfNeeded: w[2])
+    firstPage = Page(Int(truncatingIfNeeded: w[2]))
     pageCount = Int(truncatingIfNeeded: w[3])
     unitShift = Int(w[4] & 0xFF)
     placement = SegmentShape.Placement(rawValue: UInt8(truncatingIfNeeded: w[4] >> 8)) ?? .firstTouch
-    placementNode = Int(truncatingIfNeeded: w[4] >> 16)
+    placementNode = NodeID(Int(truncatingIfNeeded: w[4] >> 16))
     attachCount = w[5]
     retirePosition = w[6]
     name = String(decoding: w[8..<16].littleEndianBytes.prefix { $0 != 0 }, as: UTF8.self)
@@ -79,9 +80,9 @@ struct SegmentEntry: Equatable {
     var w = [UInt64](repeating: 0, count: Self.wordCount)
     w[0] = state.rawValue | generation << 8
     w[1] = bytes
-    w[2] = UInt64(bitPattern: Int64(firstPage))
+    w[2] = UInt64(bitPattern: Int64(firstPage.number))
     w[3] = UInt64(pageCount)
-    w[4] = UInt64(unitShift) | UInt64(placement.rawValue) << 8 | UInt64(placementNode) << 16
+    w[4] = UInt64(unitShift) | UInt64(placement.rawValue) << 8 | UInt64(placementNode.number) << 16
     w[5] = attachCount
     w[6] = retirePosition
     w[8..<16] = name.utf8.prefix(Self.nameByteCount - 1).littleEndianWords(8)[...]

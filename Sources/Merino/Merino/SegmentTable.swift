@@ -1,4 +1,5 @@
 import Coherence
+import Fabric
 import Node
 import Platform
 import Synchronization
@@ -119,7 +120,7 @@ final class SegmentTable: Sendable {
       entry.pageCount = pages
       entry.unitShift = unitShift
       entry.placement = placement
-      entry.placementNode = placementNode
+      entry.placementNode = NodeID(placementNode)
       entry.name = name
       try store(entry, at: index)
       return (index, entry)
@@ -137,16 +138,16 @@ final class SegmentTable: Sendable {
   }
 
   /// The lowest gap of whole chunks that holds `pages`.
-  private func findGap(_ pages: Int, _ entries: [SegmentEntry]) -> Int? {
+  private func findGap(_ pages: Int, _ entries: [SegmentEntry]) -> Page? {
     if isAllocationRefused() { return nil }
     let chunk = engine.configuration.chunkPageCount
     let taken = entries.filter(\.state.hasPages).sorted { $0.firstPage < $1.firstPage }
-    var start = 0
+    var start: Page = 0
     for entry in taken {
       if entry.firstPage - start >= pages { return start }
-      start = (entry.firstPage + entry.pageCount + chunk - 1) & ~(chunk - 1)
+      start = (entry.pages.upperBound + (chunk - 1)).roundedDown(to: chunk)
     }
-    return engine.configuration.pageCount - start >= pages ? start : nil
+    return engine.configuration.endPage - start >= pages ? start : nil
   }
 
   private func freeIndex(_ entries: inout [SegmentEntry], _ attempt: String) throws -> Int {

@@ -1,4 +1,5 @@
 import Coherence
+import Fabric
 import Node
 import Platform
 import Synchronization
@@ -66,10 +67,10 @@ final class ObjectTable: Sendable {
     let nodeCount = engine.configuration.nodeCount
     let handle: ObjectHandle? = state.withLock { state in
       if isAllocationRefused() { return nil }
-      let here = (lockCount - engine.node + nodeCount - 1) / nodeCount
+      let here = (lockCount - engine.node.number + nodeCount - 1) / nodeCount
       for step in 0..<here {
         let index = (state.cursor + step) % here
-        let id = index * nodeCount + engine.node
+        let id = index * nodeCount + engine.node.number
         if id < Self.reservedCount || engine.ownInfo(ofLock: id) != 0 { continue }
         // Another thread has it, and has not stored its handle yet.
         if !state.pending.insert(id).inserted { continue }
@@ -173,7 +174,7 @@ final class ObjectTable: Sendable {
 
 extension Engine {
   /// What `places` of `peer`'s control memory says.
-  func readControl(_ peer: Int, _ places: LockedWords) throws(EngineError) -> [UInt64] {
+  func readControl(_ peer: NodeID, _ places: LockedWords) throws(EngineError) -> [UInt64] {
     var failure: EngineError?
     let words = [UInt64](unsafeUninitializedCapacity: places.count) { buffer, initialized in
       initialized = places.count
@@ -189,19 +190,19 @@ extension Engine {
     return words
   }
 
-  func readControl(_ peer: Int, _ word: MailWord) throws(EngineError) -> UInt64 {
+  func readControl(_ peer: NodeID, _ word: MailWord) throws(EngineError) -> UInt64 {
     var value: UInt64 = 0
     try readControl(peer, word.span, into: &value)
     return value
   }
 
   /// Stores `words` at the beginning of `places` of `peer`'s control memory; in place when this returns.
-  func writeControl(_ peer: Int, _ places: LockedWords, _ words: [UInt64]) throws(EngineError) {
+  func writeControl(_ peer: NodeID, _ places: LockedWords, _ words: [UInt64]) throws(EngineError) {
     try writeControl(peer, places.words(0, count: words.count).writable, words)
   }
 
   /// `words`: as many as the span has room for.
-  func writeControl(_ peer: Int, _ span: WritableSpan, _ words: [UInt64]) throws(EngineError) {
+  func writeControl(_ peer: NodeID, _ span: WritableSpan, _ words: [UInt64]) throws(EngineError) {
     let outcome = words.withUnsafeBytes { bytes -> EngineError? in
       guard let base = bytes.baseAddress else { return nil }
       do throws(EngineError) {

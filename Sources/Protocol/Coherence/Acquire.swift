@@ -31,14 +31,14 @@ extension Engine {
   /// The heads of all others' logs, as a clock in the workspace.
   @inlinable
   func readHeads(_ w: Workspace<E.W>) throws(EngineError) {
-    for peer in 0..<nodeCount where peer != node {
+    for peer in configuration.nodes where peer != node {
       var batch = fabric.open(peer, lane: 0)
       read(&batch, layout.logHead.span, of: peer, into: w.clock.place(of: peer))
       fabric.submit(batch, w.flight)
     }
     w.clock[node] = 0
     try wait(w.flight)
-    for peer in 0..<nodeCount where peer != node {
+    for peer in configuration.nodes where peer != node {
       try checkHead(w.clock[peer], of: peer)
     }
   }
@@ -49,7 +49,7 @@ extension Engine {
 
   @inlinable
   func isBehind(_ clock: Clock<E.W>) -> Bool {
-    for peer in 0..<nodeCount where peer != node {
+    for peer in configuration.nodes where peer != node {
       // Acquire: pairs with the store that raised the entry after its invalidations.
       if clock[peer] > local.applied(peer).load() { return true }
     }
@@ -87,7 +87,7 @@ extension Engine {
   func applyLogs(_ clock: Clock<E.W>, _ log: inout LogWriter, _ w: Workspace<E.W>) throws(EngineError) {
     var overflowed = false
     var wave = LogWave(first: 0, from: local.applied(0).load())
-    while wave.node < nodeCount {
+    while wave.node.number < nodeCount {
       let start = wave
       var reading = wave
       while let piece = next(&reading, clock, &overflowed) { readLog(piece, w) }
@@ -103,7 +103,7 @@ extension Engine {
 
   @inlinable
   func raiseClock(_ clock: Clock<E.W>) {
-    for peer in 0..<nodeCount where peer != node {
+    for peer in configuration.nodes where peer != node {
       let entry = clock[peer]
       execution.interleave(#line)
       // Release: pairs with `isBehind`.
@@ -117,12 +117,12 @@ extension Engine {
   func next(
     _ wave: inout LogWave, _ clock: Clock<E.W>, _ overflowed: inout Bool
   ) -> LogPiece? {
-    while wave.node < nodeCount {
+    while wave.node.number < nodeCount {
       let target = clock[wave.node]
       let missing = target > wave.from ? target - wave.from : 0
       if wave.node == node || missing == 0 {
         wave.node += 1
-        if wave.node < nodeCount { wave.from = local.applied(wave.node).load() }
+        if wave.node.number < nodeCount { wave.from = local.applied(wave.node).load() }
         continue
       }
       let room = layout.noticeBufferEntryCount - wave.used - LogPiece.tailWordCount
@@ -185,12 +185,12 @@ extension Engine {
 @frozen
 @usableFromInline
 struct LogWave {
-  @usableFromInline var node: Int
+  @usableFromInline var node: NodeID
   @usableFromInline var from: UInt64
   /// Entries of the buffer in use.
   @usableFromInline var used = 0
   @inlinable
-  init(first: Int, from: UInt64) {
+  init(first: NodeID, from: UInt64) {
     node = first
     self.from = from
   }
@@ -200,7 +200,7 @@ struct LogWave {
 @frozen
 @usableFromInline
 struct LogPiece {
-  @usableFromInline var node: Int
+  @usableFromInline var node: NodeID
   @usableFromInline var from: UInt64
   /// What the clock says of this log.
   @usableFromInline var target: UInt64
@@ -211,7 +211,7 @@ struct LogPiece {
   @inlinable static var tailWordCount: Int { 2 }
 
   @inlinable
-  init(node: Int, from: UInt64, target: UInt64, count: Int, offset: Int) {
+  init(node: NodeID, from: UInt64, target: UInt64, count: Int, offset: Int) {
     self.node = node
     self.from = from
     self.target = target

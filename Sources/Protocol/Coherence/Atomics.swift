@@ -39,13 +39,13 @@ extension Engine {
       address & 7 == 0 && mask != 0 && address >= 0 && address < configuration.capacityByteCount,
       .atomicWithinWord,
       address)
-    let unit = pages.unit(containing: address >> configuration.pageShift)
+    let unit = pages.unit(containing: configuration.page(atByte: address))
     touch(unit.page)
     var held = try prepareAtomic(unit, w)
     var (before, after): (UInt64, UInt64) = (0, 0)
     try unlocking(unit) { () throws(EngineError) in
       let frame = try homeFrame(unit.page, home: held.word.home, w)
-      let target = frame.advanced(by: address - (unit.page << configuration.pageShift))
+      let target = frame.advanced(by: address - (configuration.byteOffset(of: unit.page)))
       (before, after) = try perform(operation, at: target, held.word.home, lane: lane(unit.page), mask, w)
     }
     keepInPinnedCopy(held, address, after)
@@ -65,7 +65,7 @@ extension Engine {
     let unit = held.unit
     guard held.word.isPinned, PageStates.copies.contains(held.word.state) else { return }
     if isOn(.atomicsPassByPinnedCopy) { return }
-    let offset = address - (unit.page << configuration.pageShift)
+    let offset = address - (configuration.byteOffset(of: unit.page))
     frame(unit.page).storeBytes(of: value, toByteOffset: offset, as: UInt64.self)
     // Equal to the frame: other nodes change this word too, so it must not be in a diff.
     pages.twin(unit.page).storeBytes(of: value, toByteOffset: offset, as: UInt64.self)
@@ -118,7 +118,7 @@ extension Engine {
   /// The enclosing word before and after.
   @inlinable
   func perform(
-    _ operation: AtomicOperation, at target: RemoteAddress, _ home: NodeID, lane: Int,
+    _ operation: AtomicOperation, at target: RemoteAddress, _ home: NodeID, lane: Lane,
     _ mask: UInt64, _ w: Workspace<E.W>
   ) throws(EngineError) -> (before: UInt64, after: UInt64) {
     let shift = UInt64(mask.trailingZeroBitCount)
@@ -157,7 +157,7 @@ extension Engine {
   /// One compare-and-swap; the word before.
   @inlinable
   func compareAndSwap(
-    _ target: RemoteAddress, _ expected: UInt64, _ desired: UInt64, _ home: NodeID, _ lane: Int,
+    _ target: RemoteAddress, _ expected: UInt64, _ desired: UInt64, _ home: NodeID, _ lane: Lane,
     _ w: Workspace<E.W>
   ) throws(EngineError) -> UInt64 {
     var batch = fabric.open(home, lane: lane)

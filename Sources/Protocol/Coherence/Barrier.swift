@@ -23,7 +23,7 @@ extension Engine {
     try hear(number, &message, carrying: true)
     if message.epochOverflowed {
       try acquire(local.mergedClock)
-    } else if (0..<nodeCount).contains(where: hasEpoch) {
+    } else if (configuration.nodes).contains(where: hasEpoch) {
       try acquireEpoch()
     }
     if local.moveCount.loadRelaxed() > 0 { try moveHomes() }
@@ -36,7 +36,7 @@ extension Engine {
   @inlinable
   func keepBarrierClock() {
     ensure(local.mergedClock[node] <= logHead.load(), .ownClockBelowHead)
-    for peer in 0..<nodeCount {
+    for peer in configuration.nodes {
       let entry = local.mergedClock[peer]
       ensure(entry >= local.barrierClock[peer], .clockOnlyRises, peer)
       local.barrierClock[peer] = entry
@@ -68,7 +68,7 @@ extension Engine {
       message.retired = own(layout.retireHead).load()
       try checkFreed(message.retired, since: local.retireApplied.load())
     }
-    for peer in 0..<nodeCount {
+    for peer in configuration.nodes {
       let entry = peer == node ? logHead.load() : local.applied(peer).load()
       local.mergedClock[peer] = entry
     }
@@ -106,9 +106,9 @@ extension Engine {
   /// Invalidates by the sets; leaves in the workspace's clock up to where each stands in for its log.
   @inlinable
   func applyEpochSets(_ log: inout LogWriter, _ w: Workspace<E.W>) throws(EngineError) {
-    for peer in 0..<nodeCount { w.clock[peer] = 0 }
-    var first = 0
-    while first < nodeCount {
+    for peer in configuration.nodes { w.clock[peer] = 0 }
+    var first: NodeID = 0
+    while first.number < nodeCount {
       let end = try readEpochHeads(from: first, w)
       for peer in first..<end where hasEpoch(peer) {
         let sealed = noticeBuffer[(peer - first) * epochHeadWordCount + EpochRecord.sealedIndex].loadRelaxed()
@@ -137,7 +137,7 @@ extension Engine {
     let words = epochHeadWordCount
     // Room for one whole set stays behind the heads.
     let room = layout.noticeBufferEntryCount / 2 / words
-    let end = min(nodeCount, first + max(room, 1))
+    let end = NodeID.min(NodeID(nodeCount), first + max(room, 1))
     let record = layout.epochRecord(local.epoch.loadRelaxed() - 1)
     for peer in first..<end where hasEpoch(peer) {
       var batch = fabric.open(peer, lane: 0)
@@ -184,7 +184,7 @@ extension Engine {
     _ notice: WriteNotice, of peer: NodeID, _ log: inout LogWriter, _ w: Workspace<E.W>
   ) throws(EngineError) {
     try checkEpoch(notice, of: peer)
-    for page in stride(from: notice.page, to: notice.pages.upperBound, by: notice.unitPages) {
+    for page in notice.pages.by(notice.unitPages) {
       tally(page, unitPages: notice.unitPages, of: peer, atHome: notice.atHome)
     }
     guard peer != node, local.mergedClock[peer] > local.applied(peer).load() else { return }

@@ -7,12 +7,12 @@ import Platform
 
 extension Engine {
   @inlinable
-  func ownKey(_ chunk: Int) -> SharedWord<E.W> { own(layout.chunkKeys)[chunk] }
+  func ownKey(_ chunk: Chunk) -> SharedWord<E.W> { own(layout.chunkKey(chunk)) }
 
   /// Returns once `chunk` of this node's frames is registered and its key announced. Where that
   /// cannot be done in a signal handler the service thread does it.
   @inlinable
-  func ensureRegistered(_ chunk: Int) throws(EngineError) {
+  func ensureRegistered(_ chunk: Chunk) throws(EngineError) {
     if ownKey(chunk).load() != 0 { return }
     local.touchedChunk(chunk).store(1)
     let key = fabric.registerChunkInPlace(chunk)
@@ -33,7 +33,7 @@ extension Engine {
       if state >= ChunkRequest.failed {
         throw .fabric(
           FabricFailure(
-            reason: .registrationFailed, peer: Int32(truncatingIfNeeded: node),
+            reason: .registrationFailed, peer: Int32(truncatingIfNeeded: node.number),
             status: Int32(truncatingIfNeeded: state &- ChunkRequest.failed)))
       }
       try checkPeers()
@@ -43,15 +43,15 @@ extension Engine {
 
   /// The device reads and writes this node's frame of `page` from here on.
   @inlinable
-  func ensureFrameRegistered(_ page: Int) {
-    ensure(ownKey(page >> configuration.chunkShift).load() != 0, .frameRegistered, page)
+  func ensureFrameRegistered(_ page: Page) {
+    ensure(ownKey(configuration.chunk(of: page)).load() != 0, .frameRegistered, page)
   }
 
   /// The service thread's part: registers the chunks that threads wait for. True if it did anything.
   @inlinable
   public func serveChunkRequests() -> Bool {
     guard local.chunkRequestCount.load() != 0 else { return false }
-    for chunk in 0..<configuration.chunkCount {
+    for chunk in configuration.chunks {
       let request = local.chunkRequests[chunk]
       guard request.compareExchange(ChunkRequest.asked, ChunkRequest.served) else { continue }
       register(chunk, request)
@@ -61,7 +61,7 @@ extension Engine {
   }
 
   @inlinable
-  func register(_ chunk: Int, _ request: SharedWord<E.W>) {
+  func register(_ chunk: Chunk, _ request: SharedWord<E.W>) {
     // Asked for again by a thread that had looked at the key just before it was announced.
     if ownKey(chunk).load() != 0 && !isOn(.chunkRegisteredTwice) {
       request.store(ChunkRequest.none)
@@ -80,7 +80,7 @@ extension Engine {
   /// The chunk of freed pages: no key, and nobody registers it any more. Threads of this node have no business with these
   /// pages, but the service thread may have a request of theirs yet, made just before the key was announced.
   @inlinable
-  func withdrawChunk(_ chunk: Int) throws(EngineError) {
+  func withdrawChunk(_ chunk: Chunk) throws(EngineError) {
     let request = local.chunkRequests[chunk]
     var backoff = Backoff()
     while true {
@@ -108,10 +108,10 @@ extension Engine {
     let unitPages = 1 << shape.unitShift
     var page = shape.firstPage
     while page < shape.firstPage + shape.pageCount {
-      let chunk = page >> configuration.chunkShift
+      let chunk = configuration.chunk(of: page)
       if ownKey(chunk).load() == 0, shape.wishedHome(page, nodeCount: nodeCount) == node {
         try ensureRegistered(chunk)
-        page = (chunk + 1) << configuration.chunkShift
+        page = configuration.pages(of: chunk).upperBound
       } else {
         page += unitPages
       }
@@ -120,13 +120,13 @@ extension Engine {
 
   /// The key of a chunk of `peer`'s frames, 0 where it has not announced one.
   @inlinable
-  func frameKey(of peer: NodeID, chunk: Int, _ w: Workspace<E.W>) throws(EngineError) -> UInt32 {
+  func frameKey(of peer: NodeID, chunk: Chunk, _ w: Workspace<E.W>) throws(EngineError) -> UInt32 {
     let cache = local.peerKey(peer, chunk)
     // Relaxed: whoever fills it stores the same value, and 0 only means to ask.
     let known = cache.loadRelaxed()
     if known != 0 { return UInt32(truncatingIfNeeded: known) }
     var batch = fabric.open(peer, lane: 0)
-    read(&batch, layout.chunkKeys[chunk].span, of: peer, into: w.result(1))
+    read(&batch, layout.chunkKey(chunk).span, of: peer, into: w.result(1))
     try complete(batch, w)
     let key = try key(w.resultValue(1), of: peer)
     if key != 0 { cache.storeRelaxed(UInt64(key)) }
@@ -136,11 +136,11 @@ extension Engine {
   /// Where the frame of `page` lies at its home. A home has announced its chunk before it became
   /// one, so the key is there.
   @inlinable
-  func homeFrame(_ page: Int, home: NodeID, _ w: Workspace<E.W>) throws(EngineError) -> RemoteAddress {
-    let key = try frameKey(of: home, chunk: page >> configuration.chunkShift, w)
+  func homeFrame(_ page: Page, home: NodeID, _ w: Workspace<E.W>) throws(EngineError) -> RemoteAddress {
+    let key = try frameKey(of: home, chunk: configuration.chunk(of: page), w)
     if key == 0 { throw bad(.chunkKey, of: home, 0) }
     return RemoteAddress(
-      address: fabric.framesAddress(of: home) + UInt64(page << configuration.pageShift), key: key)
+      address: fabric.framesAddress(of: home) + UInt64(configuration.byteOffset(of: page)), key: key)
   }
 }
 

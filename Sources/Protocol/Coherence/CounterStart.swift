@@ -24,13 +24,13 @@ extension Engine {
     local.disseminations.store(start.dissemination)
     logHead.store(start.logPosition)
     logFloor.store(start.logPosition)
-    for peer in 0..<nodeCount {
+    for peer in configuration.nodes {
       local.applied(peer).store(start.logPosition)
       local.barrierClock[peer] = start.logPosition
     }
     for id in 0..<configuration.lockCount where lockRecord(id).node == node {
       let clock = clock(lockRecord(id).record.clock)
-      for peer in 0..<nodeCount { clock[peer] = start.logPosition }
+      for peer in configuration.nodes { clock[peer] = start.logPosition }
     }
     // The inboxes hold messages of before: else a number whose 16 bits are zero were theirs already.
     let last = TaggedWord(0, of: start.dissemination)

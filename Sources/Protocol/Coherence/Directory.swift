@@ -19,10 +19,11 @@ enum Located: BitwiseCopyable {
 extension Engine {
   /// Where the unit's directory word lies: the node, and the place in its control memory.
   @inlinable
-  public func directoryWord(_ page: Int) -> (node: NodeID, word: FabricWord) {
-    let block = page >> ControlLayout.blockShift
-    let index = (block / nodeCount) << ControlLayout.blockShift | page & ((1 << ControlLayout.blockShift) - 1)
-    return (block % nodeCount, layout.directory[index])
+  public func directoryWord(_ page: Page) -> (node: NodeID, word: FabricWord) {
+    let block = page.block
+    let inBlock = page - block.pages.lowerBound
+    let index = (block.number / nodeCount) * ControlLayout.blockPageCount + inBlock
+    return (NodeID(block.number % nodeCount), layout.directory[index])
   }
 
   /// Looks up the home of `unit`; where nobody is and `claiming`, makes the wished home or this node
@@ -38,17 +39,17 @@ extension Engine {
       return home < 0 ? .unclaimed : .home(home)
     }
     let claimant = try claimant(for: unit, w)
-    let piece = unit.page >> configuration.claimShift
+    let piece = configuration.piece(of: unit.page)
     let isAnnounced = local.announcedClaim(piece).load() != 0
     var batch = fabric.open(shard.node, lane: lane(unit.page))
     if !isAnnounced, !isOn(.claimNotAnnounced) {
       // Before the compare-and-swap, on the same connection: once that has ended, the mark is placed. Whoever
       // forgets the pages, barriers later, finds the words that are not zero by it.
-      let mark = layout.claimMarks.writable(unit.page >> configuration.chunkShift)
-      write(&batch, from: ones.base, to: mark, of: shard.node)
+      let mark = layout.claimMarks.writable(configuration.chunk(of: unit.page))
+      write(&batch, from: ones, to: mark, of: shard.node)
     }
     compareAndSwap(
-      &batch, shard.word, of: shard.node, expected: 0, desired: UInt64(claimant + 1), old: w.result(0))
+      &batch, shard.word, of: shard.node, expected: 0, desired: UInt64(claimant.number + 1), old: w.result(0))
     try complete(batch, w)
     if !isAnnounced { local.announcedClaim(piece).store(1) }
     let before = try home(w.resultValue(0), in: shard.node)
@@ -64,8 +65,8 @@ extension Engine {
   /// its first fault on the unit.
   @inlinable
   func claimant(for unit: Unit, _ w: Workspace<E.W>) throws(EngineError) -> NodeID {
-    let chunk = unit.page >> configuration.chunkShift
-    let wish = pages.shape(of: unit.page)?.wishedHome(unit.page, nodeCount: nodeCount) ?? -1
+    let chunk = configuration.chunk(of: unit.page)
+    let wish = pages.shape(of: unit.page)?.wishedHome(unit.page, nodeCount: nodeCount) ?? .none
     if wish >= 0 && wish != node, try frameKey(of: wish, chunk: chunk, w) != 0 { return wish }
     try ensureRegistered(chunk)
     // Where this node is the wished home others may have claimed the unit for it, and placed diffs.

@@ -149,14 +149,14 @@ extension Engine {
     // The staging of a round stays as it is until its WRITE of last time has completed, unless that was copied when it
     // was posted. Then nobody looks at its completion unless the wait is long: see `checkTold`.
     if layout.inbox(round, number).words.writable.byteCount > fabric.inlineLimit { try wait(flight) }
-    own(staging.word(Inbox.messageIndex)).storeRelaxed(TaggedWord(message.word, of: number).raw)
+    own(staging.message).storeRelaxed(TaggedWord(message.word, of: number).raw)
     if carrying {
-      for peer in 0..<nodeCount {
+      for peer in configuration.nodes {
         let entry = TaggedWord(local.mergedClock[peer], of: number)
-        own(staging.word(Inbox.clockIndex + peer)).storeRelaxed(entry.raw)
+        own(staging.clock(peer)).storeRelaxed(entry.raw)
       }
     }
-    let peer = (node + (1 << round)) % nodeCount
+    let peer = NodeID((node.number + (1 << round)) % nodeCount)
     var batch = fabric.open(peer, lane: 0)
     let target = layout.inbox(round, number).words.first(messageWordCount(carrying: carrying))
     write(&batch, from: control + staging.offset, to: target, of: peer)
@@ -169,7 +169,7 @@ extension Engine {
     message.epochOverflowed = message.epochOverflowed || theirs.epochOverflowed
     message.movesCancelled = message.movesCancelled || theirs.movesCancelled
     message.retired = max(message.retired, theirs.retired)
-    for peer in 0..<nodeCount {
+    for peer in configuration.nodes {
       let theirs = TaggedWord(raw: own(inbox.clock(peer)).loadRelaxed()).content
       if theirs > local.mergedClock[peer] { local.mergedClock[peer] = theirs }
     }

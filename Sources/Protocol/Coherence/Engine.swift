@@ -54,7 +54,7 @@ public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
     local = memory.state
     pages = memory.pages
     precondition(fabric.memory.controlByteCount >= layout.byteCount, "control memory too small")
-    for index in 0..<ControlLayout.blockPageCount { ones[index].store(1) }
+    for index in 0..<ControlLayout.blockPageCount { SharedByte<E.W>(ones + index).store(1) }
     for index in 0..<configuration.workspaceCount { workspace(index).one.store(1) }
   }
 
@@ -68,8 +68,8 @@ public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
   func isOn(_ mutation: Mutation) -> Bool { E.M.isOn(mutation) }
 
   @inlinable
-  func frame(_ page: Int) -> UnsafeMutableRawPointer {
-    fabric.memory.frames + (page << configuration.pageShift)
+  func frame(_ page: Page) -> UnsafeMutableRawPointer {
+    fabric.memory.frames + configuration.byteOffset(of: page)
   }
 
   @inlinable
@@ -77,7 +77,7 @@ public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
 
   /// Operations on a page share a lane, so that mark, READ, diff and closing READ stay in order.
   @inlinable
-  func lane(_ page: Int) -> Int { (page >> 4) % fabric.laneCount }
+  func lane(_ page: Page) -> Lane { Lane((page.number >> 4) % fabric.laneCount) }
 
   /// Orders what is before it and what is behind it, stores before later loads included.
   @inlinable func fullFence() { E.W.fence() }

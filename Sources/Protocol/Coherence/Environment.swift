@@ -11,9 +11,6 @@ public enum Access: UInt8, BitwiseCopyable, Sendable, Comparable {
   @inlinable public static func < (a: Access, b: Access) -> Bool { a.rawValue < b.rawValue }
 }
 
-/// A mapping of shared pages into this process, as the protocol names it.
-public typealias ViewID = Int
-
 /// Sets what the application may do with pages. Pages are base pages of the global address space
 /// (`Configuration.pageByteCount` each), not coherence units.
 ///
@@ -22,15 +19,15 @@ public typealias ViewID = Int
 /// on its own at any time (the next access faults and is raised again); it never raises on its own.
 public protocol Protection: BitwiseCopyable, Sendable {
   /// In every view: nothing above `access` is allowed on these pages once this returns.
-  func lower(_ pages: Range<Int>, to access: Access)
+  func lower(_ pages: PageRange, to access: Access)
   /// In the view through which the access came; a view's own limit (a read-only view) caps it.
-  func raise(_ pages: Range<Int>, to access: Access, in view: ViewID)
+  func raise(_ pages: PageRange, to access: Access, in view: ViewID)
   /// While pages are pinned they are never lowered on the implementation's own account, so that a
   /// system call finds them accessible. Not called on the fault path.
-  func setPinned(_ pages: Range<Int>, _ pinned: Bool)
+  func setPinned(_ pages: PageRange, _ pinned: Bool)
   /// These pages belong to nobody any more: gives the memory of their frames back. They read as
   /// zeros afterwards. Not called on the fault path.
-  func discardFrames(_ pages: Range<Int>)
+  func discardFrames(_ pages: PageRange)
 }
 
 /// How code of the protocol runs: waiting, time, and being left alone by signals.

@@ -36,7 +36,7 @@ extension Engine {
   func keep(_ failure: FabricFailure) {
     // Not one word with the rest, so of two failures at once the value may be the other's.
     _ = local.failedValue.compareExchange(0, failure.value)
-    let word = FailureWord(failure.reason, peer: NodeID(failure.peer), status: failure.status)
+    let word = FailureWord(failure.reason, peer: NodeID(Int(failure.peer)), status: failure.status)
     // Release, by the full barrier: pairs with the load in `checkPeers`; the value is there before it.
     _ = local.failed.compareExchange(0, word.raw)
   }
@@ -90,7 +90,7 @@ extension Engine {
   /// failure at another node waits a little for the news. Nothing goes on behind it.
   @inlinable
   func explain(_ failure: FabricFailure) throws(EngineError) {
-    if failure.status > 0 && Int(failure.peer) != node {
+    if failure.status > 0 && NodeID(Int(failure.peer)) != node {
       let start = execution.nowNanoseconds()
       var backoff = Backoff()
       while execution.nowNanoseconds() &- start < 500_000_000 {

@@ -10,7 +10,7 @@ extension Engine {
   ///
   /// Signals are blocked by the caller. Any number of threads may fault at once, on one page too.
   @inlinable
-  public func fault(page: Int, access: Access, view: ViewID) throws(EngineError) {
+  public func fault(page: Page, access: Access, view: ViewID) throws(EngineError) {
     try enterGate()
     let w = takeWorkspace()
     defer {

@@ -7,7 +7,7 @@ extension Engine {
   /// costs no further round trip.
   @inlinable
   func bringIn(
-    _ unit: Unit, _ access: Access, ahead: Range<Int>, _ view: ViewID, _ w: Workspace<E.W>
+    _ unit: Unit, _ access: Access, ahead: PageRange, _ view: ViewID, _ w: Workspace<E.W>
   ) throws(EngineError) {
     do throws(EngineError) {
       let hint = pages.load(unit.page)
@@ -60,9 +60,10 @@ extension Engine {
     _ unit: Unit, _ home: NodeID, forWriting: Bool, _ view: ViewID, _ w: Workspace<E.W>
   ) throws(EngineError) {
     ensure(
-      home != node && home < nodeCount && pages.load(unit.page).state == .fetching, .fetchFromElsewhere,
+      home != node && home.isOne(of: nodeCount) && pages.load(unit.page).state == .fetching,
+      .fetchFromElsewhere,
       unit.page)
-    try ensureRegistered(unit.page >> configuration.chunkShift)
+    try ensureRegistered(configuration.chunk(of: unit.page))
     let from = try homeFrame(unit.page, home: home, w)
     storeHint(unit, home)
     ensureFrameRegistered(unit.page)
@@ -90,7 +91,7 @@ extension Engine {
   }
 
   @inlinable
-  func raiseFetched(_ range: Range<Int>, _ access: Access, _ view: ViewID) {
+  func raiseFetched(_ range: PageRange, _ access: Access, _ view: ViewID) {
     execution.interleave(#line)
     protection.raise(range, to: access, in: view)
   }

@@ -6,8 +6,8 @@ import Platform
 @usableFromInline
 struct DiffSender<F: Fabric> {
   @usableFromInline var batch: F.Batch?
-  @usableFromInline var home: NodeID = -1
-  @usableFromInline var lane = -1
+  @usableFromInline var home = NodeID.none
+  @usableFromInline var lane: Lane = -1
   /// A WRITE too long to be copied when it is gathered: its frame must stay as it is until it completes.
   @usableFromInline var readsFrames = false
 
@@ -19,13 +19,13 @@ extension Engine {
   /// the application cannot write. False where nothing differs.
   @inlinable
   func sendDiff(
-    _ unit: Unit, lane: Int, home: NodeID, from source: UnsafeRawPointer, _ sender: inout DiffSender<E.F>,
+    _ unit: Unit, lane: Lane, home: NodeID, from source: UnsafeRawPointer, _ sender: inout DiffSender<E.F>,
     _ w: Workspace<E.W>
   ) throws(EngineError) -> Bool {
     var runs = DiffRuns(frame: source, twin: pages.twin(unit.page), byteCount: byteCount(unit))
     guard var run = runs.run() else { return false }
-    ensure(home >= 0 && home < nodeCount && home != node, .diffHasHome, unit.page)
-    if local.peerKey(home, unit.page >> configuration.chunkShift).loadRelaxed() == 0 {
+    ensure(home.isOne(of: nodeCount) && home != node, .diffHasHome, unit.page)
+    if local.peerKey(home, configuration.chunk(of: unit.page)).loadRelaxed() == 0 {
       // The key is READ by a batch of its own, and no two may be open.
       submit(&sender, w)
     }
@@ -65,8 +65,8 @@ extension Engine {
   }
 
   @inlinable
-  func useLane(_ home: NodeID, _ lane: Int) {
-    let bit = home * LocalState<E.W>.laneLimit + lane
+  func useLane(_ home: NodeID, _ lane: Lane) {
+    let bit = home.number * LocalState<E.W>.laneLimit + lane.number
     local.usedLanes[bit >> 6].fetchOr(1 << UInt64(bit & 63))
   }
 
@@ -85,8 +85,8 @@ extension Engine {
         let bit = index * 64 + bits.trailingZeroBitCount
         bits &= bits - 1
         if isOn(.noClosingRead) { continue }
-        let home = bit / laneLimit
-        var batch = fabric.open(home, lane: bit % laneLimit)
+        let home = NodeID(bit / laneLimit)
+        var batch = fabric.open(home, lane: Lane(bit % laneLimit))
         read(&batch, layout.logHead.span, of: home, into: w.result(2))
         fabric.submit(batch, w.flight)
       }
@@ -98,7 +98,7 @@ extension Engine {
   /// unlocked.
   @inlinable
   func flushRun(
-    _ range: Range<Int>, unitPages: Int, _ log: inout LogWriter, _ sender: inout DiffSender<E.F>,
+    _ range: PageRange, unitPages: Int, _ log: inout LogWriter, _ sender: inout DiffSender<E.F>,
     _ w: Workspace<E.W>
   ) throws(EngineError) {
     if range.isEmpty { return }
@@ -112,20 +112,20 @@ extension Engine {
   }
 
   @inlinable
-  func unlockRun(_ range: Range<Int>, unitPages: Int) {
-    for page in stride(from: range.lowerBound, to: range.upperBound, by: unitPages) {
+  func unlockRun(_ range: PageRange, unitPages: Int) {
+    for page in range.by(unitPages) {
       unlock(Unit(page: page, count: unitPages))
     }
   }
 
   @inlinable
   func flushLockedRun(
-    _ range: Range<Int>, unitPages: Int, _ log: inout LogWriter, _ sender: inout DiffSender<E.F>,
+    _ range: PageRange, unitPages: Int, _ log: inout LogWriter, _ sender: inout DiffSender<E.F>,
     _ w: Workspace<E.W>
   ) throws(EngineError) {
     protection.lower(range, to: .read)
     execution.interleave(#line)
-    for page in stride(from: range.lowerBound, to: range.upperBound, by: unitPages) {
+    for page in range.by(unitPages) {
       let unit = Unit(page: page, count: unitPages)
       if isOn(.bitNotHeldOverDiff) { unlock(unit) }
       var held = heldAlready(unit)

@@ -43,25 +43,24 @@ extension Engine {
 
   /// Behind the gate: what other threads of this node look at, page by page.
   @inlinable
-  func forgetWords(_ range: Range<Int>) {
+  func forgetWords(_ range: PageRange) {
     ensure(
       isGateClosed || isOn(.forgettingWithoutGate), .gateClosed, range.lowerBound)
     ensure(
-      range.lowerBound & (configuration.chunkPageCount - 1) == 0
-        && range.upperBound <= configuration.pageCount,
+      configuration.isInChunks(range.lowerBound) && range.upperBound <= configuration.endPage,
       .freedChunks, range.lowerBound)
-    let all = chunks(range)
-    var chunk = all.lowerBound
-    while let next = nextMarked(local.touchedChunks, chunk..<all.upperBound) {
+    let touched = chunks(range)
+    var chunk = touched.lowerBound
+    while let next = nextMarked(local.touchedChunks, chunk..<touched.upperBound) {
       execution.interleave(#line)
-      let range = pageRange(ofChunk: next)
-      pages.forgetWords(range)
+      let all = configuration.pages(of: next)
+      pages.forgetWords(all)
       // Marks without a key are of nobody: a fetcher READs the key before it WRITEs them.
-      if ownKey(next).load() != 0 { own(layout.marks).zero(range) }
+      if ownKey(next).load() != 0 { own(layout.marks).zero(all) }
       chunk = next + 1
     }
-    chunk = all.lowerBound
-    while let next = nextMarked(own(layout.claimMarks), chunk..<all.upperBound) {
+    chunk = touched.lowerBound
+    while let next = nextMarked(own(layout.claimMarks), chunk..<touched.upperBound) {
       forgetDirectory(next)
       chunk = next + 1
     }
@@ -71,9 +70,9 @@ extension Engine {
   /// The directory words of `chunk` in this node's shard. Plain stores, where else only the fabric's atomics change
   /// them: nobody claims these pages now, and the barrier after this one is before anybody does again.
   @inlinable
-  func forgetDirectory(_ chunk: Int) {
+  func forgetDirectory(_ chunk: Chunk) {
     claimMark(chunk).store(0)
-    for page in pageRange(ofChunk: chunk) {
+    for page in configuration.pages(of: chunk) {
       let shard = directoryWord(page)
       if shard.node == node { own(shard.word).store(0) }
     }
@@ -81,12 +80,12 @@ extension Engine {
 
   /// Outside the gate, since it can take long: keys and memory, at which no other thread looks.
   @inlinable
-  func giveBack(_ range: Range<Int>) throws(EngineError) {
+  func giveBack(_ range: PageRange) throws(EngineError) {
     let all = chunks(range)
     var chunk = all.lowerBound
     while let next = nextMarked(local.touchedChunks, chunk..<all.upperBound) {
       try withdrawChunk(next)
-      for peer in 0..<nodeCount { local.peerKey(peer, next).store(0) }
+      for peer in configuration.nodes { local.peerKey(peer, next).store(0) }
       for piece in pieces(of: next) { local.announcedClaim(piece).store(0) }
       local.touchedChunk(next).store(0)
       chunk = next + 1
@@ -101,8 +100,8 @@ extension Engine {
   /// Notes that this node will have something to forget in the page's chunk. Before the page's word is anything but zero,
   /// or soon after: whoever forgets does so barriers later.
   @inlinable
-  func touch(_ page: Int, unless mutation: Mutation? = nil) {
-    let chunk = local.touchedChunk(page >> configuration.chunkShift)
+  func touch(_ page: Page, unless mutation: Mutation? = nil) {
+    let chunk = local.touchedChunk(configuration.chunk(of: page))
     if chunk.load() == 0 {
       if let mutation, isOn(mutation) { return }
       chunk.store(1)
@@ -113,25 +112,25 @@ extension Engine {
 
   /// At most as many as the ring has entries are new in a barrier: what is in it beyond those is reusable first.
   @inlinable
-  func rememberForgotten(_ range: Range<Int>) {
+  func rememberForgotten(_ range: PageRange) {
     let count = Int(local.forgottenCount.loadRelaxed())
     precondition(count < ControlLayout.retireEntryCount, "more ranges are freed than the ring has entries")
     let record = local.forgottenRecord(count)
-    record.firstPage.storeRelaxed(UInt64(range.lowerBound))
+    record.firstPage.storeRelaxed(UInt64(range.lowerBound.number))
     record.pageCount.storeRelaxed(UInt64(range.count))
     local.forgottenCount.storeRelaxed(UInt64(count + 1))
   }
 
   @inlinable
-  func forgottenRange(_ index: Int) -> Range<Int> {
+  func forgottenRange(_ index: Int) -> PageRange {
     let record = local.forgottenRecord(index)
-    let first = Int(record.firstPage.loadRelaxed())
-    return first..<first + Int(record.pageCount.loadRelaxed())
+    let first = Page(Int(record.firstPage.loadRelaxed()))
+    return PageRange(first, count: Int(record.pageCount.loadRelaxed()))
   }
 
   /// Whether the last barrier forgot the page.
   @inlinable
-  func wasForgotten(_ page: Int) -> Bool {
+  func wasForgotten(_ page: Page) -> Bool {
     for index in 0..<Int(local.forgottenCount.loadRelaxed()) where forgottenRange(index).contains(page) {
       return true
     }
@@ -144,10 +143,10 @@ extension Engine {
   /// so eight whose first number is a multiple of eight are a word, and it is within the range. The bytes were stored
   /// before the barrier that the caller is in.
   @inlinable
-  func nextMarked(_ marks: SharedBytes<E.W>, _ chunks: Range<Int>) -> Int? {
+  func nextMarked(_ marks: ByteTable<E.W, ChunkKind>, _ chunks: ChunkRange) -> Chunk? {
     var chunk = chunks.lowerBound
     while chunk < chunks.upperBound {
-      if chunk & 7 == 0, chunk + 8 <= chunks.upperBound, marks.eight(from: chunk).load() == 0 {
+      if chunk.isMultiple(of: 8), chunk + 8 <= chunks.upperBound, marks.eight(from: chunk).load() == 0 {
         chunk += 8
       } else if marks[chunk].load() != 0 {
         return chunk
@@ -159,23 +158,15 @@ extension Engine {
   }
 
   @inlinable
-  func claimMark(_ chunk: Int) -> SharedByte<E.W> { own(layout.claimMarks)[chunk] }
+  func claimMark(_ chunk: Chunk) -> SharedByte<E.W> { own(layout.claimMarks)[chunk] }
 
   /// The chunks that `range`, which begins with one, has pages in. No other range has pages there.
   @inlinable
-  func chunks(_ range: Range<Int>) -> Range<Int> {
-    range.lowerBound >> configuration.chunkShift..<(range.upperBound + configuration.chunkPageCount - 1)
-      >> configuration.chunkShift
-  }
+  func chunks(_ range: PageRange) -> ChunkRange { pages.chunks(range) }
 
   @inlinable
-  func pageRange(ofChunk chunk: Int) -> Range<Int> {
-    chunk << configuration.chunkShift..<(chunk + 1) << configuration.chunkShift
-  }
-
-  @inlinable
-  func pieces(of chunk: Int) -> Range<Int> {
+  func pieces(of chunk: Chunk) -> OrdinalRange<PieceKind> {
     let shift = configuration.chunkShift - configuration.claimShift
-    return chunk << shift..<(chunk + 1) << shift
+    return OrdinalRange(Piece(chunk.number << shift), count: 1 << shift)
   }
 }

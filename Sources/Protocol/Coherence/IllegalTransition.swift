@@ -1,11 +1,12 @@
+import Fabric
 import Platform
 
 /// A transition of a page's word that is not in the table, or a word that no node can have: an error in Merino, or memory that was
 /// overwritten. Nothing that this node would do from here on could be trusted, and pages of others go through it.
 @frozen
 public struct IllegalTransition: BitwiseCopyable, Sendable {
-  public let node: Int
-  public let page: Int
+  public let node: NodeID
+  public let page: Page
   public let from: PageWord
   /// What the word would be.
   public let to: PageWord
@@ -15,7 +16,8 @@ public struct IllegalTransition: BitwiseCopyable, Sendable {
 
   @inlinable
   init(
-    node: Int, page: Int, from: PageWord, to: PageWord, transition: Transition, file: StaticString, line: UInt
+    node: NodeID, page: Page, from: PageWord, to: PageWord, transition: Transition, file: StaticString,
+    line: UInt
   ) {
     self.node = node
     self.page = page
@@ -29,9 +31,9 @@ public struct IllegalTransition: BitwiseCopyable, Sendable {
   @inlinable
   func append(to words: inout LastWords) {
     words.append("merino: node ")
-    words.append(node)
+    words.append(node.number)
     words.append(": page ")
-    words.append(page)
+    words.append(page.number)
     words.append(" cannot go from ")
     from.append(to: &words)
     words.append(" to ")

@@ -8,18 +8,18 @@ public struct WriteNotice: BitwiseCopyable, Sendable, Equatable {
   @inlinable public init(raw: UInt64) { self.raw = raw }
 
   @inlinable
-  public init(page: Int, count: Int, unitPages: Int, atHome: Bool) {
-    precondition(page >= 0 && page >> 36 == 0, "a page's number does not fit into 36 bits")
+  public init(page: Page, count: Int, unitPages: Int, atHome: Bool) {
+    precondition(page >= 0 && page.number >> 36 == 0, "a page's number does not fit into 36 bits")
     precondition(count > 0 && count <= Self.longestCount, "a notice's pages do not fit into 20 bits")
     precondition(
       unitPages > 0 && unitPages >> 16 == 0, "the logarithm of a unit's pages does not fit into 4 bits")
     raw =
-      UInt64(page) << 28 | UInt64(count) << 8 | UInt64(unitPages.trailingZeroBitCount) << 4
+      UInt64(page.number) << 28 | UInt64(count) << 8 | UInt64(unitPages.trailingZeroBitCount) << 4
       | (atHome ? 1 : 0)
   }
-  @inlinable public var page: Int { Int(raw >> 28) }
+  @inlinable public var page: Page { Page(Int(raw >> 28)) }
   @inlinable public var count: Int { Int((raw >> 8) & 0xFFFFF) }
-  @inlinable public var pages: Range<Int> { page..<page + count }
+  @inlinable public var pages: PageRange { PageRange(page, count: count) }
   @inlinable public var unitPages: Int { 1 << Int((raw >> 4) & 0xF) }
   /// The writer was the page's home.
   @inlinable public var atHome: Bool { raw & 1 != 0 }
@@ -58,7 +58,7 @@ extension Engine {
   func note(_ unit: Unit, atHome: Bool, _ log: inout LogWriter) {
     ensure(isCommitLockHeld, .commitLockHeld, unit.page)
     ensure(
-      unit.page & (unit.count - 1) == 0 && unit.pages.upperBound <= configuration.pageCount, .wholeUnits,
+      unit.page.isMultiple(of: unit.count) && unit.pages.upperBound <= configuration.endPage, .wholeUnits,
       unit.page)
     add(.noticesSent)
     if let longer = log.last?.extended(by: unit, atHome: atHome) {

@@ -6,7 +6,7 @@ extension Engine {
   /// commit lock. Pages homed here keep their frame; it has the diff already.
   @inlinable
   func invalidate(
-    _ range: Range<Int>, _ log: inout LogWriter, _ w: Workspace<E.W>
+    _ range: PageRange, _ log: inout LogWriter, _ w: Workspace<E.W>
   ) throws(EngineError) {
     ensure(isCommitLockHeld, .commitLockHeld, range.lowerBound)
     ensure(isInsideGate, .insideGate, range.lowerBound)
@@ -43,11 +43,11 @@ extension Engine {
 
   /// Clean copies, lock bits held: gone, and unlocked.
   @inlinable
-  func dropRun(_ range: Range<Int>, unitPages: Int) {
+  func dropRun(_ range: PageRange, unitPages: Int) {
     if range.isEmpty { return }
     protection.lower(range, to: .none)
     execution.interleave(#line)
-    for page in stride(from: range.lowerBound, to: range.upperBound, by: unitPages) {
+    for page in range.by(unitPages) {
       var held = heldAlready(Unit(page: page, count: unitPages))
       step(.invalidate, &held)
       giveBack(held)

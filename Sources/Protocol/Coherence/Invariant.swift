@@ -1,3 +1,4 @@
+import Fabric
 import Platform
 
 /// What holds whenever a step of the protocol begins or ends; docs/protocol.md (section 13) says where each comes from. One
@@ -55,7 +56,7 @@ public enum Invariant: UInt8, BitwiseCopyable, Sendable, CaseIterable {
 /// An invariant that does not hold.
 @frozen
 public struct BrokenInvariant: BitwiseCopyable, Sendable {
-  public let node: Int
+  public let node: NodeID
   public let invariant: Invariant
   /// The page, position, number that it is about.
   public let value: UInt64
@@ -63,7 +64,7 @@ public struct BrokenInvariant: BitwiseCopyable, Sendable {
   public let line: UInt
 
   @inlinable
-  init(node: Int, invariant: Invariant, value: UInt64, file: StaticString, line: UInt) {
+  init(node: NodeID, invariant: Invariant, value: UInt64, file: StaticString, line: UInt) {
     self.node = node
     self.invariant = invariant
     self.value = value
@@ -74,7 +75,7 @@ public struct BrokenInvariant: BitwiseCopyable, Sendable {
   @inlinable
   func append(to words: inout LastWords) {
     words.append("merino: node ")
-    words.append(node)
+    words.append(node.number)
     words.append(": it does not hold that ")
     words.append(invariant.words)
     words.append(" (")
@@ -128,6 +129,15 @@ extension Engine {
     _ line: UInt = #line
   ) {
     if !holds { broke(invariant, value, file, line) }
+  }
+
+  /// The same of a page, a node.
+  @inlinable @inline(__always)
+  func ensure<Kind>(
+    _ holds: Bool, _ invariant: Invariant, _ value: Ordinal<Kind>, _ file: StaticString = #fileID,
+    _ line: UInt = #line
+  ) {
+    if !holds { broke(invariant, value.number, file, line) }
   }
 
   @inlinable @inline(never)

@@ -100,7 +100,7 @@ extension Engine {
   /// What this node knows: the notices that it has applied, and its own.
   @inlinable
   func storeClock(_ clock: Clock<E.W>) {
-    for peer in 0..<nodeCount {
+    for peer in configuration.nodes {
       execution.interleave(#line)
       clock[peer] = peer == node ? logHead.load() : local.applied(peer).load()
     }

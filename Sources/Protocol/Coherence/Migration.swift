@@ -16,7 +16,7 @@ import Platform
 extension Engine {
   /// Counts `peer` as a noticer of the unit; a node that is not home makes it a candidate.
   @inlinable
-  func tally(_ page: Int, unitPages: Int, of peer: NodeID, atHome: Bool) {
+  func tally(_ page: Page, unitPages: Int, of peer: NodeID, atHome: Bool) {
     let slot = pages.noticer(page)
     let epoch = local.epoch.loadRelaxed()
     if Noticer(raw: slot.loadRelaxed()).epoch == epoch {
@@ -28,7 +28,7 @@ extension Engine {
     guard !atHome, count < configuration.moveCount else { return }
     let move = local.move(count)
     move.unit.storeRelaxed(PlannedMove(page: page, unitPages: unitPages).raw)
-    move.home.storeRelaxed(UInt64(peer))
+    move.home.storeRelaxed(UInt64(peer.number))
     local.moveCount.storeRelaxed(UInt64(count + 1))
   }
 
@@ -36,7 +36,7 @@ extension Engine {
   func moveAt(_ index: Int) -> (unit: Unit, home: NodeID) {
     let move = local.move(index)
     let packed = PlannedMove(raw: move.unit.loadRelaxed())
-    return (Unit(page: packed.page, count: packed.unitPages), Int(move.home.loadRelaxed()))
+    return (Unit(page: packed.page, count: packed.unitPages), NodeID(Int(move.home.loadRelaxed())))
   }
 
   /// Drops the candidates that a second node noticed, and those that the last barrier forgot: a node whose thread
@@ -153,7 +153,7 @@ extension Engine {
   @inlinable
   func carryOut(_ move: (unit: Unit, home: NodeID), _ w: Workspace<E.W>) throws(EngineError) {
     let unit = move.unit
-    ensure(move.home >= 0 && move.home < nodeCount, .moveToANode, unit.page)
+    ensure(move.home.isOne(of: nodeCount), .moveToANode, unit.page)
     ensure(isGateClosed || isOn(.movesWithoutGate), .gateClosed, unit.page)
     var held = try holdUnit(unit)
     touch(unit.page, unless: .moveLeavesUntouched)
@@ -176,8 +176,8 @@ extension Engine {
     let unit = held.unit
     let old = held.word.home
     // Who notices a page knows its home, and so do all: moves are told to everybody.
-    if old < 0 { throw bad(.epochNotice, of: node, UInt64(unit.page) << 28) }
-    try ensureRegistered(unit.page >> configuration.chunkShift)
+    if old < 0 { throw bad(.epochNotice, of: node, UInt64(unit.page.number) << 28) }
+    try ensureRegistered(configuration.chunk(of: unit.page))
     let from = try homeFrame(unit.page, home: old, w)
     if held.word.state == .dirty {
       // Pinned: the writer goes on, so the page comes in under its bytes.
@@ -190,11 +190,11 @@ extension Engine {
     let shard = directoryWord(unit.page)
     var batch = fabric.open(shard.node, lane: lane(unit.page))
     compareAndSwap(
-      &batch, shard.word, of: shard.node, expected: UInt64(old + 1), desired: UInt64(node + 1),
+      &batch, shard.word, of: shard.node, expected: UInt64(old.number + 1), desired: UInt64(node.number + 1),
       old: w.result(0))
     try complete(batch, w)
     // Whoever looked the page up has the same old home.
-    if w.resultValue(0) != UInt64(old + 1) { throw bad(.directory, of: shard.node, w.resultValue(0)) }
+    if w.resultValue(0) != UInt64(old.number + 1) { throw bad(.directory, of: shard.node, w.resultValue(0)) }
     if held.word.state == .dirty {
       // Pinned: it stays writable, so it is noticed at every release.
       step(.arriveHomePinned, &held)

@@ -111,7 +111,7 @@ public struct PageWord: BitwiseCopyable, Sendable, Equatable {
   @inlinable public var hasAtomics: Bool { has(Self.atomics) }
 
   /// The home as far as this node knows, -1 where it does not.
-  @inlinable public var home: NodeID { NodeID((raw >> 16) & 0xFFFF) - 1 }
+  @inlinable public var home: NodeID { NodeID(Int((raw >> 16) & 0xFFFF) - 1) }
 
   @inlinable
   public var isHome: Bool { raw & 0xF >= PageState.homeTracked.rawValue }
@@ -119,7 +119,7 @@ public struct PageWord: BitwiseCopyable, Sendable, Equatable {
   @inlinable
   func withHome(_ home: NodeID) -> PageWord {
     precondition(home >= -1 && home < 0xFFFF, "a home's number does not fit into 16 bits")
-    return PageWord(raw & ~(0xFFFF << 16) | UInt64(home + 1) << 16)
+    return PageWord(raw & ~(0xFFFF << 16) | UInt64(home.number + 1) << 16)
   }
 
   /// Whether `node` can have this word: what docs/protocol.md (section 1) says of words.
@@ -360,7 +360,7 @@ extension Engine {
   /// `transition` that is written down where it is made: then the table folds into the few instructions of its row.
   @inlinable @inline(__always)
   func moved(
-    _ word: PageWord, by transition: Transition, of page: Int, told home: NodeID = -1,
+    _ word: PageWord, by transition: Transition, of page: Page, told home: NodeID = -1,
     _ file: StaticString = #fileID, _ line: UInt = #line
   ) -> PageWord {
     let rule = transition.rule
@@ -373,7 +373,7 @@ extension Engine {
 
   @inlinable @inline(never)
   func stop(
-    _ word: PageWord, _ transition: Transition, _ result: PageWord, _ page: Int, _ file: StaticString,
+    _ word: PageWord, _ transition: Transition, _ result: PageWord, _ page: Page, _ file: StaticString,
     _ line: UInt
   ) -> Never {
     execution.stop(
@@ -386,7 +386,7 @@ extension Engine {
   /// .some`: on the fault path the compiler does not see through `== nil`.)
   @inlinable @inline(__always)
   func attempt(
-    _ transition: Transition, _ page: Int, from old: PageWord, told home: NodeID = -1,
+    _ transition: Transition, _ page: Page, from old: PageWord, told home: NodeID = -1,
     _ file: StaticString = #fileID, _ line: UInt = #line
   ) -> PageWord? {
     if !old.isPossible(at: node) { stop(old, transition, old, page, file, line) }
@@ -397,7 +397,7 @@ extension Engine {
   /// A transition that nobody else makes, from whatever the word is now: by the unit's fetcher.
   @inlinable @inline(__always)
   func make(
-    _ transition: Transition, _ page: Int, told home: NodeID = -1,
+    _ transition: Transition, _ page: Page, told home: NodeID = -1,
     _ file: StaticString = #fileID, _ line: UInt = #line
   ) -> PageWord {
     let cell = pages.cell(page)

@@ -13,7 +13,8 @@ extension Engine {
   @inlinable
   func check(_ notice: WriteNotice, as word: PeerWord, of peer: NodeID) throws(EngineError) {
     let (page, count, unitPages) = (notice.page, notice.count, notice.unitPages)
-    guard count > 0, page + count <= configuration.pageCount, (page | count) & (unitPages - 1) == 0,
+    guard count > 0, page + count <= configuration.endPage, page.isMultiple(of: unitPages),
+      count & (unitPages - 1) == 0,
       unitPages <= configuration.chunkPageCount
     else { throw bad(word, of: peer, notice.raw) }
   }
@@ -63,7 +64,7 @@ extension Engine {
   @inlinable
   func home(_ word: UInt64, in shard: NodeID) throws(EngineError) -> NodeID {
     guard word <= UInt64(nodeCount) else { throw bad(.directory, of: shard, word) }
-    return Int(word) - 1
+    return NodeID(Int(word) - 1)
   }
 
   /// A chunk's key, 0 where there is none yet.
@@ -84,11 +85,11 @@ extension Engine {
 
   /// A freed range as node 0's ring has it: pages within the global address space.
   @inlinable
-  func freedRange(first: UInt64, count: UInt64) throws(EngineError) -> Range<Int> {
+  func freedRange(first: UInt64, count: UInt64) throws(EngineError) -> PageRange {
     let all = UInt64(configuration.pageCount)
     guard first < all else { throw bad(.freedRange, of: 0, first) }
     guard count > 0, count <= all - first else { throw bad(.freedRange, of: 0, count) }
-    return Int(first)..<Int(first + count)
+    return PageRange(Page(Int(first)), count: Int(count))
   }
 
   /// The name of a slot: a node of the job and one of its slots. `peer` is where the word was found.
@@ -99,7 +100,7 @@ extension Engine {
 
   @inlinable
   func isSlot(_ name: SlotName) -> Bool {
-    name.node >= 0 && name.node < nodeCount && name.slot < configuration.allSlotCount
+    name.node.isOne(of: nodeCount) && name.slot < configuration.allSlotCount
   }
 
   /// Whether it can be in the queue of an object's waiters: a slot, or 0 for none. For the layer above.

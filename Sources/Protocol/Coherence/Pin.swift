@@ -8,7 +8,7 @@ import Platform
 extension Engine {
   /// Brings `range` in with `access` and keeps it so in `view` until `unpin`. Pins nest.
   @inlinable
-  public func pin(_ range: Range<Int>, to access: Access, view: ViewID) throws(EngineError) {
+  public func pin(_ range: PageRange, to access: Access, view: ViewID) throws(EngineError) {
     try checkPeers()
     var page = range.lowerBound
     while page < range.upperBound {
@@ -53,7 +53,7 @@ extension Engine {
 
   /// Ends one pin of each page; after the last they are protected and tracked as usual.
   @inlinable
-  public func unpin(_ range: Range<Int>) throws(EngineError) {
+  public func unpin(_ range: PageRange) throws(EngineError) {
     var page = range.lowerBound
     while page < range.upperBound {
       let unit = pages.unit(containing: page)
@@ -126,7 +126,7 @@ extension Engine {
     if held.word.home < 0 {
       // The zeros of a page that has been claimed since.
       guard case .home(let home) = try locate(unit, claiming: false, w), home != node else { return }
-      try ensureRegistered(unit.page >> configuration.chunkShift)
+      try ensureRegistered(configuration.chunk(of: unit.page))
       step(.learnHomeOfCopy, &held, told: home)
       store(&held)
     }
@@ -156,7 +156,7 @@ extension Engine {
   }
 
   @inlinable
-  func merge(_ fresh: UnsafeRawPointer, into page: Int) {
+  func merge(_ fresh: UnsafeRawPointer, into page: Page) {
     let twin = pages.twin(page)
     var runs = DiffRuns(frame: fresh, twin: UnsafeRawPointer(twin), byteCount: configuration.pageByteCount)
     while let run = runs.run() {

@@ -79,7 +79,7 @@ extension Engine {
 
   @inlinable
   public func lockRecord(_ id: Int) -> (node: NodeID, record: LockRecord) {
-    (id % nodeCount, layout.lockRecord(id / nodeCount))
+    (NodeID(id % nodeCount), layout.lockRecord(id / nodeCount))
   }
 
   /// The name of a slot of this node.

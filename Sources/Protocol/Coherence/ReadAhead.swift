@@ -8,7 +8,7 @@ extension Engine {
   /// The pages after `unit` worth bringing along: empty unless faults were sequential. Streams are
   /// hints, kept in a few words that threads change without care for each other.
   @inlinable
-  func readAhead(_ unit: Unit) -> Range<Int> {
+  func readAhead(_ unit: Unit) -> PageRange {
     let none = unit.pages.upperBound..<unit.pages.upperBound
     guard let shape = pages.shape(of: unit.page) else { return none }
     // One of the window's units is the faulting one.
@@ -16,35 +16,34 @@ extension Engine {
     if longest == 0 { return none }
     for stream in 0..<LocalState<E.W>.streamCount {
       let next = local.stream(stream).next
-      let expected = Int(next.loadRelaxed()) - 1
+      let expected = Page(Int(next.loadRelaxed()) - 1)
       guard expected >= 0, unit.page >= expected, unit.page < expected + 2 * unit.count else { continue }
       let width = local.stream(stream).width
       let window = min(max(Int(width.loadRelaxed()) * 2, 2), longest)
       width.storeRelaxed(UInt64(window))
       let end = clip(unit.pages.upperBound + window * unit.count, unit, shape)
-      next.storeRelaxed(UInt64(end + 1))
+      next.storeRelaxed(UInt64(end.number + 1))
       return unit.pages.upperBound..<end
     }
     let victim = local.stream(Int(local.streamClock.fetchAdd(1)) % LocalState<E.W>.streamCount)
-    victim.next.storeRelaxed(UInt64(unit.pages.upperBound + 1))
+    victim.next.storeRelaxed(UInt64(unit.pages.upperBound.number + 1))
     victim.width.storeRelaxed(0)
     return none
   }
 
   /// A window stays in the segment and in the chunk, which is registered for the faulting page.
   @inlinable
-  func clip(_ end: Int, _ unit: Unit, _ shape: SegmentShape) -> Int {
-    let chunkEnd = (unit.page | (configuration.chunkPageCount - 1)) + 1
-    // Nested: with three arguments `min` makes an array.
-    return max(unit.pages.upperBound, min(min(end, chunkEnd), shape.firstPage + shape.pageCount))
+  func clip(_ end: Page, _ unit: Unit, _ shape: SegmentShape) -> Page {
+    let chunkEnd = configuration.pages(of: configuration.chunk(of: unit.page)).upperBound
+    return .max(unit.pages.upperBound, .min(.min(end, chunkEnd), shape.pages.upperBound))
   }
 
   /// Looks up `unit` and, in the same READ, the units of `ahead` whose words lie behind its own.
   @inlinable
   func locateBlock(
-    _ unit: Unit, _ ahead: Range<Int>, _ w: Workspace<E.W>
+    _ unit: Unit, _ ahead: PageRange, _ w: Workspace<E.W>
   ) throws(EngineError) -> Located {
-    let end = max(unit.page + 1, min(ahead.upperBound, ControlLayout.blockEnd(unit.page)))
+    let end = Page.max(unit.page + 1, .min(ahead.upperBound, ControlLayout.blockEnd(unit.page)))
     let shard = directoryWord(unit.page)
     var batch = fabric.open(shard.node, lane: lane(unit.page))
     let bulk = Workspace<E.W>.bulkIndex
@@ -52,7 +51,7 @@ extension Engine {
     try complete(batch, w)
     var page = unit.pages.upperBound
     while page < end {
-      let home = try home(w.resultValue(bulk + page - unit.page), in: shard.node)
+      let home = try home(w.resultValue(bulk + (page - unit.page)), in: shard.node)
       if home >= 0 { storeHintIfIdle(page, home) }
       page += unit.count
     }
@@ -61,7 +60,7 @@ extension Engine {
   }
 
   @inlinable
-  func storeHintIfIdle(_ page: Int, _ home: NodeID) {
+  func storeHintIfIdle(_ page: Page, _ home: NodeID) {
     let old = pages.load(page)
     guard old.state == .invalid, !old.isLocked, old.home < 0 else { return }
     _ = attempt(.learnHome, page, from: old, told: home)
@@ -70,12 +69,12 @@ extension Engine {
   /// Fetches `unit` from `home` together with the invalid units of `ahead` whose homes are known.
   @inlinable
   func fetchWindow(
-    _ unit: Unit, _ home: NodeID, _ ahead: Range<Int>, _ view: ViewID, _ w: Workspace<E.W>
+    _ unit: Unit, _ home: NodeID, _ ahead: PageRange, _ view: ViewID, _ w: Workspace<E.W>
   ) throws(EngineError) {
-    try ensureRegistered(unit.page >> configuration.chunkShift)
+    try ensureRegistered(configuration.chunk(of: unit.page))
     _ = try homeFrame(unit.page, home: home, w)
     ensure(
-      unit.page >> configuration.chunkShift == (ahead.upperBound - 1) >> configuration.chunkShift,
+      configuration.chunk(of: unit.page) == configuration.chunk(of: ahead.upperBound - 1),
       .windowInChunk,
       unit.page)
     storeHint(unit, home)
@@ -101,10 +100,10 @@ extension Engine {
   }
 
   @inlinable
-  func takeForReadAhead(_ page: Int) -> Bool {
+  func takeForReadAhead(_ page: Page) -> Bool {
     let old = pages.load(page)
     guard old.state == .invalid, !old.isLocked, old.home >= 0, old.home != node,
-      local.peerKey(old.home, page >> configuration.chunkShift).loadRelaxed() != 0
+      local.peerKey(old.home, configuration.chunk(of: page)).loadRelaxed() != 0
     else { return false }
     guard case .some = attempt(.beginFetch, page, from: old) else { return false }
     execution.interleave(#line)
@@ -118,8 +117,8 @@ extension Engine {
   func readWindow(_ unit: Unit, _ taken: UInt64, _ w: Workspace<E.W>) throws(EngineError) {
     ensureFrameRegistered(unit.page)
     var rest = taken
-    var home = -1
-    var lane = -1
+    var home = NodeID.none
+    var lane: Lane = -1
     var batch = fabric.open(pages.load(unit.page).home, lane: self.lane(unit.page))
     while rest != 0 {
       let stretch = nextStretch(unit, &rest)
@@ -131,9 +130,9 @@ extension Engine {
       }
       home = nextHome
       lane = nextLane
-      let key = local.peerKey(home, stretch.lowerBound >> configuration.chunkShift).loadRelaxed()
+      let key = local.peerKey(home, configuration.chunk(of: stretch.lowerBound)).loadRelaxed()
       let from = RemoteAddress(
-        address: fabric.framesAddress(of: home) + UInt64(stretch.lowerBound << configuration.pageShift),
+        address: fabric.framesAddress(of: home) + UInt64(configuration.byteOffset(of: stretch.lowerBound)),
         key: UInt32(truncatingIfNeeded: key))
       writeMarks(&batch, stretch, home: home, w)
       fabric.read(
@@ -149,7 +148,7 @@ extension Engine {
   /// each other, in one chunk as the whole window is, with the same home, lane and block of marks. Their
   /// pages.
   @inlinable
-  func nextStretch(_ unit: Unit, _ rest: inout UInt64) -> Range<Int> {
+  func nextStretch(_ unit: Unit, _ rest: inout UInt64) -> PageRange {
     let first = rest.trailingZeroBitCount
     let low = unit.page + first * unit.count
     let home = pages.load(low).home
@@ -157,7 +156,7 @@ extension Engine {
     while end < 64, rest & (1 << UInt64(end)) != 0 {
       let next = unit.page + end * unit.count
       guard pages.load(next).home == home, lane(next) == lane(low),
-        next >> ControlLayout.blockShift == low >> ControlLayout.blockShift
+        next.block == low.block
       else { break }
       end += 1
     }

@@ -80,7 +80,7 @@ extension Engine {
   func flushDirtyPages(
     _ log: inout LogWriter, _ sender: inout DiffSender<E.F>, _ w: Workspace<E.W>
   ) throws(EngineError) {
-    var run = 0..<0
+    var run = PageRange(0, count: 0)
     var unitPages = 1
     do throws(EngineError) {
       try gatherDirtyPages(&run, &unitPages, &log, &sender, w)
@@ -96,7 +96,7 @@ extension Engine {
   /// Takes the dirty list and flushes all but the last run, whose lock bits are held; where it throws, those of `run`.
   @inlinable
   func gatherDirtyPages(
-    _ run: inout Range<Int>, _ unitPages: inout Int, _ log: inout LogWriter, _ sender: inout DiffSender<E.F>,
+    _ run: inout PageRange, _ unitPages: inout Int, _ log: inout LogWriter, _ sender: inout DiffSender<E.F>,
     _ w: Workspace<E.W>
   ) throws(EngineError) {
     var taker = pages.dirty.take()
@@ -156,7 +156,7 @@ extension Engine {
   /// Block marks are bytes; eight are looked at together.
   @inlinable
   func noteFetchedExclusives(inGroup group: Int, _ log: inout LogWriter) throws(EngineError) {
-    let first = group * ControlLayout.groupBlockCount
+    let first = Block(group * ControlLayout.groupBlockCount)
     let marks = own(layout.blockMarks)
     for offset in stride(from: 0, to: ControlLayout.groupBlockCount, by: 8) {
       var found = marks.eight(from: first + offset).load()
@@ -169,7 +169,7 @@ extension Engine {
   }
 
   @inlinable
-  func noteFetchedExclusives(inBlock block: Int, _ log: inout LogWriter) throws(EngineError) {
+  func noteFetchedExclusives(inBlock block: Block, _ log: inout LogWriter) throws(EngineError) {
     let summary = blockMark(block)
     if isOn(.exchangeWithoutBarriers) {
       try noteExclusives(in: block, &log)
@@ -183,10 +183,9 @@ extension Engine {
   }
 
   @inlinable
-  func noteExclusives(in block: Int, _ log: inout LogWriter) throws(EngineError) {
-    let first = block << ControlLayout.blockShift
+  func noteExclusives(in block: Block, _ log: inout LogWriter) throws(EngineError) {
     let others: PageStates = .invalid | .fetching | .copies | .homeTracked | PageStates(.homeDirty)
-    for page in first..<min(ControlLayout.blockEnd(first), configuration.pageCount) {
+    for page in block.pages.lowerBound..<Page.min(block.pages.upperBound, configuration.endPage) {
       guard pages.load(page).state == .homeExclusive, mark(page).load() != 0 else { continue }
       execution.interleave(#line)
       guard case .held(let held) = try takeLockBit(pages.unit(containing: page), passing: others) else {

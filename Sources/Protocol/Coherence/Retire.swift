@@ -11,7 +11,7 @@ extension Engine {
   /// holds the lock of the segment table, so there is one at a time. Returns the position; the
   /// pages may be used again once `isReusable`. `nil` where the ring is full until the next barriers.
   @inlinable
-  public func retire(_ range: Range<Int>) throws(EngineError) -> UInt64? {
+  public func retire(_ range: PageRange) throws(EngineError) -> UInt64? {
     try checkPeers()
     let saved = execution.enterCritical()
     defer { execution.leaveCritical(saved) }
@@ -23,7 +23,7 @@ extension Engine {
     let position = w.resultValue(0)
     try checkFreed(position, since: local.retireReusable.load(), rounds: 2)
     if position - local.retireReusable.load() >= UInt64(ControlLayout.retireEntryCount) { return nil }
-    w.word(1).storeRelaxed(UInt64(range.lowerBound))
+    w.word(1).storeRelaxed(UInt64(range.lowerBound.number))
     w.word(2).storeRelaxed(UInt64(range.count))
     w.word(3).storeRelaxed(position + 1)
     batch = fabric.open(0, lane: 0)
@@ -40,7 +40,7 @@ extension Engine {
   public func isReusable(_ position: UInt64) -> Bool { position < local.retireReusable.load() }
 
   @inlinable
-  func readRetired(_ position: UInt64) throws(EngineError) -> Range<Int> {
+  func readRetired(_ position: UInt64) throws(EngineError) -> PageRange {
     let saved = execution.enterCritical()
     defer { execution.leaveCritical(saved) }
     let w = takeWorkspace()

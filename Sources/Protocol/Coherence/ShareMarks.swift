@@ -7,26 +7,26 @@ import Platform
 
 extension Engine {
   @inlinable
-  func mark(_ page: Int) -> SharedByte<E.W> { own(layout.marks)[page] }
+  func mark(_ page: Page) -> SharedByte<E.W> { own(layout.marks)[page] }
 
   @inlinable
-  func blockMark(_ block: Int) -> SharedByte<E.W> { own(layout.blockMarks)[block] }
+  func blockMark(_ block: Block) -> SharedByte<E.W> { own(layout.blockMarks)[block] }
 
   /// Adds to `batch` the marks that tell the home of `page` of this fetch.
   @inlinable
-  func writeMarks(_ batch: inout E.F.Batch, _ page: Int, home: NodeID, _ w: Workspace<E.W>) {
-    writeMarks(&batch, page..<page + 1, home: home, w)
+  func writeMarks(_ batch: inout E.F.Batch, _ page: Page, home: NodeID, _ w: Workspace<E.W>) {
+    writeMarks(&batch, PageRange(page, count: 1), home: home, w)
   }
 
   /// The same for neighbouring units that begin in one block, all of which are being fetched. Only the marks of the
   /// units' first pages are ever looked at.
   @inlinable
-  func writeMarks(_ batch: inout E.F.Batch, _ pages: Range<Int>, home: NodeID, _ w: Workspace<E.W>) {
-    let end = min(pages.upperBound, ControlLayout.blockEnd(pages.lowerBound))
+  func writeMarks(_ batch: inout E.F.Batch, _ pages: PageRange, home: NodeID, _ w: Workspace<E.W>) {
+    let end = Page.min(pages.upperBound, ControlLayout.blockEnd(pages.lowerBound))
     let count = isOn(.windowMarksFirstOnly) ? 1 : end - pages.lowerBound
-    write(&batch, from: ones.base, to: layout.marks.writable(pages.lowerBound, count: count), of: home)
-    let block = pages.lowerBound >> ControlLayout.blockShift
-    write(&batch, from: ones.base, to: layout.blockMarks.writable(block), of: home)
+    write(&batch, from: ones, to: layout.marks.writable(pages.lowerBound, count: count), of: home)
+    let block = pages.lowerBound.block
+    write(&batch, from: ones, to: layout.blockMarks.writable(block), of: home)
   }
 
   /// At home, holding the unit's lock bit: whether a write may go untracked; if so the state is
@@ -47,15 +47,15 @@ extension Engine {
     fullFence()
     execution.interleave(#line)
     if !isOn(.markNotLookedAtAgain), mark(unit.page).load() != 0 { return false }
-    rememberExclusive(block: unit.page >> ControlLayout.blockShift)
+    rememberExclusive(block: unit.page.block)
     add(.exclusivePages)
     return true
   }
 
   /// Adds to the blocks that a release looks at. Before the page becomes writable.
   @inlinable
-  func rememberExclusive(block: Int) {
-    let group = block / ControlLayout.groupBlockCount
+  func rememberExclusive(block: Block) {
+    let group = block.number / ControlLayout.groupBlockCount
     let word = local.exclusiveGroupWord(group >> 6)
     let bit = UInt64(1) << UInt64(group & 63)
     if word.load() & bit == 0, !isOn(.exclusivePlaceForgotten) { word.fetchOr(bit) }

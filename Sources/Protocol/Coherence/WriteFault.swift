@@ -20,7 +20,7 @@ extension Engine {
       }
     }
     // The diff's WRITEs may be taken from this node's frame, and zeros are mapped unregistered.
-    if !isOn(.twinWithoutRegistration) { try ensureRegistered(unit.page >> configuration.chunkShift) }
+    if !isOn(.twinWithoutRegistration) { try ensureRegistered(configuration.chunk(of: unit.page)) }
     makeTwin(&held)
   }
 

@@ -28,7 +28,7 @@ extension Network {
 
   /// Whether operations on this connection fail, their target being dead.
   private func isLost(_ index: Int) -> Bool {
-    scheduler.deadNode == connections[index].target && scheduler.death?.failsOperations == true
+    scheduler.deadNode == connections[index].target.number && scheduler.death?.failsOperations == true
   }
 
   private func isWrite(_ index: Int, _ operation: Int) -> Bool {
@@ -40,7 +40,7 @@ extension Network {
     connections[index].completed += 1
     if let flight = connections[index][number].pointee.flight {
       if isLost(index) { flight.fail(1, peer: connections[index].target) }
-      ends[connections[index].source].completions.append(flight)
+      end(of: connections[index].source).completions.append(flight)
     }
     scheduler.idlePauses = 0
     scheduler.idlePausesOfAll = 0
@@ -121,7 +121,7 @@ extension Network {
   private func isAtomicDone(
     _ index: Int, _ operation: UnsafeMutablePointer<Operation>, _ target: UnsafeMutableRawPointer
   ) -> Bool {
-    let end = ends[connections[index].target]
+    let end = end(of: connections[index].target)
     if end.atomicUnit >= 0, end.atomicUnit != index { return false }
     if !operation.pointee.isHalfDone {
       end.atomicUnit = index
@@ -142,7 +142,7 @@ extension Network {
 
   /// The target's memory, if the key admits to it at this moment.
   private func reach(_ index: Int, _ operation: Operation) -> UnsafeMutableRawPointer? {
-    if let memory = ends[connections[index].target].admit(operation.remote, operation.byteCount) {
+    if let memory = end(of: connections[index].target).admit(operation.remote, operation.byteCount) {
       return memory
     }
     scheduler.record(

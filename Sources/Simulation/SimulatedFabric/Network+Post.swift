@@ -4,8 +4,8 @@ import Platform
 // The poster's side: batches, and the rules that posters keep.
 
 extension Network {
-  func open(_ source: NodeID, _ target: NodeID, _ lane: Int) -> Int {
-    guard (0..<shape.nodeCount).contains(target), (0..<shape.laneCount).contains(lane) else {
+  func open(_ source: NodeID, _ target: NodeID, _ lane: Lane) -> Int {
+    guard target.isOne(of: shape.nodeCount), lane.isOne(of: shape.laneCount) else {
       scheduler.fail(
         "A batch was opened from node \(source) to node \(target), lane \(lane): no such connection.")
     }
@@ -69,7 +69,7 @@ extension Network {
     if at.node != target {
       scheduler.fail("\(kind) on \(name(index)) names an address of another node: \(at).")
     }
-    if !isInline, !ends[source].holdsBuffer(local, byteCount) {
+    if !isInline, !end(of: source).holdsBuffer(local, byteCount) {
       scheduler.fail(
         "\(kind) of \(byteCount) bytes on \(name(index)) has its local buffer outside registered memory.")
     }
@@ -103,7 +103,7 @@ extension Network {
       scheduler.fail("A thread polled outside a critical section.")
     }
     scheduler.point(isWaiting: true)
-    let end = ends[node]
+    let end = end(of: node)
     let count = end.completions.count - end.firstCompletion
     if count == 0 { return }
     let seen = scheduler.random.chance(1, in: 2) ? count : scheduler.random.within(0...count)

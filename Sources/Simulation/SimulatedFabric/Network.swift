@@ -65,7 +65,7 @@ public final class Network {
     for index in 0..<connectionCount {
       let pair = index / shape.laneCount
       (connections + index).initialize(
-        to: Connection(source: pair / shape.nodeCount, target: pair % shape.nodeCount))
+        to: Connection(source: NodeID(pair / shape.nodeCount), target: NodeID(pair % shape.nodeCount)))
     }
     scheduler.network = self
   }
@@ -81,12 +81,14 @@ public final class Network {
 
   /// The fabric as `node` sees it. Valid for as long as this network.
   public func fabric(of node: NodeID) -> SimulatedFabric {
-    SimulatedFabric(node: node, memory: ends[node].memory, network: Unmanaged.passUnretained(self))
+    SimulatedFabric(node: node, memory: end(of: node).memory, network: Unmanaged.passUnretained(self))
   }
 
-  func connection(_ source: NodeID, _ target: NodeID, _ lane: Int) -> Int {
-    (source * shape.nodeCount + target) * shape.laneCount + lane
+  func connection(_ source: NodeID, _ target: NodeID, _ lane: Lane) -> Int {
+    (source.number * shape.nodeCount + target.number) * shape.laneCount + lane.number
   }
+
+  func end(of node: NodeID) -> NodeEnd { ends[node.number] }
 
   func name(_ connection: Int) -> String {
     "\(connections[connection].source)->\(connections[connection].target)/\(connection % shape.laneCount)"

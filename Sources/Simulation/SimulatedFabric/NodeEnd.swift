@@ -8,10 +8,10 @@ struct NetworkAddress: CustomStringConvertible {
 
   init(_ raw: UInt64) { self.raw = raw }
   init(node: NodeID, isFrame: Bool, offset: Int = 0) {
-    raw = UInt64(node + 1) << 48 | (isFrame ? 1 << 40 : 0) | UInt64(offset)
+    raw = UInt64(node.number + 1) << 48 | (isFrame ? 1 << 40 : 0) | UInt64(offset)
   }
 
-  var node: NodeID { Int(raw >> 48) - 1 }
+  var node: NodeID { NodeID(Int(raw >> 48) - 1) }
   var isFrame: Bool { raw & 1 << 40 != 0 }
   var offset: Int { Int(raw & ((1 << 40) - 1)) }
 

@@ -27,13 +27,13 @@ public struct SimulatedFabric: Fabric, @unchecked Sendable {
   public func controlMemory(of peer: NodeID) -> RemoteAddress {
     withNetwork {
       RemoteAddress(
-        address: NetworkAddress(node: peer, isFrame: false).raw, key: $0.ends[peer].controlKey)
+        address: NetworkAddress(node: peer, isFrame: false).raw, key: $0.end(of: peer).controlKey)
     }
   }
 
   public func framesAddress(of peer: NodeID) -> UInt64 { NetworkAddress(node: peer, isFrame: true).raw }
 
-  public func open(_ peer: NodeID, lane: Int) -> Batch {
+  public func open(_ peer: NodeID, lane: Lane) -> Batch {
     withNetwork { Batch(connection: $0.open(node, peer, lane)) }
   }
 
@@ -67,17 +67,17 @@ public struct SimulatedFabric: Fabric, @unchecked Sendable {
 
   public func poll() { withNetwork { $0.poll(node) } }
 
-  public func registerChunkInPlace(_ chunk: Int) -> UInt32 {
+  public func registerChunkInPlace(_ chunk: Chunk) -> UInt32 {
     withNetwork { network in
       network.scheduler.point()
       return network.shape.registersInPlace ? network.register(chunk, of: node) : 0
     }
   }
 
-  public func registerChunk(_ chunk: Int) throws(FabricFailure) -> UInt32 {
+  public func registerChunk(_ chunk: Chunk) throws(FabricFailure) -> UInt32 {
     withNetwork { network in
       network.scheduler.point()
-      if network.ends[node].chunkKeys[chunk] != 0 {
+      if network.end(of: node).chunkKeys[chunk.number] != 0 {
         network.scheduler.fail("Chunk \(chunk) of node \(node) is registered twice.")
       }
       let key = network.register(chunk, of: node)
@@ -86,10 +86,10 @@ public struct SimulatedFabric: Fabric, @unchecked Sendable {
     }
   }
 
-  public func deregisterChunk(_ chunk: Int) {
+  public func deregisterChunk(_ chunk: Chunk) {
     withNetwork { network in
       network.scheduler.point()
-      network.ends[node].chunkKeys[chunk] = 0
+      network.end(of: node).chunkKeys[chunk.number] = 0
       network.scheduler.point()
     }
   }
@@ -97,19 +97,19 @@ public struct SimulatedFabric: Fabric, @unchecked Sendable {
 
 extension Network {
   /// The key of a chunk of `node`'s frames, a new one where it has none.
-  func register(_ chunk: Int, of node: NodeID) -> UInt32 {
-    if ends[node].chunkKeys[chunk] == 0 {
-      ends[node].chunkKeys[chunk] = UInt32(truncatingIfNeeded: scheduler.random.next()) | 1
+  func register(_ chunk: Chunk, of node: NodeID) -> UInt32 {
+    if end(of: node).chunkKeys[chunk.number] == 0 {
+      end(of: node).chunkKeys[chunk.number] = UInt32(truncatingIfNeeded: scheduler.random.next()) | 1
       scheduler.log("registers chunk \(chunk) of node \(node)")
     }
-    return ends[node].chunkKeys[chunk]
+    return end(of: node).chunkKeys[chunk.number]
   }
 }
 
 extension Network {
   /// Whether the chunk that holds the frame of global byte `address` is registered on `node`.
   public func isRegistered(_ address: Int, of node: NodeID) -> Bool {
-    ends[node].chunkKeys[address / ends[node].memory.chunkByteCount] != 0
+    end(of: node).chunkKeys[address / end(of: node).memory.chunkByteCount] != 0
   }
 }
 
@@ -117,6 +117,6 @@ extension Network {
 extension Network {
   /// The byte at global address `address` in `node`'s frames.
   public func frameByte(_ address: Int, of node: NodeID) -> UInt8 {
-    ends[node].memory.frames.load(fromByteOffset: address, as: UInt8.self)
+    end(of: node).memory.frames.load(fromByteOffset: address, as: UInt8.self)
   }
 }

@@ -1,5 +1,6 @@
 import Coherence
 import Fabric
+import Platform
 import SimulatedFabric
 
 extension Program {
@@ -10,7 +11,7 @@ extension Program {
       guard let shape = cluster.nodes[0].engine.pages.shape(of: plan.segments[segment].shape.firstPage)
       else { continue }
       let unitPages = 1 << shape.unitShift
-      for page in stride(from: shape.firstPage, to: shape.firstPage + shape.pageCount, by: unitPages) {
+      for page in shape.pages.by(unitPages) {
         checkUnit(Unit(page: page, count: unitPages))
       }
     }
@@ -33,14 +34,13 @@ extension Program {
 
   private func checkForgotten(_ segment: PlannedSegment, on node: SimulatedNode) {
     let c = run.configuration
-    let first = segment.shape.firstPage
-    let pages = first..<first + segment.shape.pageCount
+    let pages = segment.shape.pages
     if let remnant = node.engine.remnant(ofFreed: pages) {
       scheduler.fail("Node \(node.id) still has \(remnant) of pages \(pages), which were freed.")
     }
     for page in pages {
-      for address in page << c.pageShift..<(page + 1) << c.pageShift
-      where cluster.network.frameByte(address, of: node.id) != 0 {
+      for address in c.bytes(of: PageRange(page, count: 1))
+      where cluster.network.frameByte(address, of: node.nodeID) != 0 {
         scheduler.fail("Node \(node.id) has byte \(address) of page \(page), which was freed.")
       }
     }
@@ -48,10 +48,10 @@ extension Program {
 
   private func checkUnit(_ unit: Unit) {
     let shard = cluster.nodes[0].engine.directoryWord(unit.page)
-    let named = cluster.nodes[shard.node].engine.home(in: shard.word)
+    let named = cluster.nodes[shard.node.number].engine.home(in: shard.word)
     for node in cluster.nodes {
       let word = node.engine.pages.load(unit.page)
-      if word.isHome, node.id != named {
+      if word.isHome, node.nodeID != named {
         scheduler.fail(
           "Node \(node.id) believes itself home of page \(unit.page), but the directory names \(named).")
       }
@@ -63,8 +63,7 @@ extension Program {
       }
       checkProtection(node, unit, word)
     }
-    let shift = run.configuration.pageShift
-    for address in unit.page << shift..<(unit.page + unit.count) << shift {
+    for address in run.configuration.bytes(of: unit.pages) {
       let expected = oracle.value(address)
       let found = named < 0 ? 0 : cluster.network.frameByte(address, of: named)
       if found != expected {
@@ -84,7 +83,7 @@ extension Program {
       default: .readWrite
       }
     for page in unit.pages {
-      for view in 0..<node.viewCount where node.allowed(page, view: view) > limit.rawValue && !word.isPinned {
+      for view in node.views where node.allowed(page, view: view) > limit.rawValue && !word.isPinned {
         scheduler.fail(
           "Page \(page) of node \(node.id) is \(word.state), but view \(view) allows more than \(limit).")
       }

@@ -1,4 +1,6 @@
 import Coherence
+import Fabric
+import Platform
 import SimulatedFabric
 
 /// Who may do what with a byte in a phase. Every discipline excludes races by construction.
@@ -89,15 +91,15 @@ struct Plan {
           SegmentShape.Placement.firstTouch, .firstTouch, .firstTouch, .blocked, .cyclic, .oneNode,
         ])
         if run.hasFreeing, random.chance(2, in: 3) {
-          return SegmentShape(firstPage: first << c.chunkShift, pageCount: count << c.chunkShift)
+          return SegmentShape(firstPage: Page(first << c.chunkShift), pageCount: count << c.chunkShift)
         }
         if run.hasBusyHome {
           return SegmentShape(
-            firstPage: first << c.chunkShift, pageCount: count << c.chunkShift, placement: .oneNode)
+            firstPage: Page(first << c.chunkShift), pageCount: count << c.chunkShift, placement: .oneNode)
         }
         return SegmentShape(
-          firstPage: first << c.chunkShift, pageCount: count << c.chunkShift, unitShift: unitShift,
-          placement: placement, placementNode: random.below(c.nodeCount))
+          firstPage: Page(first << c.chunkShift), pageCount: count << c.chunkShift, unitShift: unitShift,
+          placement: placement, placementNode: NodeID(random.below(c.nodeCount)))
       }
       var made = PlannedSegment(shape: shape(), second: shape())
       if run.features.contains(.frees), run.phaseCount > 1, run.hasFreeing || random.chance(1, in: 2) {
@@ -129,7 +131,7 @@ struct Plan {
     if run.features.contains(.atomics) {
       for _ in 0..<random.within(1...2) {
         let (segment, page) = random.pick(hotPages)
-        let address = (page << c.pageShift) + 8 * random.below(c.pageByteCount / 8)
+        let address = c.byteOffset(of: page) + 8 * random.below(c.pageByteCount / 8)
         let bytes = (0..<8).map { address + $0 }
         guard taken.isDisjoint(with: bytes) else { continue }
         taken.formUnion(bytes)
@@ -144,7 +146,7 @@ struct Plan {
       let start = random.below(c.pageByteCount)
       let length = random.pick([1, 1, 2, 3, 9, 33])
       for offset in start..<min(start + length, c.pageByteCount) {
-        let address = (page << c.pageShift) + offset
+        let address = c.byteOffset(of: page) + offset
         if taken.insert(address).inserted { cells.append(Cell(address: address, segment: segment, word: -1)) }
       }
       // The pages may have less room than the run wants cells.

@@ -67,7 +67,9 @@ final class Program {
     retired = Array(repeating: nil, count: plan.segments.count)
     pioneers = Array(repeating: nil, count: plan.segments.count)
     scheduler.death = run.death
-    cluster.network.inspectFrameWrite = { [unowned oracle] in oracle.inspectWrite(from: $0, to: $1, $2, $3) }
+    cluster.network.inspectFrameWrite = { [unowned oracle] in
+      oracle.inspectWrite(from: $0.number, to: $1.number, $2, $3)
+    }
     for node in cluster.nodes { define(segmentsOf: 0, on: node) }
   }
 
@@ -82,7 +84,7 @@ final class Program {
     }
   }
 
-  func node(ofThread thread: Int) -> NodeID {
+  func node(ofThread thread: Int) -> Int {
     var left = thread
     for (node, count) in run.threadsOfNode.enumerated() {
       if left < count { return node }
@@ -134,8 +136,7 @@ final class Program {
   /// The segment's bytes are nobody's any more; in their next life they are zero.
   func forget(_ segment: Int) {
     let shape = plan.segments[segment].shape
-    let shift = run.configuration.pageShift
-    for address in shape.firstPage << shift..<(shape.firstPage + shape.pageCount) << shift {
+    for address in run.configuration.bytes(of: shape.pages) {
       oracle.settle(address, 0)
     }
   }

@@ -18,19 +18,19 @@ public typealias SimulatedEngine = Engine<SimulatedEnvironment>
 public struct SimulatedProtection: Protection, @unchecked Sendable {
   let node: Unmanaged<SimulatedNode>
 
-  public func lower(_ pages: Range<Int>, to access: Access) {
+  public func lower(_ pages: PageRange, to access: Access) {
     node._withUnsafeGuaranteedRef { $0.lower(pages, to: access) }
   }
 
-  public func raise(_ pages: Range<Int>, to access: Access, in view: ViewID) {
+  public func raise(_ pages: PageRange, to access: Access, in view: ViewID) {
     node._withUnsafeGuaranteedRef { $0.raise(pages, to: access, in: view) }
   }
 
-  public func setPinned(_ pages: Range<Int>, _ pinned: Bool) {
+  public func setPinned(_ pages: PageRange, _ pinned: Bool) {
     node._withUnsafeGuaranteedRef { $0.setPinned(pages, pinned) }
   }
 
-  public func discardFrames(_ pages: Range<Int>) {
+  public func discardFrames(_ pages: PageRange) {
     node._withUnsafeGuaranteedRef { $0.discardFrames(pages) }
   }
 }

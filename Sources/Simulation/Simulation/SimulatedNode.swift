@@ -7,8 +7,9 @@ import SimulatedFabric
 /// A node of a simulated cluster: an engine, and the processor's view of memory. Protection is a byte for each page and
 /// view; an access looks at it exactly as the hardware would, and faults into the engine.
 public final class SimulatedNode {
-  /// 0 ..< nodeCount.
-  public let id: NodeID
+  /// An index of the cluster's nodes.
+  public let id: Int
+  var nodeID: NodeID { NodeID(id) }
   unowned let scheduler: Scheduler
   unowned let network: Network
   let memory: NodeMemory
@@ -23,7 +24,7 @@ public final class SimulatedNode {
   public private(set) var engine: SimulatedEngine!
 
   init(
-    _ id: NodeID, network: Network, scheduler: Scheduler, memory: NodeMemory,
+    _ id: Int, network: Network, scheduler: Scheduler, memory: NodeMemory,
     configuration c: Configuration, viewLimits: [Access]
   ) {
     self.id = id
@@ -47,7 +48,7 @@ public final class SimulatedNode {
 
   func start(_ configuration: Configuration, _ layout: ControlLayout, _ local: UnsafeMutableRawPointer) {
     engine = SimulatedEngine(
-      fabric: network.fabric(of: id),
+      fabric: network.fabric(of: nodeID),
       protection: SimulatedProtection(node: Unmanaged.passUnretained(self)),
       execution: SimulatedExecution(scheduler: Unmanaged.passUnretained(scheduler)),
       configuration: configuration, layout: layout, localMemory: local)
@@ -70,9 +71,9 @@ public final class SimulatedNode {
   /// Returns when the access is allowed, with nothing between the look at the protection and the
   /// caller's access to the byte.
   private func touch(_ address: Int, _ wanted: Access, _ view: ViewID) throws(EngineError) {
-    let page = address >> pageShift
+    let page = Page(address >> pageShift)
     scheduler.point()
-    while access[view * pageCount + page] < wanted.rawValue {
+    while allowed(page, view: view) < wanted.rawValue {
       scheduler.log("faults on page \(page) for \(wanted) in view \(view)")
       let saved = scheduler.enterCritical()
       try engine.fault(page: page, access: wanted, view: view)
@@ -82,16 +83,22 @@ public final class SimulatedNode {
   }
 
   /// What `view` allows on `page` at this moment.
-  func allowed(_ page: Int, view: ViewID) -> UInt8 { access[view * pageCount + page] }
+  func allowed(_ page: Page, view: ViewID) -> UInt8 { slot(page, view).pointee }
+
+  private func slot(_ page: Page, _ view: ViewID) -> UnsafeMutablePointer<UInt8> {
+    access + view.number * pageCount + page.number
+  }
+
+  var views: OrdinalRange<ViewKind> { OrdinalRange(0, count: viewCount) }
 
   // MARK: What the engine asks for
 
-  func lower(_ pages: Range<Int>, to limit: Access) {
+  func lower(_ pages: PageRange, to limit: Access) {
     for page in pages {
       checkLocked(page, "lowered")
       scheduler.point()
-      for view in 0..<viewCount {
-        let slot = access + view * pageCount + page
+      for view in views {
+        let slot = slot(page, view)
         slot.pointee = min(slot.pointee, limit.rawValue)
       }
     }
@@ -99,44 +106,44 @@ public final class SimulatedNode {
     scheduler.point()
   }
 
-  func raise(_ pages: Range<Int>, to wanted: Access, in view: ViewID) {
-    let allowed = min(wanted, viewLimits[view])
+  func raise(_ pages: PageRange, to wanted: Access, in view: ViewID) {
+    let allowed = min(wanted, viewLimits[view.number])
     for page in pages {
       checkLocked(page, "raised")
       scheduler.point()
-      let slot = access + view * pageCount + page
+      let slot = slot(page, view)
       slot.pointee = max(slot.pointee, allowed.rawValue)
     }
     scheduler.log("raised pages \(pages) to \(allowed) in view \(view)")
     scheduler.point()
   }
 
-  private func checkLocked(_ page: Int, _ what: StaticString) {
+  private func checkLocked(_ page: Page, _ what: StaticString) {
     let unit = engine.pages.unit(containing: page)
     if !engine.pages.load(unit.page).isLocked {
       scheduler.fail("Page \(page) of node \(id) is \(what) without the lock bit of its unit.")
     }
   }
 
-  func setPinned(_ pages: Range<Int>, _ pinned: Bool) {
-    for page in pages { pinCounts[page] = pinned ? 1 : 0 }
+  func setPinned(_ pages: PageRange, _ pinned: Bool) {
+    for page in pages { pinCounts[page.number] = pinned ? 1 : 0 }
     scheduler.point()
   }
 
-  func discardFrames(_ pages: Range<Int>) {
+  func discardFrames(_ pages: PageRange) {
     scheduler.point()
-    for page in pages where network.isRegistered(page << pageShift, of: id) {
+    for page in pages where network.isRegistered(page.number << pageShift, of: nodeID) {
       scheduler.fail("Frames of page \(page) of node \(id) are discarded while their chunk is registered.")
     }
-    memset(memory.frames + (pages.lowerBound << pageShift), 0, pages.count << pageShift)
+    memset(memory.frames + (pages.lowerBound.number << pageShift), 0, pages.count << pageShift)
   }
 
   // MARK: What happens by itself
 
   /// An unmap: no access through any view.
-  func detach(_ pages: Range<Int>) {
+  func detach(_ pages: PageRange) {
     for page in pages {
-      for view in 0..<viewCount { access[view * pageCount + page] = 0 }
+      for view in views { slot(page, view).pointee = 0 }
     }
   }
 

@@ -64,7 +64,7 @@ final class PageWatcher {
   func look() {
     for node in cluster.nodes {
       for page in 0..<cluster.configuration.pageCount {
-        let word = node.engine.pages.load(page)
+        let word = node.engine.pages.load(Page(page))
         if word.raw == last[node.id][page] { continue }
         last[node.id][page] = word.raw
         cluster.scheduler.log("  node \(node.id) page \(page): \(describe(word))")

@@ -1,4 +1,6 @@
 import Coherence
+import Fabric
+import Platform
 import SimulatedFabric
 
 // Segments that die: who has them for itself, who uses them for the last time, and who gives them back.
@@ -9,7 +11,7 @@ extension Worker {
   func leave(_ index: Int) throws(EngineError) {
     let segment = plan.segments[index]
     try useForTheLastTime(index)
-    let pages = segment.shape.firstPage..<segment.shape.firstPage + segment.shape.pageCount
+    let pages = segment.shape.pages
     scheduler.note("detaching segment", index)
     scheduler.point()
     node.detach(pages)

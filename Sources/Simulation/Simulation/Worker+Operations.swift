@@ -64,15 +64,15 @@ extension Worker {
     }
     let shape = plan.segments[segment].shape(phase)
     let first = random.below(shape.pageCount)
-    scheduler.note("scanning from page", shape.firstPage + first)
+    scheduler.note("scanning from page", shape.firstPage.number + first)
     for offset in first..<min(shape.pageCount, first + random.within(2...8)) {
-      let address = plan.coldBytes[shape.firstPage + offset]
+      let address = plan.coldBytes[shape.firstPage.number + offset]
       if address >= 0 { try load(address) }
     }
   }
 
   func load(_ address: Int) throws(EngineError) {
-    let view = random.below(node.viewCount)
+    let view = ViewID(random.below(node.viewCount))
     checkPinned(address, .read, view)
     let value = try node.load(address, view: view)
     scheduler.log("loads \(value) from byte \(address) in view \(view)")
@@ -85,7 +85,8 @@ extension Worker {
     // A store of what is there already leaves an empty diff.
     let before = oracle.value(address)
     let value = random.chance(1, in: 12) ? before : before &+ UInt8(random.within(1...255))
-    let view = node.viewLimits[node.viewCount - 1] == .readWrite ? random.below(node.viewCount) : 0
+    let canChoose = node.viewLimits[node.viewCount - 1] == .readWrite
+    let view = ViewID(canChoose ? random.below(node.viewCount) : 0)
     checkPinned(address, .readWrite, view)
     try node.store(value, address, view: view)
     scheduler.log("stores \(value) to byte \(address) in view \(view)")
@@ -93,8 +94,8 @@ extension Worker {
   }
 
   /// Pages that this thread has pinned are accessible: a system call would not fault.
-  private func checkPinned(_ address: Int, _ wanted: Access, _ view: Int) {
-    let page = address >> program.run.configuration.pageShift
+  private func checkPinned(_ address: Int, _ wanted: Access, _ view: ViewID) {
+    let page = program.run.configuration.page(atByte: address)
     for pin in pins where pin.view == view && pin.access >= wanted && pin.pages.contains(page) {
       if node.allowed(page, view: view) < wanted.rawValue {
         scheduler.fail("Page \(page), pinned by thread \(thread) in view \(view), does not allow \(wanted).")

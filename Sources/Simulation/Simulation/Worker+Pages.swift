@@ -1,4 +1,6 @@
 import Coherence
+import Fabric
+import Platform
 import SimulatedFabric
 
 extension Worker {
@@ -55,26 +57,25 @@ extension Worker {
 
   // MARK: Pins and prefetches
 
-  private func somePages() -> Range<Int>? {
+  private func somePages() -> PageRange? {
     let live = plan.segments.filter { $0.isLive(phase) }
     if live.isEmpty { return nil }
     // Where the program's bytes are, rather than anywhere.
     if random.chance(2, in: 3), let cell = plan.cells.isEmpty ? nil : random.pick(plan.cells),
       plan.segments[cell.segment].isLive(phase)
     {
-      let page = cell.address >> program.run.configuration.pageShift
-      return page..<page + 1
+      return PageRange(program.run.configuration.page(atByte: cell.address), count: 1)
     }
     let shape = random.pick(live).shape(phase)
     let first = random.below(shape.pageCount)
     let count = random.within(1...min(4, shape.pageCount - first))
-    return shape.firstPage + first..<shape.firstPage + first + count
+    return PageRange(shape.firstPage + first, count: count)
   }
 
   func prefetch() throws(EngineError) {
     guard let pages = somePages() else { return }
-    scheduler.note("prefetching", pages.lowerBound, pages.upperBound)
-    try engine.prefetch(pages, view: random.below(node.viewCount))
+    scheduler.note("prefetching", pages.lowerBound.number, pages.upperBound.number)
+    try engine.prefetch(pages, view: ViewID(random.below(node.viewCount)))
   }
 
   func pinOrUnpin() throws(EngineError) {
@@ -84,15 +85,16 @@ extension Worker {
       return
     }
     guard let pages = somePages(), pins.count < 3 else { return }
-    let view = random.below(node.viewCount)
-    let access: Access = node.viewLimits[view] == .readWrite && random.chance(1, in: 2) ? .readWrite : .read
-    scheduler.note("pinning", pages.lowerBound, pages.upperBound)
+    let view = ViewID(random.below(node.viewCount))
+    let access: Access =
+      node.viewLimits[view.number] == .readWrite && random.chance(1, in: 2) ? .readWrite : .read
+    scheduler.note("pinning", pages.lowerBound.number, pages.upperBound.number)
     try engine.pin(pages, to: access, view: view)
     pins.append(Pin(pages: pages, access: access, view: view))
   }
 
   private func unpin(_ pin: Pin) throws(EngineError) {
-    scheduler.note("unpinning", pin.pages.lowerBound, pin.pages.upperBound)
+    scheduler.note("unpinning", pin.pages.lowerBound.number, pin.pages.upperBound.number)
     try engine.unpin(pin.pages)
   }
 

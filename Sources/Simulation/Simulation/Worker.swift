@@ -1,5 +1,6 @@
 import Coherence
 import Fabric
+import Platform
 import SimulatedFabric
 
 /// An application thread of a run: random operations within what the plan allows, and the barriers.
@@ -27,7 +28,7 @@ final class Worker {
   var plan: Plan { program.plan }
 
   struct Pin {
-    let pages: Range<Int>
+    let pages: PageRange
     let access: Access
     let view: ViewID
   }
@@ -165,9 +166,9 @@ final class Worker {
     for cell in plan.cells where plan.segments[cell.segment].isLive(last) { try load(cell.address) }
     for segment in plan.segments where segment.isLive(last) {
       let shape = segment.shape(last)
-      let shift = program.run.configuration.pageShift
+      let c = program.run.configuration
       for page in shape.firstPage..<shape.firstPage + min(shape.pageCount, 4) {
-        try load((page << shift) + random.below(1 << shift))
+        try load(c.byteOffset(of: page) + random.below(c.pageByteCount))
       }
     }
   }

@@ -1,3 +1,5 @@
+import Fabric
+import Platform
 import Testing
 
 @testable import Coherence
@@ -11,7 +13,7 @@ import Testing
     // Node 1 is home; nodes 0 and 2 have copies, node 0 has written its own, beside the word.
     try nodes.write(1, page: 5, 40)
     try nodes.engines[1].release()
-    for node in [0, 2] { #expect(try nodes.read(node, page: 5) == 40) }
+    for node in [0, 2] as [NodeID] { #expect(try nodes.read(node, page: 5) == 40) }
     try nodes.write(0, page: 5, at: 8, 7)
     // The copy goes first, its diff to the home.
     #expect(try nodes.engines[0].atomic(.fetchAdd(2), at: address) == 40)

@@ -1,3 +1,5 @@
+import Fabric
+import Platform
 import Testing
 
 @testable import Coherence
@@ -8,9 +10,9 @@ import Testing
 @Suite struct EpochBufferExample {
   @Test func whatComesAfterTheSealBelongsToTheNextBarrier() throws {
     let pair = try HostPair()
-    for page in [5, 6] { try pair.write(1, page: page, 1) }
+    for page in [5, 6] as [Page] { try pair.write(1, page: page, 1) }
     try pair.barrier()
-    for page in [5, 6] { #expect(try pair.read(0, page: page) == 1) }
+    for page in [5, 6] as [Page] { #expect(try pair.read(0, page: page) == 1) }
     try pair.write(1, page: 5, 2)
     _ = try pair.sealBoth()
     // Another thread of node 1, which is not in the barrier.
@@ -29,11 +31,11 @@ import Testing
   /// The set has the epoch's pages whatever became of the log, which is a ring of four entries here.
   @Test func aLogThatOverflowsBetweenBarriersCostsNoCopies() throws {
     let pair = try HostPair { $0.logEntryCount = 4 }
-    for page in stride(from: 0, to: 40, by: 2) { try pair.write(1, page: page, 1) }
+    for page in PageRange(0, count: 40).by(2) { try pair.write(1, page: page, 1) }
     try pair.write(1, page: 200, 1)
     try pair.barrier()
-    for page in [0, 200] { #expect(try pair.read(0, page: page) == 1) }
-    for page in stride(from: 0, to: 40, by: 2) { try pair.write(1, page: page, 2) }
+    for page in [0, 200] as [Page] { #expect(try pair.read(0, page: page) == 1) }
+    for page in PageRange(0, count: 40).by(2) { try pair.write(1, page: page, 2) }
     try pair.barrier()
     #expect(pair.state(0, page: 0) == .invalid && pair.state(0, page: 200) == .clean)
     #expect(pair.engines[0].count(.logOverflows) == 0)

@@ -1,3 +1,5 @@
+import Fabric
+import Platform
 import Testing
 
 @testable import Coherence
@@ -11,19 +13,19 @@ import Testing
   init() throws {
     pair = try HostPair { $0.logEntryCount = 4 }
     // Two entries of the log.
-    for page in [10, 200] { try pair.write(1, page: page, 1) }
+    for page in [10, 200] as [Page] { try pair.write(1, page: page, 1) }
     try pair.engines[1].release()
     try pair.engines[0].acquireAll()
-    for page in [10, 200] { #expect(try pair.read(0, page: page) == 1) }
+    for page in [10, 200] as [Page] { #expect(try pair.read(0, page: page) == 1) }
   }
 
   @Test func theRingGoesRound() throws {
     for round in UInt8(2)..<12 {
       // Three entries of four, so most rounds' lie at both ends of the ring.
-      for page in [10, 12, 14] { try pair.write(1, page: page, round) }
+      for page in [10, 12, 14] as [Page] { try pair.write(1, page: page, round) }
       try pair.engines[1].release()
       try pair.engines[0].acquireAll()
-      for page in [10, 12, 14] { #expect(try pair.read(0, page: page) == round) }
+      for page in [10, 12, 14] as [Page] { #expect(try pair.read(0, page: page) == round) }
     }
     // Nothing was overwritten before it was read: a page that nobody wrote is still here.
     #expect(pair.engines[1].logHead.load() == 2 + 30)
@@ -36,7 +38,7 @@ import Testing
     try pair.write(1, page: 10, 2)
     try pair.engines[1].releaseLock(0)
     // Then node 1 goes on alone, and its notices of other pages take that place.
-    for page in [20, 30, 40, 50] {
+    for page in [20, 30, 40, 50] as [Page] {
       try pair.write(1, page: page, 1)
       try pair.engines[1].release()
     }

@@ -1,3 +1,5 @@
+import Fabric
+import Platform
 import Testing
 
 @testable import Coherence
@@ -11,7 +13,7 @@ import Testing
     var order: [Int] = []
     func hold(_ engine: Engine<HostPair.Setting>) throws(EngineError) {
       try engine.acquireLock(0)
-      order.append(engine.node)
+      order.append(engine.node.number)
       // The first holder keeps it until all others wait: two in the node, one in the queue between nodes.
       engine.wait { first.localLock(0).nextTicket.load() >= 3 && other.count(.lockRemoteWaits) == 1 }
       try engine.releaseLock(0)

@@ -1,3 +1,5 @@
+import Fabric
+import Platform
 import Testing
 
 @testable import Coherence
@@ -13,7 +15,7 @@ import Testing
     try nodes.barrier()
   }
 
-  private func homes() -> [Int] { nodes.engines.map { $0.pages.load(5).home } }
+  private func homes() -> [NodeID] { nodes.engines.map { $0.pages.load(5).home } }
 
   @Test func aPageMovesToTheNodeThatAloneWritesIt() throws {
     try nodes.write(0, page: 5, at: 1, 2)
@@ -26,7 +28,9 @@ import Testing
     // The new home has what the old one had written, too, and the directory sends a newcomer there.
     let directory = nodes.engines[0].directoryWord(5)
     #expect(nodes.word(directory.node, directory.word).load() == 0 + 1)
-    for node in 0..<3 { #expect(try (0..<3).map { try nodes.read(node, page: 5, at: $0) } == [1, 2, 0]) }
+    for node in NodeRange(0, count: 3) {
+      #expect(try (0..<3).map { try nodes.read(node, page: 5, at: $0) } == [1, 2, 0])
+    }
   }
 
   @Test func aPageOfTwoWritersStays() throws {
@@ -34,7 +38,9 @@ import Testing
     try nodes.write(2, page: 5, at: 2, 3)
     try nodes.barrier()
     #expect(homes() == [1, 1, 1] && nodes.state(1, page: 5) == .homeTracked)
-    for node in 0..<3 { #expect(try (0..<3).map { try nodes.read(node, page: 5, at: $0) } == [1, 2, 3]) }
+    for node in NodeRange(0, count: 3) {
+      #expect(try (0..<3).map { try nodes.read(node, page: 5, at: $0) } == [1, 2, 3])
+    }
   }
 
   /// A thread of the old home, outside of the barrier, writes behind its node's seal. The new home READs the
@@ -53,7 +59,9 @@ import Testing
       return true
     }
     #expect(homes() == [0, 0, 0])
-    for node in 0..<3 { #expect(try (0..<3).map { try nodes.read(node, page: 5, at: $0) } == [1, 2, 3]) }
+    for node in NodeRange(0, count: 3) {
+      #expect(try (0..<3).map { try nodes.read(node, page: 5, at: $0) } == [1, 2, 3])
+    }
   }
 
   /// The new home has pinned the page: it goes on writing, and the rest of the page comes in under its bytes. A third
@@ -83,7 +91,7 @@ import Testing
   @Test func nothingMovesWhereAHomeCannotLetGo() throws {
     try nodes.write(1, page: 7, at: 0, 4)
     try nodes.barrier()
-    for page in [5, 7] { try nodes.write(0, page: page, at: 1, 2) }
+    for page in [5, 7] as [Page] { try nodes.write(0, page: page, at: 1, 2) }
     let old = nodes.engines[1]
     try nodes.during {
       try nodes.barrier()
@@ -98,8 +106,8 @@ import Testing
     #expect(nodes.state(1, page: 5) == .homeDirty && nodes.state(1, page: 7) == .homeTracked)
     #expect(old.count(.pagesMovedAway) == 1 && nodes.engines[0].count(.pagesMovedHere) == 0)
     try old.unpin(5..<6)
-    for node in 0..<3 {
-      #expect(try [5, 7].map { try nodes.read(node, page: $0, at: 1) } == [2, 2])
+    for node in NodeRange(0, count: 3) {
+      #expect(try ([5, 7] as [Page]).map { try nodes.read(node, page: $0, at: 1) } == [2, 2])
     }
   }
 }

@@ -1,3 +1,4 @@
+import Fabric
 import Platform
 import Testing
 
@@ -20,10 +21,10 @@ import Testing
   @Test func pagesComeOutOnceAndInOrder() {
     withSet { set in
       // Neighbours, and pages whose bits are in different words of both summaries.
-      for page in [1 << 19, 70, 5, 1 << 13, 4, 5, 1 << 20 - 1] { set.insert(page) }
+      for page in [1 << 19, 70, 5, 1 << 13, 4, 5, 1 << 20 - 1].map({ Page($0) }) { set.insert(page) }
       var taker = set.take()
       var taken: [Int] = []
-      while let page = taker.next() { taken.append(page) }
+      while let page = taker.next() { taken.append(page.number) }
       #expect(taken == [4, 5, 70, 1 << 13, 1 << 19, 1 << 20 - 1])
       var again = set.take()
       #expect(again.next() == nil)
@@ -34,7 +35,7 @@ import Testing
   /// one.
   @Test func whatIsAddedMeanwhileIsTakenLater() {
     withSet { set in
-      for page in [10, 5000] { set.insert(page) }
+      for page in [10, 5000] as [Page] { set.insert(page) }
       var taker = set.take()
       #expect(taker.next() == 10)
       set.insert(3)

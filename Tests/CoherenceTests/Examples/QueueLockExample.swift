@@ -1,3 +1,5 @@
+import Fabric
+import Platform
 import Testing
 
 @testable import Coherence
@@ -13,7 +15,7 @@ import Testing
       // In the queue: node 1 behind node 0, node 2 behind node 1.
       engine.wait { node == 0 || (node == 1 ? order == [0] : nodes.engines[1].count(.lockRemoteWaits) == 1) }
       try engine.acquireLock(0)
-      order.append(node)
+      order.append(node.number)
       engine.wait { nodes.engines[2].count(.lockRemoteWaits) == 1 }
       // A counter, in a page that each node has a copy of from before.
       let value = try nodes.read(node, page: 5)
@@ -22,7 +24,7 @@ import Testing
     }
     try nodes.write(0, page: 5, 10)
     try nodes.barrier()
-    for node in 0..<3 { #expect(try nodes.read(node, page: 5) == 10) }
+    for node in NodeRange(0, count: 3) { #expect(try nodes.read(node, page: 5) == 10) }
     try nodes.atOnce((0..<3).map { ($0, count) })
     #expect(order == [0, 1, 2])
     #expect(try nodes.read(2, page: 5) == 13)

@@ -1,3 +1,5 @@
+import Fabric
+import Platform
 import Testing
 
 @testable import Coherence

@@ -1,3 +1,5 @@
+import Fabric
+import Platform
 import Testing
 
 @testable import Coherence
@@ -23,9 +25,9 @@ import Testing
   /// So a node that writes a hundred pages in order tells of them in one entry of its log.
   @Test func aReleaseOfManyPagesTakesOneEntry() throws {
     let pair = try HostPair()
-    for page in 0..<100 { try pair.write(1, page: page, 1) }
+    for page in PageRange(0, count: 100) { try pair.write(1, page: page, 1) }
     try pair.engines[1].release()
     #expect(pair.engines[1].logHead.load() == 1 && pair.engines[1].count(.noticesSent) == 100)
-    for page in [0, 99] { #expect(try pair.read(0, page: page) == 1) }
+    for page in [0, 99] as [Page] { #expect(try pair.read(0, page: page) == 1) }
   }
 }

@@ -52,7 +52,7 @@ public struct OverlapCursor: BitwiseCopyable {
         remaining = 0
         return -1
       }
-      if viewEnd > start { return ViewID(truncatingIfNeeded: identity >> 2) }
+      if viewEnd > start { return ViewID(Int(truncatingIfNeeded: identity >> 2)) }
     }
   }
 }

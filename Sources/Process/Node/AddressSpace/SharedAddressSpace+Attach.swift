@@ -36,7 +36,7 @@ extension SharedAddressSpace {
       guard !isAllocationRefused(), let index = slots.free.last else {
         throw .tooManyViews(limit: translation.capacity)
       }
-      let view = slots.attachedCount << ViewProtection.recordBits | index
+      let view = ViewID(slots.attachedCount << ViewProtection.recordBits | index)
       let extent = ViewExtent(
         view: view, address: wanted, globalStart: range.lowerBound, byteCount: range.count, limit: limit)
       try refuseOverlap(extent)
@@ -64,7 +64,7 @@ extension SharedAddressSpace {
   /// access during the call, or after it, is one to memory that is not there.
   public func detach(_ view: ViewID) throws(AddressSpaceError) {
     try changing.withLock { slots throws(AddressSpaceError) in
-      let index = view & ((1 << ViewProtection.recordBits) - 1)
+      let index = view.recordIndex
       guard view >= 0, index < translation.capacity,
         let extent = translation.extent(containing: protection.address(of: view)), extent.view == view
       else { throw .noSuchView }
@@ -151,9 +151,10 @@ extension SharedAddressSpace {
   private func fillRecord(_ index: Int, _ extent: ViewExtent, _ levels: UnsafeMutableRawPointer) {
     protection.withRecord(index) { record in
       record.fill(
-        extent, firstPage: extent.globalStart / pageByteCount, pageCount: extent.byteCount / pageByteCount,
+        extent, firstPage: Page(extent.globalStart / pageByteCount),
+        pageCount: extent.byteCount / pageByteCount,
         levels: levels)
-      record.identity.store(UInt64(extent.view) + 1)
+      record.identity.store(extent.view.identity)
     }
     if protection.counters.recordCount.load() < UInt64(index + 1) {
       protection.counters.recordCount.store(UInt64(index + 1))
@@ -161,7 +162,7 @@ extension SharedAddressSpace {
   }
 
   private func emptyRecord(of extent: ViewExtent) {
-    protection.withRecord(extent.view & ((1 << ViewProtection.recordBits) - 1)) { record in
+    protection.withRecord(extent.view.recordIndex) { record in
       let levels = record.levels
       let boundaries = levels.boundaries(inWindows: 0, (levels.count >> PageLevels.windowShift) + 1)
       protection.addBoundaries(-boundaries)
@@ -183,7 +184,7 @@ extension ViewProtection {
   /// Where the view that has, or last had, this view's record lies; 0 where there was none.
   func address(of view: ViewID) -> UInt {
     var address: UInt = 0
-    withRecord(view & ((1 << Self.recordBits) - 1)) { address = UInt(bitPattern: $0.address) }
+    withRecord(view.recordIndex) { address = UInt(bitPattern: $0.address) }
     return address
   }
 

@@ -59,7 +59,7 @@ struct TableSnapshot: BitwiseCopyable, @unchecked Sendable {
   }
 
   func position(of view: ViewID, _ order: Order) -> Int? {
-    (0..<count).first { entry($0, order).identity.loadRelaxed() >> 2 == UInt64(view) }
+    (0..<count).first { entry($0, order).identity.loadRelaxed() >> 2 == UInt64(view.number) }
   }
 
   func copy(_ range: Range<Int>, of other: TableSnapshot, _ order: Order, to start: Int) {
@@ -110,7 +110,8 @@ struct TableEntry: BitwiseCopyable, @unchecked Sendable {
     let word = identity.loadRelaxed()
     let start = Int(truncatingIfNeeded: globalStart.loadRelaxed())
     return ViewExtent(
-      view: ViewID(truncatingIfNeeded: word >> 2), address: UInt(truncatingIfNeeded: address.loadRelaxed()),
+      view: ViewID(Int(truncatingIfNeeded: word >> 2)),
+      address: UInt(truncatingIfNeeded: address.loadRelaxed()),
       globalStart: start, byteCount: Int(truncatingIfNeeded: globalEnd.loadRelaxed()) &- start,
       limit: Access(rawValue: UInt8(word & 3)) ?? .none)
   }
@@ -119,6 +120,6 @@ struct TableEntry: BitwiseCopyable, @unchecked Sendable {
     address.storeRelaxed(UInt64(extent.address))
     globalStart.storeRelaxed(UInt64(extent.globalStart))
     globalEnd.storeRelaxed(UInt64(extent.globalRange.upperBound))
-    identity.storeRelaxed(UInt64(extent.view) << 2 | UInt64(extent.limit.rawValue))
+    identity.storeRelaxed(UInt64(extent.view.number) << 2 | UInt64(extent.limit.rawValue))
   }
 }

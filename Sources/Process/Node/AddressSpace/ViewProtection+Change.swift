@@ -9,13 +9,13 @@ extension ViewProtection {
 
   /// Changes `pages` (global) in one view to `target`, as far as they lie in it. A stale id does nothing.
   @inlinable
-  func change(_ pages: Range<Int>, to target: UInt8, in view: ViewID, raising: Bool) {
+  func change(_ pages: PageRange, to target: UInt8, in view: ViewID, raising: Bool) {
     let record = record(of: view)
     var mayExceed = false
     while true {
       acquireSpinLock(record.lock)
       var outcome = Outcome.done
-      if record.identity.loadRelaxed() == UInt64(view) &+ 1 {
+      if record.identity.loadRelaxed() == view.identity {
         outcome = apply(record, pages, target, raising, mayExceed: mayExceed)
       }
       releaseSpinLock(record.lock)
@@ -37,12 +37,12 @@ extension ViewProtection {
   /// skips it.
   @inlinable
   func apply(
-    _ record: ViewRecord, _ pages: Range<Int>, _ wanted: UInt8, _ raising: Bool, mayExceed: Bool
+    _ record: ViewRecord, _ pages: PageRange, _ wanted: UInt8, _ raising: Bool, mayExceed: Bool
   ) -> Outcome {
     let levels = record.levels
     let target = raising && wanted > record.limit ? record.limit : wanted
-    var page = pages.lowerBound &- record.firstPage
-    var end = pages.upperBound &- record.firstPage
+    var page = pages.lowerBound - record.firstPage
+    var end = pages.upperBound - record.firstPage
     if page < 0 { page = 0 }
     if end > levels.count { end = levels.count }
     while page < end {
@@ -93,7 +93,7 @@ extension ViewProtection {
   @inlinable
   func isPinned(_ record: ViewRecord, _ run: PageRun) -> Bool {
     counters.pinnedPages.load() != 0
-      && pins.containsAny(record.firstPage &+ run.start, record.firstPage &+ run.end)
+      && pins.containsAny(record.pages(run))
   }
 
   /// Counts `growth` boundaries more, unless that is over the budget.

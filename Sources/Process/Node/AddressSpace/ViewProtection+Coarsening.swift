@@ -18,7 +18,7 @@ extension ViewProtection {
   /// raised included: they are raised afterwards. Called without any view's lock.
   @inlinable
   @inline(never)
-  func makeRoom(sparing view: ViewID, _ pages: Range<Int>) -> Bool {
+  func makeRoom(sparing view: ViewID, _ pages: PageRange) -> Bool {
     let seen = counters.coarsenings.load()
     acquireSpinLock(counters.coarseningLock)
     var sweep = Sweep(view: view, pages: pages, wanted: wantedGain, gain: Self.worthwhileGain)
@@ -53,8 +53,7 @@ extension ViewProtection {
   struct Sweep: BitwiseCopyable {
     /// Windows with these pages are left alone; view -1: none is.
     @usableFromInline let view: ViewID
-    @usableFromInline let firstPage: Int
-    @usableFromInline let endPage: Int
+    @usableFromInline let pages: PageRange
     @usableFromInline let wanted: Int
     @usableFromInline let gain: Int
     /// log2 of the pages of a window.
@@ -62,10 +61,9 @@ extension ViewProtection {
     @usableFromInline var freed = 0
 
     @inlinable
-    init(view: ViewID, pages: Range<Int>, wanted: Int, gain: Int) {
+    init(view: ViewID, pages: PageRange, wanted: Int, gain: Int) {
       self.view = view
-      firstPage = pages.lowerBound
-      endPage = pages.upperBound
+      self.pages = pages
       self.wanted = wanted
       self.gain = gain
     }
@@ -132,8 +130,8 @@ extension ViewProtection {
 
   @inlinable
   func isSpared(_ record: ViewRecord, _ run: PageRun, _ sweep: Sweep) -> Bool {
-    if sweep.view < 0 || record.identity.loadRelaxed() != UInt64(sweep.view) &+ 1 { return false }
-    let first = record.firstPage &+ run.start
-    return first < sweep.endPage && record.firstPage &+ run.end > sweep.firstPage
+    if sweep.view < 0 || record.identity.loadRelaxed() != sweep.view.identity { return false }
+    let pages = record.pages(run)
+    return pages.lowerBound < sweep.pages.upperBound && pages.upperBound > sweep.pages.lowerBound
   }
 }

@@ -43,15 +43,20 @@ public struct ViewProtection: Protection, BitwiseCopyable, @unchecked Sendable {
   func record(_ index: Int) -> ViewRecord { ViewRecord(records + index &* ViewRecord.byteCount) }
 
   @inlinable
-  func record(of view: ViewID) -> ViewRecord { record(view & ((1 << Self.recordBits) &- 1)) }
+  func record(of view: ViewID) -> ViewRecord { record(view.recordIndex) }
+
+  /// The bytes of the global address space that the pages are.
+  @inlinable
+  func bytes(of pages: PageRange) -> Range<Int> {
+    Range(uncheckedBounds: (pages.lowerBound.number << pageShift, pages.upperBound.number << pageShift))
+  }
 
   /// A view that is attached meanwhile may be missed: none of its pages was ever raised. One in which
   /// these pages were raised is found: whoever raised them had looked the view up, and held their
   /// units' lock bits before the caller took them, so this thread sees at least that version of the table.
   @inlinable
-  public func lower(_ pages: Range<Int>, to access: Access) {
-    let bytes = Range(uncheckedBounds: (pages.lowerBound << pageShift, pages.upperBound << pageShift))
-    var cursor = OverlapCursor(translation, overlapping: bytes)
+  public func lower(_ pages: PageRange, to access: Access) {
+    var cursor = OverlapCursor(translation, overlapping: bytes(of: pages))
     while true {
       let view = cursor.next()
       if view < 0 { return }
@@ -60,7 +65,7 @@ public struct ViewProtection: Protection, BitwiseCopyable, @unchecked Sendable {
   }
 
   @inlinable
-  public func raise(_ pages: Range<Int>, to access: Access, in view: ViewID) {
+  public func raise(_ pages: PageRange, to access: Access, in view: ViewID) {
     change(pages, to: access.rawValue, in: view, raising: true)
   }
 
@@ -77,14 +82,13 @@ public struct ViewProtection: Protection, BitwiseCopyable, @unchecked Sendable {
   /// Times that pages were lowered to make room, so far.
   public var coarseningCount: Int { Int(counters.coarsenings.load()) }
 
-  public func setPinned(_ pages: Range<Int>, _ pinned: Bool) {
-    let changed = pins.set(pages.lowerBound, pages.upperBound, pinned)
+  public func setPinned(_ pages: PageRange, _ pinned: Bool) {
+    let changed = pins.set(pages, pinned)
     counters.pinnedPages.fetchAdd(UInt64(bitPattern: Int64(pinned ? changed : -changed)))
     guard pinned else { return }
     // A coarsening that looked at the bits before they were set is over once its view's lock was free; one
     // that takes the lock later sees them.
-    let bytes = pages.lowerBound << pageShift..<pages.upperBound << pageShift
-    var cursor = OverlapCursor(translation, overlapping: bytes)
+    var cursor = OverlapCursor(translation, overlapping: bytes(of: pages))
     while true {
       let view = cursor.next()
       if view < 0 { return }
@@ -93,10 +97,10 @@ public struct ViewProtection: Protection, BitwiseCopyable, @unchecked Sendable {
     }
   }
 
-  public func discardFrames(_ pages: Range<Int>) {
+  public func discardFrames(_ pages: PageRange) {
     guard !pages.isEmpty else { return }
     let result = cplatform_punch_hole(
-      descriptor, Int64(pages.lowerBound << pageShift), Int64(pages.count << pageShift))
+      descriptor, Int64(bytes(of: pages).lowerBound), Int64(bytes(of: pages).count))
     if result != 0 { reportFailure(cplatform_errno()) }
   }
 
@@ -104,4 +108,11 @@ public struct ViewProtection: Protection, BitwiseCopyable, @unchecked Sendable {
   func reportFailure(_ code: Int32) {
     _ = counters.failure.compareExchange(0, UInt64(UInt32(bitPattern: code)))
   }
+}
+
+extension Ordinal where Kind == ViewKind {
+  /// The number of its record.
+  @inlinable var recordIndex: Int { number & ((1 << ViewProtection.recordBits) &- 1) }
+  /// What the record says while it is this view's.
+  @inlinable var identity: UInt64 { UInt64(truncatingIfNeeded: number) &+ 1 }
 }

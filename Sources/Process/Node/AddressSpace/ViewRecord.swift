@@ -35,7 +35,10 @@ struct ViewRecord: BitwiseCopyable, @unchecked Sendable {
   }
 
   @inlinable var address: Int { load(.address) }
-  @inlinable var firstPage: Int { load(.firstPage) }
+  @inlinable var firstPage: Page { Page(load(.firstPage)) }
+  /// The global pages that pages `run` of the view show.
+  @inlinable
+  func pages(_ run: PageRun) -> PageRange { firstPage + run.start..<firstPage + run.end }
   @inlinable var pageCount: Int { load(.pageCount) }
   @inlinable var limit: UInt8 { UInt8(truncatingIfNeeded: load(.limit)) }
 
@@ -48,9 +51,9 @@ struct ViewRecord: BitwiseCopyable, @unchecked Sendable {
     return PageLevels(memory, count: pageCount)
   }
 
-  func fill(_ extent: ViewExtent, firstPage: Int, pageCount: Int, levels: UnsafeMutableRawPointer) {
+  func fill(_ extent: ViewExtent, firstPage: Page, pageCount: Int, levels: UnsafeMutableRawPointer) {
     set(.address, Int(bitPattern: extent.address))
-    set(.firstPage, firstPage)
+    set(.firstPage, firstPage.number)
     set(.pageCount, pageCount)
     set(.limit, Int(extent.limit.rawValue))
     set(.levels, Int(bitPattern: levels))

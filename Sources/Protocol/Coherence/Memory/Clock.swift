@@ -5,11 +5,11 @@ import Platform
 /// come with them.
 @frozen
 public struct Clock<W: MemoryAccess>: BitwiseCopyable, Sendable {
-  @usableFromInline let words: SharedWords<W>
+  @usableFromInline let words: WordTable<W, NodeKind>
 
-  @inlinable init(_ base: UnsafeMutableRawPointer) { words = SharedWords(base) }
+  @inlinable init(_ base: UnsafeMutableRawPointer) { words = WordTable(base) }
 
-  @inlinable var base: UnsafeMutableRawPointer { words.base }
+  @inlinable var base: UnsafeMutableRawPointer { words.words.base }
 
   @inlinable
   subscript(node: NodeID) -> UInt64 {

@@ -1,3 +1,4 @@
+import Fabric
 import Platform
 
 /// Where things lie in a node's control memory: the same on every node. The types of the places say who may write there.
@@ -13,10 +14,10 @@ public struct ControlLayout: BitwiseCopyable, Sendable {
   /// This node's shard.
   public let directory: FabricWords
   /// A byte a chunk: not zero where a directory word of this shard may be.
-  public let claimMarks: MailBytes
-  public let marks: MailBytes
-  public let blockMarks: MailBytes
-  public let chunkKeys: OwnWords
+  public let claimMarks: MailBytes<ChunkKind>
+  public let marks: MailBytes<PageKind>
+  public let blockMarks: MailBytes<BlockKind>
+  @usableFromInline let chunkKeys: OwnWords
   @usableFromInline let lockRecords: Int
   @usableFromInline let lockSlots: Int
   @usableFromInline let inboxes: Int
@@ -42,7 +43,7 @@ public struct ControlLayout: BitwiseCopyable, Sendable {
   @inlinable public static var blockShift: Int { 6 }
   @inlinable public static var blockPageCount: Int { 1 << blockShift }
   /// The end of the block that `page` is in.
-  @inlinable public static func blockEnd(_ page: Int) -> Int { (page | (blockPageCount - 1)) + 1 }
+  @inlinable public static func blockEnd(_ page: Page) -> Page { page.block.pages.upperBound }
   /// Blocks that a release looks at together: one bit of `LocalState.exclusiveGroups`, one cache line of block marks.
   @inlinable public static var groupBlockCount: Int { 64 }
   static func groupCount(_ c: Configuration) -> Int { (c.blockCount + groupBlockCount - 1) / groupBlockCount }
@@ -87,6 +88,9 @@ public struct ControlLayout: BitwiseCopyable, Sendable {
 
   /// Head and floor.
   @inlinable var logEnds: ControlSpan { ControlSpan(logHead.offset, byteCount: 16) }
+
+  /// The key by which others reach a chunk; 0 while there is none.
+  @inlinable public func chunkKey(_ chunk: Chunk) -> OwnWord { chunkKeys[chunk.number] }
 
   /// The record of the `index`-th lock that is homed at a node.
   @inlinable

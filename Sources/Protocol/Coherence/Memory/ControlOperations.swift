@@ -12,12 +12,14 @@ extension Engine {
   @inlinable func own(_ place: FabricWord) -> SharedWord<E.W> { SharedWord(control + place.offset) }
   @inlinable func own(_ place: LockedWords) -> SharedWord<E.W> { SharedWord(control + place.offset) }
   @inlinable func own(_ places: OwnWords) -> SharedWords<E.W> { SharedWords(control + places.offset) }
-  @inlinable func own(_ places: MailBytes) -> SharedBytes<E.W> { SharedBytes(control + places.offset) }
+  @inlinable func own<Kind>(_ places: MailBytes<Kind>) -> ByteTable<E.W, Kind> {
+    ByteTable(control + places.offset)
+  }
   @inlinable func clock(_ places: MailWords) -> Clock<E.W> { Clock(control + places.offset) }
   @inlinable func clock(_ places: LockedWords) -> Clock<E.W> { Clock(control + places.offset) }
 
   @inlinable var noticeBuffer: SharedWords<E.W> { SharedWords(control + layout.noticeBuffer) }
-  @inlinable var ones: SharedBytes<E.W> { SharedBytes(control + layout.ones) }
+  @inlinable var ones: UnsafeMutableRawPointer { control + layout.ones }
   /// Two pages.
   @inlinable var scratchPages: UnsafeMutableRawPointer { control + layout.scratchPages }
 

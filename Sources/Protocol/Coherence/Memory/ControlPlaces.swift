@@ -1,3 +1,5 @@
+import Platform
+
 // Places in control memory, by who may write there. A place is an offset that means the same on every node, so with a node's
 // number it names a word of that node; it is no pointer, and holds nothing.
 //
@@ -80,12 +82,12 @@ public struct MailWords: BitwiseCopyable, Sendable {
 }
 
 @frozen
-public struct MailBytes: BitwiseCopyable, Sendable {
+public struct MailBytes<Kind>: BitwiseCopyable, Sendable {
   @usableFromInline let offset: Int
   @inlinable init(_ offset: Int) { self.offset = offset }
   @inlinable
-  func writable(_ first: Int, count: Int = 1) -> WritableSpan {
-    WritableSpan(offset + first, byteCount: count)
+  func writable(_ first: Ordinal<Kind>, count: Int = 1) -> WritableSpan {
+    WritableSpan(offset + first.number, byteCount: count)
   }
 }
 

@@ -1,3 +1,6 @@
+import Fabric
+import Platform
+
 // What lies together in control memory, each declared here and nowhere else: which words, and who writes them. Records begin
 // on cache lines.
 
@@ -62,11 +65,11 @@ public struct SlotName: BitwiseCopyable, Sendable, Equatable {
   public let raw: UInt64
 
   @inlinable public init(raw: UInt64) { self.raw = raw }
-  @inlinable init(node: Int, slot: Int) { raw = UInt64(node + 1) << 32 | UInt64(UInt32(slot)) }
+  @inlinable init(node: NodeID, slot: Int) { raw = UInt64(node.number + 1) << 32 | UInt64(UInt32(slot)) }
 
   /// Of nobody.
   @inlinable public static var none: SlotName { SlotName(raw: 0) }
-  @inlinable var node: Int { Int(raw >> 32) - 1 }
+  @inlinable var node: NodeID { NodeID(Int(raw >> 32) - 1) }
   @inlinable var slot: Int { Int(raw & 0xFFFF_FFFF) }
 
   @inlinable public static func == (a: SlotName, b: SlotName) -> Bool { a.raw == b.raw }
@@ -112,7 +115,7 @@ public struct Inbox: BitwiseCopyable, Sendable {
   /// Of the clock's first word.
   @inlinable static var clockIndex: Int { 1 }
   @inlinable var message: MailWord { words[Self.messageIndex] }
-  @inlinable func clock(_ node: Int) -> MailWord { words[Self.clockIndex + node] }
+  @inlinable func clock(_ node: NodeID) -> MailWord { words[Self.clockIndex + node.number] }
 
   @inlinable static func byteCount(nodeCount: Int) -> Int { wholeLines(64 + nodeCount * 8) }
 }
@@ -129,7 +132,8 @@ public struct Staging: BitwiseCopyable, Sendable {
     self.nodeCount = nodeCount
   }
 
-  @inlinable func word(_ index: Int) -> OwnWord { OwnWords(offset)[index] }
+  @inlinable var message: OwnWord { OwnWords(offset)[Inbox.messageIndex] }
+  @inlinable func clock(_ node: NodeID) -> OwnWord { OwnWords(offset)[Inbox.clockIndex + node.number] }
   @inlinable var flightOffset: Int { offset + (Inbox.clockIndex + nodeCount) &* 8 }
 }
 

@@ -1,3 +1,4 @@
+import Fabric
 import Platform
 
 /// This node's private state beside the page table: clocks, the commit lock, the gate, the local halves
@@ -5,14 +6,14 @@ import Platform
 @frozen
 public struct LocalState<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable {
   /// Position in each node's log up to which its notices are applied here.
-  @usableFromInline let applied: SharedWords<W>
+  @usableFromInline let applied: WordTable<W, NodeKind>
   /// The merged clock of the last barrier, and room for the one under way.
   @usableFromInline let barrierClock: Clock<W>
   @usableFromInline let mergedClock: Clock<W>
   /// The peers' chunk keys, cached; 0 = not known yet.
   @usableFromInline let peerKeys: SharedWords<W>
   /// What the service thread is asked to register (`ChunkRequest`), a word a chunk.
-  @usableFromInline let chunkRequests: SharedWords<W>
+  @usableFromInline let chunkRequests: WordTable<W, ChunkKind>
   @usableFromInline let localLocks: UnsafeMutableRawPointer
   /// A bit for each slot that is taken.
   @usableFromInline let slotUse: SharedWords<W>
@@ -25,9 +26,9 @@ public struct LocalState<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable 
   @usableFromInline let exclusiveWordCount: Int
   /// A byte a chunk: not zero where a page of it is, or has been, anything but untouched on this node
   /// (`touch`).
-  @usableFromInline let touchedChunks: SharedBytes<W>
+  @usableFromInline let touchedChunks: ByteTable<W, ChunkKind>
   /// A byte for each piece of the directory (`claimShift`) in which this node's claims are announced already.
-  @usableFromInline let announcedClaims: SharedBytes<W>
+  @usableFromInline let announcedClaims: ByteTable<W, PieceKind>
   /// The ranges that the last barrier forgot, `forgottenCount` of them.
   @usableFromInline let forgotten: UnsafeMutableRawPointer
   @usableFromInline let counters: SpacedWords<W>
@@ -38,13 +39,16 @@ public struct LocalState<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable 
 
   init(_ c: Configuration, _ carving: inout Carving) {
     func words(_ count: Int) -> SharedWords<W> { SharedWords(carving.take(count * SharedWords<W>.stride)) }
+    func table<Kind>(_ count: Int) -> WordTable<W, Kind> {
+      WordTable(carving.take(count * SharedWords<W>.stride))
+    }
     func bits(_ count: Int) -> SharedWords<W> { words((count + 63) / 64) }
     func spaced(_ count: Int) -> SpacedWords<W> { SpacedWords(carving.take(count * SpacedWords<W>.stride)) }
-    applied = words(c.nodeCount)
+    applied = table(c.nodeCount)
     barrierClock = Clock(carving.take(c.clockByteCount))
     mergedClock = Clock(carving.take(c.clockByteCount))
     peerKeys = words(c.chunkCount * c.nodeCount)
-    chunkRequests = words(c.chunkCount)
+    chunkRequests = table(c.chunkCount)
     localLocks = carving.take(c.lockCount * LocalLock<W>.byteCount)
     slotUse = bits(c.allSlotCount)
     usedLanes = bits(c.nodeCount * Self.laneLimit)
@@ -52,8 +56,8 @@ public struct LocalState<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable 
     moves = carving.take(c.moveCount * MoveRecord<W>.byteCount)
     exclusiveWordCount = (ControlLayout.groupCount(c) + 63) / 64
     exclusiveGroups = words(exclusiveWordCount)
-    touchedChunks = SharedBytes(carving.take((c.chunkCount + 7) & ~7))
-    announcedClaims = SharedBytes(carving.take(c.pageCount >> c.claimShift))
+    touchedChunks = ByteTable(carving.take((c.chunkCount + 7) & ~7))
+    announcedClaims = ByteTable(carving.take(c.pageCount >> c.claimShift))
     forgotten = carving.take(ControlLayout.retireEntryCount * ForgottenRecord<W>.byteCount)
     counters = spaced(Counter.allCases.count)
     self.words = spaced(Word.allCases.count)
@@ -103,12 +107,12 @@ public struct LocalState<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable 
   /// Of a failure that is a bad word, what the word says.
   @inlinable var failedValue: SharedWord<W> { word(.failedValue) }
 
-  @inlinable func touchedChunk(_ chunk: Int) -> SharedByte<W> { touchedChunks[chunk] }
-  @inlinable func announcedClaim(_ piece: Int) -> SharedByte<W> { announcedClaims[piece] }
+  @inlinable func touchedChunk(_ chunk: Chunk) -> SharedByte<W> { touchedChunks[chunk] }
+  @inlinable func announcedClaim(_ piece: Piece) -> SharedByte<W> { announcedClaims[piece] }
   @inlinable func exclusiveGroupWord(_ index: Int) -> SharedWord<W> { exclusiveGroups[index] }
-  @inlinable func applied(_ node: Int) -> SharedWord<W> { applied[node] }
-  @inlinable func peerKey(_ peer: Int, _ chunk: Int) -> SharedWord<W> {
-    peerKeys[peer &* chunkCount &+ chunk]
+  @inlinable func applied(_ node: NodeID) -> SharedWord<W> { applied[node] }
+  @inlinable func peerKey(_ peer: NodeID, _ chunk: Chunk) -> SharedWord<W> {
+    peerKeys[peer.number &* chunkCount &+ chunk.number]
   }
   @inlinable
   func localLock(_ id: Int) -> LocalLock<W> { LocalLock(localLocks + id &* LocalLock<W>.byteCount) }

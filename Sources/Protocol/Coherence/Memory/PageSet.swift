@@ -26,7 +26,8 @@ public struct PageSet<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable {
 
   /// Ordered before whatever the caller stores afterwards.
   @inlinable
-  public func insert(_ page: Int) {
+  public func insert(_ one: Page) {
+    let page = one.number
     pages[page >> 6].fetchOr(UInt64(1) << UInt64(page & 63))
     words[page >> 12].fetchOr(UInt64(1) << UInt64((page >> 6) & 63))
     groups[page >> 18].fetchOr(UInt64(1) << UInt64((page >> 12) & 63))
@@ -34,9 +35,9 @@ public struct PageSet<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable {
 
   /// `insert`, cheap when the page is a member already and members are only taken all at once.
   @inlinable
-  public func insertIfAbsent(_ page: Int) {
-    let word = pages[page >> 6]
-    if word.load() & (UInt64(1) << UInt64(page & 63)) == 0 { insert(page) }
+  public func insertIfAbsent(_ page: Page) {
+    let word = pages[page.number >> 6]
+    if word.load() & (UInt64(1) << UInt64(page.number & 63)) == 0 { insert(page) }
   }
 
   /// Takes the members in ascending order.
@@ -53,12 +54,12 @@ public struct PageSet<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable {
     @inlinable init(_ set: PageSet) { self.set = set }
 
     @inlinable
-    public mutating func next() -> Int? {
+    public mutating func next() -> Page? {
       while true {
         if pageBits != 0 {
           let bit = pageBits.trailingZeroBitCount
           pageBits &= pageBits &- 1
-          return pageIndex << 6 | bit
+          return Page(pageIndex << 6 | bit)
         }
         if wordBits != 0 {
           pageIndex = wordIndex << 6 | wordBits.trailingZeroBitCount

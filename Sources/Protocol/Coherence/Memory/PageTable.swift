@@ -1,3 +1,4 @@
+import Fabric
 import Platform
 
 /// How the pages of a segment are cut into units and where their homes are wished to be.
@@ -15,18 +16,18 @@ public struct SegmentShape: BitwiseCopyable, Sendable, Equatable {
     case oneNode = 3
   }
 
-  public var firstPage: Int
+  public var firstPage: Page
   public var pageCount: Int
   /// log2 of the pages of a coherence unit.
   public var unitShift: Int
   public var placement: Placement
   /// For `.oneNode`.
-  public var placementNode: Int
+  public var placementNode: NodeID
 
   @inlinable
   public init(
-    firstPage: Int, pageCount: Int, unitShift: Int = 0, placement: Placement = .firstTouch,
-    placementNode: Int = 0
+    firstPage: Page, pageCount: Int, unitShift: Int = 0, placement: Placement = .firstTouch,
+    placementNode: NodeID = 0
   ) {
     self.firstPage = firstPage
     self.pageCount = pageCount
@@ -35,14 +36,16 @@ public struct SegmentShape: BitwiseCopyable, Sendable, Equatable {
     self.placementNode = placementNode
   }
 
+  @inlinable public var pages: PageRange { PageRange(firstPage, count: pageCount) }
+
   /// The wished home of the unit that begins at `page`, -1 for first touch.
   @inlinable
-  public func wishedHome(_ page: Int, nodeCount: Int) -> Int {
+  public func wishedHome(_ page: Page, nodeCount: Int) -> NodeID {
     let unit = (page - firstPage) >> unitShift
     switch placement {
-    case .firstTouch: return -1
-    case .blocked: return unit * nodeCount / max(pageCount >> unitShift, 1)
-    case .cyclic: return unit % nodeCount
+    case .firstTouch: return .none
+    case .blocked: return NodeID(unit * nodeCount / max(pageCount >> unitShift, 1))
+    case .cyclic: return NodeID(unit % nodeCount)
     case .oneNode: return placementNode
     }
   }
@@ -51,13 +54,13 @@ public struct SegmentShape: BitwiseCopyable, Sendable, Equatable {
 /// A coherence unit: base pages `page ..< page + count`, the state word at `page`.
 @frozen
 public struct Unit: BitwiseCopyable, Sendable {
-  public let page: Int
+  public let page: Page
   public let count: Int
-  @inlinable public init(page: Int, count: Int) {
+  @inlinable public init(page: Page, count: Int) {
     self.page = page
     self.count = count
   }
-  @inlinable public var pages: Range<Int> { page..<page + count }
+  @inlinable public var pages: PageRange { PageRange(page, count: count) }
 }
 
 /// The per-node page directory: this node's state of every page of the global address space, indexed
@@ -67,14 +70,14 @@ public struct Unit: BitwiseCopyable, Sendable {
 /// joining to finalize, so a look-up needs no allocation and no lock.
 @frozen
 public struct PageTable<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable {
-  @usableFromInline let pageWords: SharedWords<W>
+  @usableFromInline let pageWords: WordTable<W, PageKind>
   /// Twin of global address `a` is at `twins + a`.
   public let twins: UnsafeMutableRawPointer
-  @usableFromInline let epochStamps: SharedWords<W>
-  @usableFromInline let noticers: SharedWords<W>
-  @usableFromInline let chunkShapes: SharedWords<W>
+  @usableFromInline let epochStamps: WordTable<W, PageKind>
+  @usableFromInline let noticers: WordTable<W, PageKind>
+  @usableFromInline let chunkShapes: WordTable<W, ChunkKind>
   @usableFromInline let shapes: UnsafeMutablePointer<SegmentShape>
-  @usableFromInline let pinCounts: SharedWords<W>
+  @usableFromInline let pinCounts: WordTable<W, PageKind>
   public let dirty: PageSet<W>
   public let cached: PageSet<W>
   @usableFromInline let pageShift: Int
@@ -84,7 +87,9 @@ public struct PageTable<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable {
 
   /// Carves the table out of `carving`'s zeroed memory.
   init(_ c: Configuration, _ carving: inout Carving) {
-    func words(_ count: Int) -> SharedWords<W> { SharedWords(carving.take(count * SharedWords<W>.stride)) }
+    func words<Kind>(_ count: Int) -> WordTable<W, Kind> {
+      WordTable(carving.take(count * SharedWords<W>.stride))
+    }
     pageWords = words(c.pageCount)
     twins = carving.take(c.capacityByteCount, align: 4096)
     epochStamps = words(c.pageCount)
@@ -102,41 +107,49 @@ public struct PageTable<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable {
   }
 
   /// The state word of the unit that begins at `page`.
-  @inlinable public func cell(_ page: Int) -> PageCell<W> { PageCell(pageWords[page]) }
-  @inlinable public func load(_ page: Int) -> PageWord { cell(page).load() }
+  @inlinable public func cell(_ page: Page) -> PageCell<W> { PageCell(pageWords[page]) }
+  @inlinable public func load(_ page: Page) -> PageWord { cell(page).load() }
 
   /// Epoch in which this node last noted the unit in its epoch buffer, plus one. All of its bits: with fewer a
   /// stamp of long ago would be taken for one of this epoch, and the note would be lost.
   @inlinable
-  func epochStamp(_ page: Int) -> SharedWord<W> { epochStamps[page] }
+  func epochStamp(_ page: Page) -> SharedWord<W> { epochStamps[page] }
 
   /// Used by the barrier's thread only: who noticed the unit in an epoch (`Noticer`).
   @inlinable
-  func noticer(_ page: Int) -> SharedWord<W> { noticers[page] }
+  func noticer(_ page: Page) -> SharedWord<W> { noticers[page] }
 
   @inlinable
-  func pinCount(_ page: Int) -> SharedWord<W> { pinCounts[page] }
+  func pinCount(_ page: Page) -> SharedWord<W> { pinCounts[page] }
 
   @inlinable
-  func twin(_ page: Int) -> UnsafeMutableRawPointer { twins + (page << pageShift) }
+  func twin(_ page: Page) -> UnsafeMutableRawPointer { twins + (page.number << pageShift) }
 
   /// The shape that covers `page`; `nil` outside all segments that this node knows.
   @inlinable
-  public func shape(of page: Int) -> SegmentShape? {
+  public func shape(of page: Page) -> SegmentShape? {
     // Acquire: pairs with `define`.
-    let index = chunkShape(page >> chunkShift).load()
+    let index = chunkShape(chunk(of: page)).load()
     return index == 0 ? nil : shapes[Int(index) - 1]
   }
 
+  /// The chunks that pages of `range`, which is not empty, lie in.
   @inlinable
-  func chunkShape(_ chunk: Int) -> SharedWord<W> { chunkShapes[chunk] }
+  func chunks(_ range: PageRange) -> ChunkRange {
+    chunk(of: range.lowerBound)..<chunk(of: range.upperBound - 1) + 1
+  }
+
+  @inlinable func chunk(of page: Page) -> Chunk { Chunk(page.number >> chunkShift) }
+
+  @inlinable
+  func chunkShape(_ chunk: Chunk) -> SharedWord<W> { chunkShapes[chunk] }
 
   /// The unit that contains `page`; a base page where no segment is known.
   @inlinable
-  public func unit(containing page: Int) -> Unit {
+  public func unit(containing page: Page) -> Unit {
     guard let shape = shape(of: page) else { return Unit(page: page, count: 1) }
     let count = 1 << shape.unitShift
-    return Unit(page: page & ~(count - 1), count: count)
+    return Unit(page: page.roundedDown(to: count), count: count)
   }
 
   /// Makes `shape` known on this node, before any of its pages is touched here. False where the
@@ -144,14 +157,14 @@ public struct PageTable<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable {
   @inlinable
   public func define(_ shape: SegmentShape) -> Bool {
     precondition(
-      shape.firstPage & ((1 << chunkShift) - 1) == 0 && shape.pageCount > 0 && shape.unitShift <= chunkShift
-        && shape.firstPage + shape.pageCount <= pageCount,
+      shape.firstPage.isMultiple(of: 1 << chunkShift) && shape.pageCount > 0 && shape.unitShift <= chunkShift
+        && shape.firstPage.number + shape.pageCount <= pageCount,
       "a segment begins with a chunk, its units are no longer than one, and it is within the capacity")
-    let firstChunk = shape.firstPage >> chunkShift
-    if chunkShape(firstChunk).load() != 0 { return true }
+    let chunks = chunks(shape.pages)
+    if chunkShape(chunks.lowerBound).load() != 0 { return true }
     guard let slot = (0..<shapeCount).first(where: { shapes[$0].pageCount == 0 }) else { return false }
     shapes[slot] = shape
-    for chunk in firstChunk...(shape.firstPage + shape.pageCount - 1) >> chunkShift {
+    for chunk in chunks {
       // Release: pairs with `shape(of:)`; the shape is there before its number.
       chunkShape(chunk).store(UInt64(slot + 1))
     }
@@ -161,7 +174,7 @@ public struct PageTable<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable {
   /// Zeroes the words of pages that nobody uses, and what belongs to them: the one place with plain stores. The
   /// caller has closed the gate, behind which every other change of a page word happens (`PageCell`).
   @inlinable
-  func forgetWords(_ pages: Range<Int>) {
+  func forgetWords(_ pages: PageRange) {
     pageWords.zero(pages)
     epochStamps.zero(pages)
     pinCounts.zero(pages)
@@ -169,9 +182,9 @@ public struct PageTable<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable {
 
   /// Forgets the shape of freed pages, which all have the same.
   @inlinable
-  func forget(_ pages: Range<Int>) {
-    let index = Int(chunkShape(pages.lowerBound >> chunkShift).load())
-    for chunk in pages.lowerBound >> chunkShift..<(pages.upperBound + (1 << chunkShift) - 1) >> chunkShift {
+  func forget(_ pages: PageRange) {
+    let index = Int(chunkShape(chunk(of: pages.lowerBound)).load())
+    for chunk in chunks(pages) {
       chunkShape(chunk).store(0)
     }
     // Last: from here on another thread may `define` a shape in its place.

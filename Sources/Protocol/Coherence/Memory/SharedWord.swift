@@ -51,9 +51,22 @@ public struct SharedWords<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable
   @inlinable static var stride: Int { 8 }
   @inlinable func address(_ index: Int) -> UnsafeMutableRawPointer { base + index &* Self.stride }
   @inlinable public subscript(index: Int) -> SharedWord<W> { SharedWord(address(index)) }
+}
+
+/// A word for each thing of a kind.
+@frozen
+public struct WordTable<W: MemoryAccess, Kind>: BitwiseCopyable, Sendable {
+  @usableFromInline let words: SharedWords<W>
+
+  @inlinable init(_ base: UnsafeMutableRawPointer) { words = SharedWords(base) }
+
+  @inlinable public subscript(one: Ordinal<Kind>) -> SharedWord<W> { words[one.number] }
+  @inlinable func address(_ one: Ordinal<Kind>) -> UnsafeMutableRawPointer { words.address(one.number) }
 
   @inlinable
-  func zero(_ range: Range<Int>) { W.zero(address(range.lowerBound), range.count &* Self.stride) }
+  func zero(_ range: OrdinalRange<Kind>) {
+    W.zero(address(range.lowerBound), range.count &* SharedWords<W>.stride)
+  }
 }
 
 /// Words that many threads write, each on a cache line of its own.
@@ -67,17 +80,18 @@ public struct SpacedWords<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable
   @inlinable public subscript(index: Int) -> SharedWord<W> { SharedWord(base + index &* Self.stride) }
 }
 
-/// Bytes next to each other, aligned to a cache line.
+/// A byte for each thing of a kind, aligned to a cache line.
 @frozen
-public struct SharedBytes<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable {
+public struct ByteTable<W: MemoryAccess, Kind>: BitwiseCopyable, @unchecked Sendable {
   @usableFromInline let base: UnsafeMutableRawPointer
 
   @inlinable init(_ base: UnsafeMutableRawPointer) { self.base = base }
 
-  @inlinable public subscript(index: Int) -> SharedByte<W> { SharedByte(base + index) }
+  @inlinable public subscript(one: Ordinal<Kind>) -> SharedByte<W> { SharedByte(base + one.number) }
 
-  /// The eight bytes from `index`, a multiple of eight, on.
-  @inlinable func eight(from index: Int) -> SharedWord<W> { SharedWord(base + index) }
+  /// The eight bytes from `one`, whose number is a multiple of eight, on.
+  @inlinable func eight(from one: Ordinal<Kind>) -> SharedWord<W> { SharedWord(base + one.number) }
 
-  @inlinable func zero(_ range: Range<Int>) { W.zero(base + range.lowerBound, range.count) }
+  @inlinable
+  func zero(_ range: OrdinalRange<Kind>) { W.zero(base + range.lowerBound.number, range.count) }
 }
