@@ -4,7 +4,7 @@ stage_checks() {
   local wrong=ci/fixtures/wrong
   checks_tables
   check "no stage calls another one's function, none reads its caller's variables" ci/check-stages ci/soak \
-    ci/lib/*.sh ci/lib/{guest,install,languages}/*.sh
+    ci/lib/*.sh ci/lib/{guest,install}/*.sh Sources/Compatibility/*/Tests/stage_*.sh
   check_fails "check-stages finds a function that reads its caller's variables" 'reads directory' \
     ci/check-stages ci/fixtures/stages/stage_b.sh
   check_fails "check-stages finds a stage that calls another one's function" 'calls a_helper of' \
@@ -32,10 +32,12 @@ checks_tables() {
   while read -r line; do
     check "planted: $line" grep -Fqx "FAIL $line" "$CI_WORK/planted"
   done <ci/fixtures/planted
-  for table in ci/tables/*; do
+  for table in ci/tables/* Sources/Compatibility/*/Tests/*.table; do
     [ "$table" = ci/tables/planted ] ||
-      check "$(basename "$table"): each row can fail, for each reason" env CI_TALLY= ci/check-tables "$table"
+      check "$(basename "$table" .table): each row can fail, for each reason" env CI_TALLY= ci/check-tables "$table"
   done
+  check_fails "run-table finds a table that is not there" 'FAIL nowhere: there is no such table' \
+    env CI_TALLY= ci/run-table nowhere
   check_fails "run-table finds a section that is not there" 'it has no section nowhere' \
     env CI_TALLY= ci/run-table verbs:nowhere
   echo "without a reason | - | true | ends" >"$CI_WORK/table"

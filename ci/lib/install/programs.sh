@@ -5,7 +5,7 @@ install_program_checks() {
   # Where nothing leads back to the repository.
   mkdir -p "$CI_WORK/away/parmacs" "$CI_WORK/gone" "$(dirname "$moved")"
   cp Examples/{jacobi,treadmarks}.c Tests/Programs/{segments.c,check.h} "$CI_WORK/away/"
-  cp Tests/Parmacs/{{lu,heap,shared}.c.in,check.h} "$CI_WORK/away/parmacs/"
+  cp Sources/Compatibility/PARMACS/Tests/{{lu,heap,shared}.c.in,check.h,by-hand} "$CI_WORK/away/parmacs/"
   cp -r Examples/SystemV "$CI_WORK/away/sysv"
   cp Examples/*.cpp Examples/*.f90 "$CI_WORK/away/" 2>/dev/null || true
   install_away "$site" pkg-config

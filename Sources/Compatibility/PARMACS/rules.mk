@@ -3,7 +3,7 @@
 #
 #   make parmacs    out/share/merino/parmacs/*, out/include/merino_parmacs.h, out/lib/libmerino_parmacs.a
 
-PARMACS         := Sources/Compatibility/parmacs
+PARMACS         := Sources/Compatibility/PARMACS
 PARMACS_OBJECTS := $(patsubst $(PARMACS)/%.c,$(OUT)/parmacs/%.o,$(wildcard $(PARMACS)/*.c))
 
 .PHONY: parmacs

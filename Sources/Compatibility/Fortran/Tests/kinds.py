@@ -5,7 +5,7 @@ import os
 import sys
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "Sources", "Compatibility", "Fortran"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from generate import RANKS, TYPES  # pylint: disable=wrong-import-position
 
 EXTENTS, LOWER = [5, 4, 3, 2, 3], [0, -2, 1, 7, -9]
@@ -59,7 +59,7 @@ def checks(type_, name, rank):
 
 
 def main():
-  print("""! Made by Tests/Languages/kinds.py.
+  print("""! Made by Sources/Compatibility/Fortran/Tests/kinds.py.
 program kinds
   use, intrinsic :: iso_c_binding, only: c_bool
   use, intrinsic :: iso_fortran_env, only: int32, int64, output_unit, real32, real64

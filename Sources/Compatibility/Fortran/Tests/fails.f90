@@ -1,4 +1,4 @@
-! A failure without `stat` ends the job with its sentence; see ci/lib/languages/fortran.sh.
+! A failure without `stat` ends the job with its sentence; see stage_fortran.sh.
 program fails
   use merino
   implicit none

@@ -1,4 +1,4 @@
-! The Fortran module on one node and several; see ci/lib/languages/fortran.sh. A line PASS or FAIL for each check.
+! The Fortran module on one node and several; see stage_fortran.sh. A line PASS or FAIL for each check.
 program everything
   use, intrinsic :: iso_c_binding
   use, intrinsic :: iso_fortran_env, only: int32, int64, output_unit, real32, real64

@@ -3,7 +3,7 @@
 #
 #   make sysv       out/lib/libmerino-sysv.so
 
-SYSV         := Sources/Compatibility/sysv
+SYSV         := Sources/Compatibility/SystemV
 SYSV_OBJECTS := $(patsubst $(SYSV)/%.c,$(OUT)/sysv/%.o,$(wildcard $(SYSV)/*.c))
 
 .PHONY: sysv

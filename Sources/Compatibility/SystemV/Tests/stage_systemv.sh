@@ -2,7 +2,7 @@
 # memory, which must do the same, then as nodes of a job with libmerino-sysv.so before libc. After
 # `release`.
 stage_systemv() {
-  local name
+  local name tests=Sources/Compatibility/SystemV/Tests
   export SYSTEMV_LIBRARY=${SYSTEMV_LIBRARY:-$PWD/out/lib/libmerino-sysv.so}
   # 256 keys of this run's own.
   export SYSTEMV_KEY=$((0x4d000000 + ($$ & 0xffff) * 256))
@@ -10,12 +10,12 @@ stage_systemv() {
   check "make sysv" make sysv
   check "the library takes libc's names and no others" systemv_names
   for name in memory semaphores undo ends objects habits signals cancel costs edges; do
-    check "Tests/SystemV/$name.c compiles" build_systemv "Tests/SystemV/$name.c" "$CI_WORK/$name"
+    check "$name.c compiles" build_systemv "$tests/$name.c" "$CI_WORK/$name"
   done
   for name in server worker; do
     check "Examples/SystemV/primes-$name.c compiles" build_systemv "Examples/SystemV/primes-$name.c" "$CI_WORK/primes-$name"
   done
-  run_table systemv key="$SYSTEMV_KEY"
+  run_table systemv key="$SYSTEMV_KEY" tests=$tests
   check "the example, by hand" systemv_primes_by_hand
   check "ipcmk of util-linux" systemv_tools
 }

@@ -1,16 +1,17 @@
-# Programs in PARMACS style (Tests/Parmacs), by m4, c.m4.merino and cc as a user would. After `release`.
+# Programs in PARMACS style, by m4, c.m4.merino and cc as a user would. After `release`.
 stage_parmacs() {
-  local source globals=Tests/Parmacs/globals.c.in shared=Tests/Parmacs/shared.c.in
+  local source tests=Sources/Compatibility/PARMACS/Tests
+  local globals=$tests/globals.c.in shared=$tests/shared.c.in
   check "make parmacs" make parmacs
-  for source in Tests/Parmacs/*.c.in; do
-    check "$source builds" build_parmacs "$source" "$CI_WORK/$(basename "$source" .c.in)"
+  for source in "$tests"/*.c.in; do
+    check "$(basename "$source") builds" build_parmacs "$source" "$CI_WORK/$(basename "$source" .c.in)"
   done
   check "m4 and m4 -P give the same" parmacs_same_m4
   # Where the variables lie, and when the symbols are bound.
   check "globals, not a PIE" build_parmacs $globals "$CI_WORK/globals-no-pie" -no-pie
   check "globals, bound at load" build_parmacs $globals "$CI_WORK/globals-now" -pie -Wl,-z,now
   check "globals, bound lazily" build_parmacs $globals "$CI_WORK/globals-lazy" -pie -Wl,-z,lazy -Wl,-z,norelro
-  check "heap, carried" build_parmacs Tests/Parmacs/heap.c.in "$CI_WORK/heap-carried" \
+  check "heap, carried" build_parmacs $tests/heap.c.in "$CI_WORK/heap-carried" \
     @out/share/merino/parmacs/carried-heap.link
   check "shared, not a PIE" build_parmacs $shared "$CI_WORK/shared-no-pie" -fPIC -no-pie -Wl,-z,now
   check "shared, a PIE" build_parmacs $shared "$CI_WORK/shared-pie" -fPIC -pie -Wl,-z,now
@@ -29,15 +30,15 @@ stage_parmacs() {
 # The positions of what is not ours stay as they are.
 parmacs_same_m4() {
   local source macros=out/share/merino/parmacs/c.m4.merino
-  for source in Tests/Parmacs/*.c.in; do
+  for source in Sources/Compatibility/PARMACS/Tests/*.c.in; do
     diff <(m4 $macros "$source" | tail -n +2) <(m4 -P $macros "$source" | tail -n +2) || return 1
   done
 }
 
 # -l: would take the shared one.
 parmacs_archive() {
-  ${CC:-cc} "$CI_WORK/lu.c" -Iout/include -ITests/Parmacs -o "$CI_WORK/lu-archive" \
-    out/lib/libmerino_parmacs.a out/lib/libmerino.a -libverbs -lrdmacm -lstdc++ -lm -lpthread -ldl
+  ${CC:-cc} "$CI_WORK/lu.c" -Iout/include -ISources/Compatibility/PARMACS/Tests \
+    -o "$CI_WORK/lu-archive" out/lib/libmerino_parmacs.a out/lib/libmerino.a -libverbs -lrdmacm -lstdc++ -lm -lpthread -ldl
 }
 
 # The processes' lines, then the main program's.

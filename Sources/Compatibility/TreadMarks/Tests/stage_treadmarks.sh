@@ -1,14 +1,14 @@
 # TreadMarks' interface: the header by itself, programs of two translation units built in several ways,
 # mistakes, and the example. After `release`.
 stage_treadmarks() {
-  local kind flags=-ISources/Compatibility/TreadMarks
+  local kind layer=Sources/Compatibility/TreadMarks
+  local flags=-I$layer misuse=$layer/Tests/misuse.c
   treadmarks_header
   for kind in pie fixed cxx library; do
     check "a program of two units, $kind, compiles" build_treadmarks "$kind" "$CI_WORK/$kind"
   done
-  check "misuse.c compiles" build_program Tests/Programs/TreadMarks/misuse.c "$CI_WORK/misuse" $flags
-  check "misuse.c compiles for fixed addresses" build_program Tests/Programs/TreadMarks/misuse.c \
-    "$CI_WORK/misuse-fixed" $flags -fno-pie -no-pie
+  check "misuse.c compiles" build_program $misuse "$CI_WORK/misuse" $flags
+  check "misuse.c compiles for fixed addresses" build_program $misuse "$CI_WORK/misuse-fixed" $flags -fno-pie -no-pie
   check "the example is built" make examples
   run_table treadmarks
 }

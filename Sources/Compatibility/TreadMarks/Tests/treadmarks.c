@@ -3,7 +3,7 @@
 //   treadmarks [SHARE]    with only this share of the rounds, 1/SHARE: for devices that are slow
 #include <Tmk.h>
 
-#include "../check.h"
+#include "check.h"
 #include "other.h"
 
 #define LAST (Tmk_nprocs - 1)
