@@ -22,7 +22,7 @@ import Testing
     let header = try #require(Repository.read("Sources/Merino/CMerino/include/merino.h"))
     let structure = try #require(header.parts(behind: "typedef struct merino_stats {").first)
     let members = names(String(structure.prefix { $0 != "}" }), behind: "uint64_t ")
-    let text = try #require(Repository.read("Sources/Merino/MerinoC/Collectives.swift"))
+    let text = try #require(Repository.read("Sources/Merino/MerinoC/CollectiveCalls.swift"))
     #expect(members.count > 15)
     #expect(Set(members) == Set(names(text, behind: "filled.")))
   }
