@@ -107,12 +107,13 @@ final class Runtime: Sendable {
   /// Begins to serve faults, once everything is there that they need.
   func start() throws(MerinoError) {
     let place = UnsafeMutableRawPointer.allocate(
-      byteCount: MemoryLayout<NodeFaultService>.stride + NodeFaultService.reportByteCount, alignment: 64)
-    let report = place + MemoryLayout<NodeFaultService>.stride
-    report.initializeMemory(as: UInt8.self, repeating: 0, count: NodeFaultService.reportByteCount)
-    place.bindMemory(to: NodeFaultService.self, capacity: 1)
+      byteCount: MemoryLayout<EngineFaultService>.stride + EngineFaultService.reportByteCount, alignment: 64)
+    let report = place + MemoryLayout<EngineFaultService>.stride
+    report.initializeMemory(as: UInt8.self, repeating: 0, count: EngineFaultService.reportByteCount)
+    place.bindMemory(to: EngineFaultService.self, capacity: 1)
       .initialize(
-        to: NodeFaultService(engine: engine, translation: space.translation, report: report, loss: job.loss))
+        to: EngineFaultService(engine: engine, translation: space.translation, report: report, loss: job.loss)
+      )
     Loss.record.withLock { $0 = job.loss }
     // Never freed: a handler may be looking at it until the process ends.
     faultServiceAddress = UInt(bitPattern: place)

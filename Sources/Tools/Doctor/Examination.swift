@@ -36,7 +36,7 @@ package struct Examination: Sendable {
   let devices: [RDMADevice]
   /// Why the devices could not be listed.
   let devicesError: VerbsError?
-  let choice: PortChoice
+  let choice: ExpectedPort
   /// The fabric that a job would have: verbs where it is demanded, or where a port suits and nothing is demanded.
   /// (A job of one node has nobody to talk to.)
   let isOverVerbs: Bool
@@ -61,7 +61,7 @@ package struct Examination: Sendable {
       devices = []
       devicesError = error
     }
-    choice = PortChoice(devices, on: host, demanded: deviceDemand)
+    choice = ExpectedPort(devices, on: host, demanded: deviceDemand)
     isOverVerbs = demand == .verbs || demand == .auto && choice.chosen != nil && nodeCount > 1
     needs = Self.needs(host, nodeCount, request.capacityByteCount, isRegistered: isOverVerbs, &errors)
     settingsErrors = errors

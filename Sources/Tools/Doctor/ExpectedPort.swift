@@ -25,7 +25,7 @@ package enum PortAddress: Sendable, Equatable {
 }
 
 /// The port that the fabric over verbs would take, and why not the others.
-package struct PortChoice: Sendable {
+package struct ExpectedPort: Sendable {
   package struct Chosen: Sendable {
     package var device: String
     package var port: Int
