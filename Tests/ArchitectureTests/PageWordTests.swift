@@ -1,7 +1,7 @@
 import Testing
 
-/// Page words change by the transitions of `PageLife.swift` only: a plain store to one would undo what another thread does
-/// meanwhile, and a word that is put together elsewhere has passed by the table.
+/// Page words change by the transitions of `PageLife.swift` only: a plain store to one would undo what
+/// another thread does meanwhile, and a word that is put together elsewhere has passed by the table.
 @Suite struct PageWordTests {
   @Test func nothingElseStoresToAPageWord() {
     let files = Repository.sources()

@@ -1,6 +1,7 @@
 import Testing
 
-/// What is counted reaches whoever asks: a member that nobody fills would be 0 for ever, and no other test sees that.
+/// What is counted reaches whoever asks: a member that nobody fills would be 0 for ever, and no other test
+/// sees that.
 @Suite struct StatisticsTests {
   /// The names behind `mark` in each line of `text` that begins so.
   private func names(_ text: String, behind mark: String) -> [String] {
@@ -26,7 +27,8 @@ import Testing
     #expect(members.count > 15)
     #expect(Set(members) == Set(names(text, behind: "filled.")))
   }
-  /// The table of docs/architecture.md: what one number is called in C and Fortran, in Swift, and by the engine.
+  /// The table of docs/architecture.md: what one number is called in C and Fortran, in Swift, and by the
+  /// engine.
   @Test func theTableOfNamesIsThatOfTheSources() throws {
     let header = try #require(Repository.read("Sources/Merino/CMerino/include/merino.h"))
     let structure = try #require(header.parts(behind: "typedef struct merino_stats {").first)

@@ -12,7 +12,8 @@ enum Namespaces {
   }()
 }
 
-/// Two network namespaces joined by a virtual Ethernet: hosts with addresses of their own, as far as TCP goes.
+/// Two network namespaces joined by a virtual Ethernet: hosts with addresses of their own, as far as TCP
+/// goes.
 @Suite(
   .serialized, .timeLimit(.minutes(2)), .enabled(if: Namespaces.arePossible, "needs root and ip-netns"))
 struct NamespaceTests {

@@ -192,7 +192,8 @@ struct ibv_mr *ibv_reg_mr(struct ibv_pd *domain, void *at, size_t length, int ac
 
 int ibv_dereg_mr(struct ibv_mr *region) {
   if (!fake_is(region)) return REAL(ibv_dereg_mr)(region);
-  // A failure that was asked for is reported; the region goes all the same, so that the test leaves nothing behind.
+  // A failure that was asked for is reported; the region goes all the same, so that the test leaves nothing
+  // behind.
   int code = fake_failure("ibv_dereg_mr");
   fake_remove(region);
   fake_replace(fake_regions, region, NULL);

@@ -1,5 +1,5 @@
-// Each function of merino.h, for the injection of failures: what is there before it is called, the call, and what the
-// objects must still be good for afterwards.
+// Each function of merino.h, for the injection of failures: what is there before it is called, the call, and
+// what the objects must still be good for afterwards.
 #ifndef INJECTION_CALLS_H
 #define INJECTION_CALLS_H
 

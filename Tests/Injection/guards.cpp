@@ -1,5 +1,5 @@
-// Locks held by guards of C++ when the job is over: the exception that says so reaches its handler, and no guard ends the
-// program on the way. With a debug build of the library.
+// Locks held by guards of C++ when the job is over: the exception that says so reaches its handler, and no
+// guard ends the program on the way. With a debug build of the library.
 #include <cstdio>
 #include <cstring>
 #include <mutex>

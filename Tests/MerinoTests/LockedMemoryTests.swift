@@ -2,7 +2,8 @@ import Testing
 
 @testable import Merino
 
-/// What the limit of locked memory leaves of a capacity that nobody asked for, and what is said where it is too low.
+/// What the limit of locked memory leaves of a capacity that nobody asked for, and what is said where it is
+/// too low.
 @Suite struct LockedMemoryTests {
   private func agreement(
     _ nodeCount: Int, mebibytes: Int?, capacity: Int? = nil, isRegistered: Bool = true

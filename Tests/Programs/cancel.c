@@ -1,6 +1,6 @@
-// Threads that are cancelled by pthread_cancel in every kind of wait, in page faults and in the midst of other calls, with
-// both types of cancellation. Waiting for an event and with a condition are cancellation points, everything else is
-// none; and whatever a thread was in, all objects can be used afterwards.
+// Threads that are cancelled by pthread_cancel in every kind of wait, in page faults and in the midst of
+// other calls, with both types of cancellation. Waiting for an event and with a condition are cancellation
+// points, everything else is none; and whatever a thread was in, all objects can be used afterwards.
 #define _GNU_SOURCE
 #include "check.h"
 

@@ -1,7 +1,7 @@
-// Words in the control memory of nodes that say what no node writes: whoever reads one says so, with the node and the
-// value, and goes no further. On 2 nodes of one machine, which map each other's memory; node 0 overwrites a word that it
-// knows by what lies beside it, and calls what reads it. The failure stays, so each damage is of a job of its own.
-// (The other kinds: Tests/CoherenceTests/PeerWordTests.swift.)
+// Words in the control memory of nodes that say what no node writes: whoever reads one says so, with the node
+// and the value, and goes no further. On 2 nodes of one machine, which map each other's memory; node 0
+// overwrites a word that it knows by what lies beside it, and calls what reads it. The failure stays, so each
+// damage is of a job of its own. (The other kinds: Tests/CoherenceTests/PeerWordTests.swift.)
 //
 //   damage list          the damages, a line each
 //   damage NAME NUMBER   one of them
@@ -37,7 +37,8 @@ static void find_maps(void) {
   if (file != NULL) fclose(file);
 }
 
-/// The record of an object: its handle is the info word behind the tail and six state words. NULL where there is none.
+/// The record of an object: its handle is the info word behind the tail and six state words. NULL where there
+/// is none.
 static uint64_t *record(uint64_t handle) {
   for (int m = 0; m < map_count; m++) {
     for (uint64_t *word = maps[m].start; word < maps[m].end; word++) {
@@ -47,8 +48,9 @@ static uint64_t *record(uint64_t handle) {
   return NULL;
 }
 
-/// The entry of the only segment beside the heap in the table at node 0: the name is in its second half, the heap's entry
-/// comes before it, and the count of entries a cache line before that. (Names are also where somebody has READ the table.)
+/// The entry of the only segment beside the heap in the table at node 0: the name is in its second half, the
+/// heap's entry comes before it, and the count of entries a cache line before that. (Names are also where
+/// somebody has READ the table.)
 static uint64_t *entry(const char *name) {
   for (int m = 0; m < map_count; m++) {
     for (uint64_t *word = maps[m].start; word + 8 < maps[m].end; word++) {
@@ -88,7 +90,8 @@ static const struct {
   int word;
   uint64_t value;
 } entries[] = {
-    // The state, the first page, the pages, the unit with the placement, the bytes, the views; a name without an end.
+    // The state, the first page, the pages, the unit with the placement, the bytes, the views; a name without
+    // an end.
     {0, 9}, {2, 1ull << 40}, {2, 1}, {2, ~0ull}, {3, 0}, {3, ~0ull}, {4, 40}, {4, 7 << 8}, {4, 2 << 16}, {1, ~0ull}, {5, ~0ull},
     {15, ~0ull},
 };
@@ -132,7 +135,8 @@ static void damage_nothing(int number) {
   merino_abort(check_failures == 0 ? 0 : 1);
 }
 
-// ---- Damages of objects. Words of a record: tail, six of state (the last two: first and last waiter), handle.
+// ---- Damages of objects. Words of a record: tail, six of state (the last two: first and last waiter),
+// handle.
 
 /// Overwrites words of the record of `handles[object]`.
 static void set(int object, int word, uint64_t value) {
@@ -223,8 +227,8 @@ static const struct {
     {"queue", 1, damage_queue},
 };
 
-// A node that has failed leaves, and its process lives on: the other one, which waits for it, is told at once. (What
-// System V's calls keep for the process must not keep the connection to the job.)
+// A node that has failed leaves, and its process lives on: the other one, which waits for it, is told at
+// once. (What System V's calls keep for the process must not keep the connection to the job.)
 static void leave(void) {
   if (merino_shmget(0, PAGE, 0600) < 0) merino_abort(3);
   damage_tail(0);

@@ -1,6 +1,7 @@
 // Faults that are not Merino's, in a process that has joined: they go where they would go without it. And the
-// ways to end a job. The first argument says which; a second one, which node ends it (the last one); a third one, what the
-// others wait for meanwhile: barrier, lock, event or condition; or releases, which they do of a lock homed there.
+// ways to end a job. The first argument says which; a second one, which node ends it (the last one); a third
+// one, what the others wait for meanwhile: barrier, lock, event or condition; or releases, which they do of a
+// lock homed there.
 #define _GNU_SOURCE
 #include "check.h"
 

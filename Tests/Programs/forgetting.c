@@ -1,5 +1,6 @@
 // Freed memory of any size: zero in its next life, and what nobody touched costs nothing to forget.
-//   forgetting GIB: a segment of so many GiB (MERINO_CAPACITY has to have room), written in eight places by each node.
+//   forgetting GIB: a segment of so many GiB (MERINO_CAPACITY has to have room), written in eight places by
+//   each node.
 #include "check.h"
 
 #include <sys/mman.h>

@@ -1,5 +1,6 @@
-// fork() in a node: a child that touches shared memory is told so and ends as by any bad address; its calls say so; whatever
-// it does, the job goes on, over host and verbs. And starting other programs works, in every way.
+// fork() in a node: a child that touches shared memory is told so and ends as by any bad address; its calls
+// say so; whatever it does, the job goes on, over host and verbs. And starting other programs works, in every
+// way.
 #define _GNU_SOURCE
 #include "check.h"
 #include "process.h"

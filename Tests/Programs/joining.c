@@ -1,5 +1,6 @@
-// Joining at the same time by several threads; again, after it failed or after leaving. In a job that `merino run` started, a
-// node has joined the job once it has been told who the others are; in one of one node there is nobody to tell.
+// Joining at the same time by several threads; again, after it failed or after leaving. In a job that
+// `merino run` started, a node has joined the job once it has been told who the others are; in one of one
+// node there is nobody to tell.
 #define _GNU_SOURCE
 #include "check.h"
 #include "process.h"
@@ -35,7 +36,8 @@ static void at_once(void *(*body)(void *), int otherwise, const char *name) {
   CHECK(successes == 1 && others == threads - 1, name);
 }
 
-/// A join that fails on this node alone, before any other node hears of it, or on all: the limit of addresses is too low.
+/// A join that fails on this node alone, before any other node hears of it, or on all: the limit of addresses
+/// is too low.
 static int join_without_room(void) {
   struct rlimit before, low;
   getrlimit(RLIMIT_AS, &before);

@@ -1,5 +1,5 @@
-// A program that was compiled with the header of a later version, whose structures have more fields than this library
-// knows: what it leaves at its default does no harm, and what it sets is refused and not ignored.
+// A program that was compiled with the header of a later version, whose structures have more fields than this
+// library knows: what it leaves at its default does no harm, and what it sets is refused and not ignored.
 #include "check.h"
 
 typedef struct {

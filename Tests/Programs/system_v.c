@@ -1,5 +1,5 @@
-// merino_shmget and its like, from a program that knows Merino. (What they do in detail is tested through the preloadable
-// library, against the kernel's own: Sources/Compatibility/SystemV/Tests.)
+// merino_shmget and its like, from a program that knows Merino. (What they do in detail is tested through the
+// preloadable library, against the kernel's own: Sources/Compatibility/SystemV/Tests.)
 #define _GNU_SOURCE // IPC_INFO
 #include <sys/shm.h>
 

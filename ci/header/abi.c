@@ -1,7 +1,7 @@
 /*
- * Compiled by ci/check-header as C99 and as C++17: the header's initialisers are complete, its numbers are the
- * ones that were published, and its structures have the layout that programs were built against. A line here
- * changes only by being added.
+ * Compiled by ci/check-header as C99 and as C++17: the header's initialisers are complete, its numbers are
+ * the ones that were published, and its structures have the layout that programs were built against. A line
+ * here changes only by being added.
  */
 #include "merino.h"
 

@@ -1,5 +1,5 @@
-# merino.hpp: every class by every standard that it promises, and the check that it covers merino.h. After `release`;
-# the stages `jobs` and `install` run the examples. (The Fortran module has the stage `fortran`.)
+# merino.hpp: every class by every standard that it promises, and the check that it covers merino.h. After
+# `release`; the stages `jobs` and `install` run the examples. (The Fortran module has the stage `fortran`.)
 stage_languages() {
   local header=Sources/Merino/CMerino/include/merino.h standard part parts=(Sources/Merino/CMerino/include/merino/*.hpp)
   for standard in 14 17 20; do

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# The runner of the tables, the same on the host and in a guest. After tally.sh. CONTRIBUTING.md says where the
-# tables are and how one is written. It reads these, which whoever calls it exports:
+# The runner of the tables, the same on the host and in a guest. After tally.sh. CONTRIBUTING.md says where
+# the tables are and how one is written. It reads these, which whoever calls it exports:
 #
 #   CI_WORK        the folder of the compiled programs
 #   PROGRAMS_RUN   the command `merino` (out/bin/merino where it is not set)
@@ -8,9 +8,9 @@
 #   CI_PATIENCE    seconds that a row's processes may outlive it (15)
 #   CI_PLANT       how ci/check-tables shows that a table can fail: see planted_command
 
-# run_table TABLE[:SECTION] NAME=VALUE...: each row of a table (a file, ci/tables/TABLE, or TABLE.table among the
-# tests of a compatibility layer), or those of a section and what comes before the first one (of the section
-# `everywhere` nothing else). {NAME} stands for VALUE.
+# run_table TABLE[:SECTION] NAME=VALUE...: each row of a table (a file, ci/tables/TABLE, or TABLE.table among
+# the tests of a compatibility layer), or those of a section and what comes before the first one (of the
+# section `everywhere` nothing else). {NAME} stands for VALUE.
 run_table() {
   local name=${1%%:*} table line row='' seconds=60 environment='' expected='' each=() parameter section=''
   local wanted='' seen=everywhere

@@ -36,7 +36,8 @@ public struct Report: Sendable {
     case unsorted
   }
 
-  /// The report as text: for each series perftest's header with its row, the rows of the floor's parts and the ratio.
+  /// The report as text: for each series perftest's header with its row, the rows of the floor's parts and
+  /// the ratio.
   public func text(_ listing: Listing = .none) -> String {
     var lines = [
       "\(benchmark): \(nodeCount) nodes over the fabric \(fabric); floors from \(floorSource): \(floorNote)",

@@ -73,8 +73,8 @@ static unsigned char *map_shared(int descriptor, size_t bytes, int protection) {
   return at == MAP_FAILED ? NULL : at;
 }
 
-// The frames have memory, and both views of them have their page-table entries, as after an earlier fetch: else
-// each read would take a second, minor fault behind the mprotect, and the floor would not be one.
+// The frames have memory, and both views of them have their page-table entries, as after an earlier fetch:
+// else each read would take a second, minor fault behind the mprotect, and the floor would not be one.
 static int make_resident(size_t bytes, const char **failed_call) {
   memset(floor_state.frames, 0, bytes);
   if (floor_state.kind.frames == CFAULTFLOOR_FRAMES_UNMAPPED) return 0;

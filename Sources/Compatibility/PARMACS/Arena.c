@@ -1,6 +1,6 @@
-/* The arena of a heap that CREATE carries, at the same address on all nodes. Everything that the allocator knows is in
- * the arena, too: a created process can free and resize what it was given, and its own changes are its own, as after
- * fork. */
+/* The arena of a heap that CREATE carries, at the same address on all nodes. Everything that the allocator
+ * knows is in the arena, too: a created process can free and resize what it was given, and its own changes
+ * are its own, as after fork. */
 #include "Arena.h"
 
 #include <errno.h>
@@ -9,7 +9,8 @@
 
 #include "Runtime.h"
 
-/* Where neither Merino (Sources/Process/Node/AddressSpace/AddressReservation.swift) nor the system puts anything. */
+/* Where neither Merino (Sources/Process/Node/AddressSpace/AddressReservation.swift) nor the system puts
+ * anything. */
 #define ARENA_START ((uintptr_t)0x23c000000000)
 #define ARENA_BYTES ((size_t)64 << 30)
 #define GRAIN PARMACS_GRAIN

@@ -1,10 +1,10 @@
-/* MERINO_PARMACS_GLOBALS=shared: the program's variables themselves are in shared memory, for programs that assign
- * them after CREATE and expect all processes to see it, as threads do. The pages of the executable that hold variables
- * are replaced by a view of a segment at the same addresses.
+/* MERINO_PARMACS_GLOBALS=shared: the program's variables themselves are in shared memory, for programs that
+ * assign them after CREATE and expect all processes to see it, as threads do. The pages of the executable
+ * that hold variables are replaced by a view of a segment at the same addresses.
  *
- * Nothing that belongs to the process may be in these pages. That is so in an executable that is compiled with -fPIC
- * (no COPY relocations) and linked with -z now (the global offset table is protected); else a sentence says what is
- * in the way. */
+ * Nothing that belongs to the process may be in these pages. That is so in an executable that is compiled
+ * with -fPIC (no COPY relocations) and linked with -z now (the global offset table is protected); else a
+ * sentence says what is in the way. */
 #include "Runtime.h"
 
 #include <dlfcn.h>
@@ -45,8 +45,8 @@ static void in_the_way(uintptr_t address, size_t bytes) {
                bytes, (size_t)address);
 }
 
-/* Makes `state.ranges` of the extents of variables, which are sorted: every byte of their pages is a variable's, or
- * outside of the segment. */
+/* Makes `state.ranges` of the extents of variables, which are sorted: every byte of their pages is a
+ * variable's, or outside of the segment. */
 static void find_ranges(void) {
   uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
   size_t count;

@@ -1,5 +1,6 @@
-/* malloc and its like for programs that read, in created processes, what the main program has allocated before. Linked
- * in only where the linker redirects the program's calls to here, by carried-heap.link; libraries keep their own. */
+/* malloc and its like for programs that read, in created processes, what the main program has allocated
+ * before. Linked in only where the linker redirects the program's calls to here, by carried-heap.link;
+ * libraries keep their own. */
 #include <errno.h>
 #include <string.h>
 

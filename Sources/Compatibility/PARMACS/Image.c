@@ -1,5 +1,6 @@
-/* What CREATE carries to the new process: the program's variables, and the arena of its heap if it has one. Memory
- * that was zero at the start and has not been touched is left out, however large the arrays there are. */
+/* What CREATE carries to the new process: the program's variables, and the arena of its heap if it has one.
+ * Memory that was zero at the start and has not been touched is left out, however large the arrays there
+ * are. */
 #include "Runtime.h"
 
 #include <fcntl.h>
@@ -54,8 +55,8 @@ static void pages_there(uintptr_t start, uintptr_t end, page_fn visit, void *con
   }
 }
 
-/* Calls `visit` for what may differ from how the process started: written = 1: all of it; written = 0: only pages
- * that were zero at the start and are there now. */
+/* Calls `visit` for what may differ from how the process started: written = 1: all of it; written = 0: only
+ * pages that were zero at the start and are there now. */
 static void each_piece(page_fn visit, void *context, int written) {
   size_t count;
   const struct extent *extents = parmacs_program_variables(&count);
@@ -80,8 +81,8 @@ static void open_pagemap(void) {
   if (state.pagemap < 0) state.pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 }
 
-/* Memory is asked for anew only when it does not suffice, and never given back: what programs get from G_MALLOC has
- * not been used before. */
+/* Memory is asked for anew only when it does not suffice, and never given back: what programs get from
+ * G_MALLOC has not been used before. */
 static void make_room(struct image *image, size_t bytes, const char *file, int line) {
   if (image->run_capacity < state.run_count) {
     image->run_capacity = 2 * state.run_count;

@@ -1,6 +1,6 @@
-/* Processes: joining, CREATE, WAIT_FOR_END, and every way to end. Node 0 runs the main program. The others never run
- * main: they join and wait before it, so that only the main program reads its input and prints, and each serves one
- * CREATE after another. */
+/* Processes: joining, CREATE, WAIT_FOR_END, and every way to end. Node 0 runs the main program. The others
+ * never run main: they join and wait before it, so that only the main program reads its input and prints, and
+ * each serves one CREATE after another. */
 #include "Runtime.h"
 
 #include <stdio.h>
@@ -105,8 +105,9 @@ static void watch_exit(void) {
   if (on_exit(leave_exit_handler, NULL) != 0) parmacs_fail(NULL, 0, "on_exit: no memory");
 }
 
-/* exit() or the end of main. In the main program it ends the job, and the created processes with it, as the end of a
- * process ends its threads. In a created process exit(0) ends that one only, as the end of a child does. */
+/* exit() or the end of main. In the main program it ends the job, and the created processes with it, as the
+ * end of a process ends its threads. In a created process exit(0) ends that one only, as the end of a child
+ * does. */
 static void leave_exit_handler(int status, void *context) {
   (void)context;
   /* A child made by fork is not in the job. */

@@ -1,8 +1,8 @@
-/* Which bytes of the executable are the program's variables: its writable segments, without what belongs to the
- * process rather than to the program. That is what the dynamic linker fills in for this process (the range that it
- * protects afterwards, the dynamic section, the global offset table, the slots of the procedure linkage table),
- * variables of libraries that the linker placed in the executable (COPY relocations: stdout, environ, optarg), and
- * the state of this run-time. */
+/* Which bytes of the executable are the program's variables: its writable segments, without what belongs to
+ * the process rather than to the program. That is what the dynamic linker fills in for this process (the
+ * range that it protects afterwards, the dynamic section, the global offset table, the slots of the procedure
+ * linkage table), variables of libraries that the linker placed in the executable (COPY relocations: stdout,
+ * environ, optarg), and the state of this run-time. */
 #include "Runtime.h"
 
 #include <elf.h>

@@ -1,6 +1,7 @@
-/* Pointers to functions and variables of the program travel between nodes, so the executable and its libraries have
- * to be at the same addresses on all of them. Linux loads a program at random addresses unless its personality says
- * otherwise, and that counts when a program is executed: so the process executes itself once more. */
+/* Pointers to functions and variables of the program travel between nodes, so the executable and its
+ * libraries have to be at the same addresses on all of them. Linux loads a program at random addresses unless
+ * its personality says otherwise, and that counts when a program is executed: so the process executes itself
+ * once more. */
 #include "Runtime.h"
 
 #include <errno.h>

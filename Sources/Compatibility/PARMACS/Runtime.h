@@ -1,5 +1,6 @@
-/* What the files of the PARMACS run-time share. The run-time is linked into the program's executable, whose variables
- * are replaced by those of the main program at each CREATE: its own are in a section that stays as it is. */
+/* What the files of the PARMACS run-time share. The run-time is linked into the program's executable, whose
+ * variables are replaced by those of the main program at each CREATE: its own are in a section that stays as
+ * it is. */
 #ifndef MERINO_PARMACS_RUNTIME_H
 #define MERINO_PARMACS_RUNTIME_H
 
@@ -12,8 +13,8 @@
 
 #include "merino_parmacs.h"
 
-/* Each file has one structure of variables, which carries this: it fills whole pages, for the mode in which all other
- * variables of the executable are in shared memory. */
+/* Each file has one structure of variables, which carries this: it fills whole pages, for the mode in which
+ * all other variables of the executable are in shared memory. */
 #define RUNTIME_STATE __attribute__((section("merino_parmacs_state")))
 #if defined(__x86_64__)
 #define RUNTIME_PAGES __attribute__((aligned(4096)))
@@ -30,7 +31,8 @@ struct extent {
 
 /* ---- Failure.c */
 
-/* Ends the job with a sentence: what was tried, where in the program (NULL: nowhere in particular), and why. */
+/* Ends the job with a sentence: what was tried, where in the program (NULL: nowhere in particular), and
+ * why. */
 MERINO_NORETURN void parmacs_fail(const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Writes one line to standard error, in one piece: that of several nodes must not mix. */

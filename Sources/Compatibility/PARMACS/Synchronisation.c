@@ -1,5 +1,5 @@
-/* Locks, condition variables, pauses, barriers and self-scheduled loops: what LOCKDEC and its like declare holds
- * Merino's handles, which mean the same on every node. */
+/* Locks, condition variables, pauses, barriers and self-scheduled loops: what LOCKDEC and its like declare
+ * holds Merino's handles, which mean the same on every node. */
 #include "Runtime.h"
 
 #include <pthread.h>
@@ -90,8 +90,8 @@ void merino_parmacs_barrier_init(merino_parmacs_barrier_t *barrier, long process
   *barrier = made;
 }
 
-/* Another number of processes than the last time: nobody is in the barrier then, or the program is wrong. One that
- * somebody is still leaving stays until the end of the job. */
+/* Another number of processes than the last time: nobody is in the barrier then, or the program is wrong. One
+ * that somebody is still leaving stays until the end of the job. */
 static merino_barrier_t barrier_for(struct merino_parmacs_barrier *barrier, uint32_t processes, const char *file,
                                     int line) {
   parmacs_expect(merino_lock_acquire(barrier->lock), "BARRIER", file, line);
@@ -108,7 +108,8 @@ void merino_parmacs_barrier(merino_parmacs_barrier_t barrier, long processes, co
   if (barrier == NULL) parmacs_fail(file, line, "BARRIER before BARINIT");
   if (processes == 0) processes = barrier->promised;
   if (processes < 1 || processes > UINT32_MAX) parmacs_fail(file, line, "BARRIER of %ld processes", processes);
-  /* Of all processes: there can be no other barrier at the same time, and this one can move pages to their writers. */
+  /* Of all processes: there can be no other barrier at the same time, and this one can move pages to their
+   * writers. */
   if (processes == merino_nodes()) {
     parmacs_expect(merino_barrier(), "BARRIER", file, line);
     return;

@@ -1,10 +1,10 @@
 /**
  * @file merino_parmacs.h
- * What the macros of c.m4.merino expand to: PARMACS over Merino. One node of the job is one PARMACS process. Programs
- * do not call these functions by name; docs/parmacs.md describes the macros.
+ * What the macros of c.m4.merino expand to: PARMACS over Merino. One node of the job is one PARMACS process.
+ * Programs do not call these functions by name; docs/parmacs.md describes the macros.
  *
- * PARMACS has no way to tell a program that something failed. So a function that fails writes one sentence to standard
- * error, with the place in the program, and ends the job with exit code 1.
+ * PARMACS has no way to tell a program that something failed. So a function that fails writes one sentence to
+ * standard error, with the place in the program, and ends the job with exit code 1.
  */
 #ifndef MERINO_PARMACS_H
 #define MERINO_PARMACS_H

@@ -18,7 +18,8 @@ SYSV_EXPORT int pthread_barrier_wait(pthread_barrier_t *barrier) {
   for (;;) {
     struct sysv_local *local = sysv_object(barrier, SYSV_BARRIER, 0);
     if (local->type == 0) return EINVAL;
-    /* All of one round have counted themselves before anybody of the next one can: one of them is the last. */
+    /* All of one round have counted themselves before anybody of the next one can: one of them is the
+     * last. */
     uint64_t before;
     int result = merino_atomic_fetch_add_u64(&local->object->arrivals, 1, &before);
     sysv_inside_begin();

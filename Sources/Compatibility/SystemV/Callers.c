@@ -1,5 +1,5 @@
-/* Merino's own calls must not be taken: its waits sleep and yield, also in the handler of a page fault, and what they call
- * would call Merino again. They are told by where they come from. */
+/* Merino's own calls must not be taken: its waits sleep and yield, also in the handler of a page fault, and
+ * what they call would call Merino again. They are told by where they come from. */
 #include <link.h>
 #include <string.h>
 
@@ -36,8 +36,8 @@ static int look(struct dl_phdr_info *info, size_t size, void *unused) {
   return 0;
 }
 
-/* At load, for Merino and what it is linked with, and again after joining, which loads a device's provider. Nobody asks in
- * between: nothing is attached. */
+/* At load, for Merino and what it is linked with, and again after joining, which loads a device's provider.
+ * Nobody asks in between: nothing is attached. */
 void sysv_callers_find(void) {
   ours.count = 0;
   dl_iterate_phdr(look, NULL);

@@ -1,5 +1,5 @@
-/* Cancellation of threads (pthread_cancel), as for libc's objects: sem_wait and pthread_cond_wait, and their kind with a time
- * limit, are cancellation points; locks, barriers and semop are none. */
+/* Cancellation of threads (pthread_cancel), as for libc's objects: sem_wait and pthread_cond_wait, and their
+ * kind with a time limit, are cancellation points; locks, barriers and semop are none. */
 #ifndef MERINO_SYSV_CANCELLATION_H
 #define MERINO_SYSV_CANCELLATION_H
 

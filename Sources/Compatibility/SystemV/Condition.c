@@ -2,7 +2,8 @@
 #include "Cancellation.h"
 #include "Real.h"
 
-/* A thread that ends by cancellation is out of Merino, and has the mutex, when the program's clean-up handlers run. */
+/* A thread that ends by cancellation is out of Merino, and has the mutex, when the program's clean-up
+ * handlers run. */
 static void leave_cancelled(void *unused) {
   (void)unused;
   sysv_inside_end();
@@ -69,7 +70,8 @@ SYSV_EXPORT int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_
   if (shared < 0) return EINVAL;
   if (!shared) return real()->pthread_cond_timedwait(condition, mutex, due);
   struct sysv_local *local = sysv_object(condition, SYSV_CONDITION, CLOCK_REALTIME);
-  /* Not as this process has met it: another may have made it anew. The caller has the mutex, which orders that. */
+  /* Not as this process has met it: another may have made it anew. The caller has the mutex, which orders
+   * that. */
   return wait_until(condition, mutex, (clockid_t)local->object->type, due);
 }
 

@@ -1,5 +1,6 @@
-/* A process that ends closes its files. One that leaves a job waits for the others before it ends, and they may wait for the
- * end of a file, or for a lock on one: so it closes them first, but for those that Merino leaves by. */
+/* A process that ends closes its files. One that leaves a job waits for the others before it ends, and they
+ * may wait for the end of a file, or for a lock on one: so it closes them first, but for those that Merino
+ * leaves by. */
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>

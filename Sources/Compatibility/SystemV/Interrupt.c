@@ -3,8 +3,8 @@
 /* Ten milliseconds: what a program waits for its handler to be noticed. */
 #define SLICE 10000000u
 
-/* The program's action for each signal, and the ones before: a handler may be reading it while another is set. No memory is
- * asked for, since handlers set handlers. */
+/* The program's action for each signal, and the ones before: a handler may be reading it while another is
+ * set. No memory is asked for, since handlers set handlers. */
 #define SLOTS 8
 static struct sigaction slots[_NSIG][SLOTS];
 static struct sigaction *actions[_NSIG];

@@ -1,5 +1,6 @@
-/* A handler that runs while a thread waits for a semaphore ends the wait (EINTR). Merino's waits know nothing of
- * handlers, so those of the program are called by one that counts, and such waits are looked at now and then. */
+/* A handler that runs while a thread waits for a semaphore ends the wait (EINTR). Merino's waits know nothing
+ * of handlers, so those of the program are called by one that counts, and such waits are looked at now and
+ * then. */
 #ifndef MERINO_SYSV_INTERRUPT_H
 #define MERINO_SYSV_INTERRUPT_H
 
@@ -17,8 +18,8 @@ struct sysv_interruptions {
 };
 struct sysv_interruptions sysv_interruptions(void);
 
-/* While a thread is in Merino for a semaphore, handlers wait; they run where it holds nothing and stands in no queue, so
- * that they may leave by siglongjmp or exit. Does nothing where the program has no handler. */
+/* While a thread is in Merino for a semaphore, handlers wait; they run where it holds nothing and stands in
+ * no queue, so that they may leave by siglongjmp or exit. Does nothing where the program has no handler. */
 struct sysv_held {
   int is_held;
   sigset_t before;

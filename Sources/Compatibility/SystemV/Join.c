@@ -1,4 +1,5 @@
-/* How a process becomes a node and ends to be one: at its first call that concerns the job, and at its exit. */
+/* How a process becomes a node and ends to be one: at its first call that concerns the job, and at its
+ * exit. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,10 +88,10 @@ int sysv_join(void) {
   return result;
 }
 
-/* Behind the program's own handlers of exit, which may still use what is attached: handlers run in the reverse order, and
- * this one is there before main. Leaving waits for the others, who may wait for what the end of this process brings on one
- * machine: what it wrote is in its files, these are closed and their locks gone, and SEM_UNDO is done. (merino_finalize itself
- * detaches.) */
+/* Behind the program's own handlers of exit, which may still use what is attached: handlers run in the
+ * reverse order, and this one is there before main. Leaving waits for the others, who may wait for what the
+ * end of this process brings on one machine: what it wrote is in its files, these are closed and their locks
+ * gone, and SEM_UNDO is done. (merino_finalize itself detaches.) */
 static void at_exit(int code, void *unused) {
   (void)code, (void)unused;
   if (!sysv_is_node() || !state.is_ours) return;

@@ -1,4 +1,5 @@
-/* What this process knows of objects, by their address: the table, which lies on other nodes, is asked once. */
+/* What this process knows of objects, by their address: the table, which lies on other nodes, is asked
+ * once. */
 #include <stdlib.h>
 
 #include "Objects.h"

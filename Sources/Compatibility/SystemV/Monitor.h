@@ -1,5 +1,5 @@
-/* What POSIX semaphores and read-write locks in shared memory are made of: words under a Merino lock, with a condition
- * for those who wait. */
+/* What POSIX semaphores and read-write locks in shared memory are made of: words under a Merino lock, with a
+ * condition for those who wait. */
 #ifndef MERINO_SYSV_MONITOR_H
 #define MERINO_SYSV_MONITOR_H
 

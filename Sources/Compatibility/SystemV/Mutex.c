@@ -1,7 +1,8 @@
 /* Mutexes and spin locks in shared memory are Merino locks. */
 #include "Real.h"
 
-/* What a mutex says of itself that no call has initialised: PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP and the like. */
+/* What a mutex says of itself that no call has initialised: PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP and the
+ * like. */
 static uint32_t type_in_memory(const pthread_mutex_t *mutex) { return (uint32_t)mutex->__data.__kind & 3; }
 
 /* Its bytes are looked at once, when this process meets it: they come and go with their page. */
@@ -11,7 +12,8 @@ static struct sysv_local *local_of(const void *address, int is_mutex) {
   return sysv_object(address, SYSV_MUTEX, is_mutex ? type_in_memory(address) : PTHREAD_MUTEX_NORMAL);
 }
 
-/* One that this thread has. What it is was said before this thread took it, perhaps anew since it met it first. */
+/* One that this thread has. What it is was said before this thread took it, perhaps anew since it met it
+ * first. */
 static int again(struct sysv_local *local, int otherwise) {
   if (local->object->type != PTHREAD_MUTEX_RECURSIVE) return otherwise;
   local->depth++;

@@ -1,6 +1,7 @@
-/* The table of objects: which Merino locks and conditions stand for a mutex, condition, barrier or semaphore of the
- * program's, found by where in which segment it lies. It is in shared memory under a Merino lock: making an object happens
- * before finding it, whatever the program's bytes there say, which another node may not have seen yet. */
+/* The table of objects: which Merino locks and conditions stand for a mutex, condition, barrier or semaphore
+ * of the program's, found by where in which segment it lies. It is in shared memory under a Merino lock:
+ * making an object happens before finding it, whatever the program's bytes there say, which another node may
+ * not have seen yet. */
 #include "Objects.h"
 
 #include <stdlib.h>

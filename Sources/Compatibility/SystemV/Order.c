@@ -1,6 +1,6 @@
-/* Programs of this kind often poll: they sleep until another process has written something. And they tell each other by
- * pipes, sockets and locks on files that it has. Merino orders nothing by itself there, so these calls do: before them
- * what this process wrote is made visible, after them what others wrote is. */
+/* Programs of this kind often poll: they sleep until another process has written something. And they tell
+ * each other by pipes, sockets and locks on files that it has. Merino orders nothing by itself there, so
+ * these calls do: before them what this process wrote is made visible, after them what others wrote is. */
 #include <fcntl.h>
 #include <sched.h>
 #include <stdarg.h>

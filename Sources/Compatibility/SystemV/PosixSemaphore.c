@@ -23,7 +23,8 @@ static void leave_cancelled(void *argument) {
   sysv_signals_let(inside->held);
 }
 
-/* Waits a while: until somebody posts, or it is time to look at the clock or at handlers. A cancellation point. */
+/* Waits a while: until somebody posts, or it is time to look at the clock or at handlers. A cancellation
+ * point. */
 static int wait_a_while(struct inside inside, clockid_t clock, const struct timespec *due,
                         struct sysv_cancellation before) {
   const struct sysv_local *local = inside.local;

@@ -5,8 +5,9 @@
 
 struct sysv_real sysv_real;
 
-/* Conditions have two generations in glibc for x86-64: dlsym may give the one of 1999. (clockwait came later.) Asking for
- * what is not there makes libc allocate, and the program's malloc may lock a mutex, by this library. */
+/* Conditions have two generations in glibc for x86-64: dlsym may give the one of 1999. (clockwait came
+ * later.) Asking for what is not there makes libc allocate, and the program's malloc may lock a mutex, by
+ * this library. */
 static void *find(const char *name) {
   void *found = NULL;
 #if defined(__x86_64__)
@@ -16,8 +17,8 @@ static void *find(const char *name) {
   return found != NULL ? found : dlsym(RTLD_NEXT, name);
 }
 
-/* Several threads may do this at once: they store the same. A name that this libc has not stays NULL, and nobody calls
- * it: the program found no such function either. */
+/* Several threads may do this at once: they store the same. A name that this libc has not stays NULL, and
+ * nobody calls it: the program found no such function either. */
 void sysv_real_find(void) {
 #define SYSV_FIND(result, name, arguments) sysv_real.name = (result(*) arguments)find(#name);
   SYSV_REAL_FUNCTIONS(SYSV_FIND)

@@ -10,7 +10,8 @@ static int failed(int error) {
   return -1;
 }
 
-/* Tries them. 0: done; EAGAIN: one of them has to wait, `*blocked`; ERANGE. Changes nothing unless it is done. */
+/* Tries them. 0: done; EAGAIN: one of them has to wait, `*blocked`; ERANGE. Changes nothing unless it is
+ * done. */
 static int try_all(struct set *set, const struct sembuf *operations, size_t count, const struct sembuf **blocked) {
   size_t done = 0;
   int error = 0;
@@ -63,7 +64,8 @@ static int net_change(const struct sembuf *operations, size_t count, unsigned nu
   return net;
 }
 
-/* The change is made: who made it, when, and what is to be taken back. Whether it concerns somebody who waits. */
+/* The change is made: who made it, when, and what is to be taken back. Whether it concerns somebody who
+ * waits. */
 static int finish(struct set *set, int identifier, const struct sembuf *operations, size_t count) {
   int wakes = 0;
   set->state->operated = time(NULL);

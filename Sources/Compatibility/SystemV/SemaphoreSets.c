@@ -1,4 +1,5 @@
-/* The table of semaphore sets: a segment of the job's, under a Merino lock; the semaphores of a set are in the heap. */
+/* The table of semaphore sets: a segment of the job's, under a Merino lock; the semaphores of a set are in
+ * the heap. */
 #include "SemaphoreSets.h"
 
 static struct {

@@ -27,8 +27,8 @@ struct set_state {
   struct set_semaphore semaphores[];
 };
 
-/* In shared memory, 128 bytes, which operations do not change. The lock and the condition are made for the place and stay;
- * the lock guards the rest, and the table's lock does so, too, where a set comes and goes. */
+/* In shared memory, 128 bytes, which operations do not change. The lock and the condition are made for the
+ * place and stay; the lock guards the rest, and the table's lock does so, too, where a set comes and goes. */
 struct set {
   merino_lock_t lock;
   merino_cond_t changed;
@@ -48,8 +48,8 @@ void sysv_sets_lock(void);
 void sysv_sets_unlock(void);
 int sysv_set_identifier(const struct set *set);
 
-/* Enters the set of an identifier, if the caller may do with it what `wanted` says (0400, 0200; 0: whatever it is). NULL
- * with errno: EINVAL, EACCES. */
+/* Enters the set of an identifier, if the caller may do with it what `wanted` says (0400, 0200; 0: whatever
+ * it is). NULL with errno: EINVAL, EACCES. */
 struct set *sysv_set_enter(int identifier, unsigned wanted);
 /* Whether the identifier names the set still, after a wait. */
 int sysv_set_is_there(const struct set *set, int identifier);

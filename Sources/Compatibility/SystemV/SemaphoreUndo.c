@@ -1,4 +1,5 @@
-/* SEM_UNDO: what a process promised to take back at its end. A node that does not come to its end ends the job. */
+/* SEM_UNDO: what a process promised to take back at its end. A node that does not come to its end ends the
+ * job. */
 #include <stdlib.h>
 
 #include "SemaphoreSets.h"

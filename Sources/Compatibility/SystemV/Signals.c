@@ -1,12 +1,13 @@
-/* Page faults are Merino's: a program that handles SIGSEGV itself gets what is left, and one that blocks all signals does
- * not block this one, since the kernel ends a process whose page fault finds it blocked. */
+/* Page faults are Merino's: a program that handles SIGSEGV itself gets what is left, and one that blocks all
+ * signals does not block this one, since the kernel ends a process whose page fault finds it blocked. */
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include "Interrupt.h"
 
-/* The program's action for faults that are not Merino's, and the ones before it: a handler may be reading it. */
+/* The program's action for faults that are not Merino's, and the ones before it: a handler may be reading
+ * it. */
 enum { SLOTS = 8 };
 static struct {
   struct sigaction slots[SLOTS];
@@ -75,7 +76,8 @@ static int take_fault_action(const struct sigaction *wanted, struct sigaction *o
   return result;
 }
 
-/* What a call shall take for a set that would block page faults. Before joining, too: masks and handlers last. */
+/* What a call shall take for a set that would block page faults. Before joining, too: masks and handlers
+ * last. */
 static const sigset_t *without_faults(int how, const sigset_t *set, sigset_t *copy) {
   if (set == NULL || how == SIG_UNBLOCK) return set;
   *copy = *set;
@@ -137,7 +139,8 @@ static int take_small_stack(const stack_t *wanted, stack_t *old) {
 SYSV_EXPORT int sigaltstack(const stack_t *wanted, stack_t *old) {
   if (!concerns(CALLER)) return real()->sigaltstack(wanted, old);
   stack_t before = stacks.programs, found;
-  /* Below 2 KiB the kernel refuses it. (MINSIGSTKSZ is what the registers of this processor take, and may be more.) */
+  /* Below 2 KiB the kernel refuses it. (MINSIGSTKSZ is what the registers of this processor take, and may be
+   * more.) */
   int is_small = wanted != NULL && !(wanted->ss_flags & SS_DISABLE) && wanted->ss_size >= 2048 &&
                  wanted->ss_size < LEAST_STACK;
   int result = is_small ? take_small_stack(wanted, &found) : real()->sigaltstack(wanted, &found);

@@ -1,6 +1,7 @@
-/* What the files of libmerino-sysv share. It stands before libc in a program that does not know Merino (LD_PRELOAD) and
- * takes the calls that concern System V's shared memory and semaphores, and the synchronisation objects that lie in such
- * memory; everything else goes on to libc. docs/system-v.md tells users of it. */
+/* What the files of libmerino-sysv share. It stands before libc in a program that does not know Merino
+ * (LD_PRELOAD) and takes the calls that concern System V's shared memory and semaphores, and the
+ * synchronisation objects that lie in such memory; everything else goes on to libc. docs/system-v.md tells
+ * users of it. */
 #ifndef MERINO_SYSV_H
 #define MERINO_SYSV_H
 
@@ -18,9 +19,11 @@
 
 /* ---- Say.c */
 
-/* Writes "merino: <sentence>" to standard error, in one piece: the program knows nothing of Merino, so nobody else can. */
+/* Writes "merino: <sentence>" to standard error, in one piece: the program knows nothing of Merino, so nobody
+ * else can. */
 void sysv_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* Says so and ends the job: for functions whose result programs do not look at, such as pthread_mutex_lock. */
+/* Says so and ends the job: for functions whose result programs do not look at, such as
+ * pthread_mutex_lock. */
 MERINO_NORETURN void sysv_end(const char *what);
 /* Says merino_last_error for the calls that give errno, once for each sentence. Returns -1. */
 int sysv_failed(const char *what, int error);
@@ -94,8 +97,8 @@ enum sysv_kind {
   SYSV_READ_WRITE = 5,
 };
 
-/* In shared memory: 64 bytes. Its lock and condition are made once and stay, whatever object comes to lie here: another
- * node may know them from before. */
+/* In shared memory: 64 bytes. Its lock and condition are made once and stay, whatever object comes to lie
+ * here: another node may know them from before. */
 struct sysv_object {
   uint64_t identifier; /* of the segment, plus 1; 0: free, ~0: was in use */
   uint64_t offset;     /* in the segment */
@@ -120,8 +123,8 @@ struct sysv_local {
 
 /* Whether `address` is in shared memory. Ends a process that is no node any more: the child of a fork. */
 int sysv_is_shared(const void *address);
-/* The object at an address of shared memory: made if nobody has, with `type`, as static initialisers do. Ends the job
- * where that is impossible. */
+/* The object at an address of shared memory: made if nobody has, with `type`, as static initialisers do. Ends
+ * the job where that is impossible. */
 struct sysv_local *sysv_object(const void *address, enum sysv_kind kind, uint32_t type);
 /* The same where this process has met it; else NULL. */
 struct sysv_local *sysv_object_known(const void *address, enum sysv_kind kind);

@@ -1,4 +1,5 @@
-/* A system call does not take page faults: into a page that is not here, read(2) gives EFAULT. So the range is pinned. */
+/* A system call does not take page faults: into a page that is not here, read(2) gives EFAULT. So the range
+ * is pinned. */
 #ifndef MERINO_SYSV_TRANSFER_H
 #define MERINO_SYSV_TRANSFER_H
 

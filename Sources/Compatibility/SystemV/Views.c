@@ -1,7 +1,7 @@
 #include "Real.h"
 
-/* Looked through at every call that could concern a view, changed rarely: readers take what they find if `changes` was
- * even and the same before and after. The lock is libc's: it is none of a segment's. */
+/* Looked through at every call that could concern a view, changed rarely: readers take what they find if
+ * `changes` was even and the same before and after. The lock is libc's: it is none of a segment's. */
 #define MOST 4096
 
 static struct {

@@ -2,14 +2,15 @@
  * @file TmkDistribute.h
  * What Tmk.h is made of, not for programs: Tmk_distribute, and the log that it writes.
  *
- * A distribution is a record in a log in shared memory. Every process has its own place in the log and after each of
- * its acquires (barrier, lock, condition) goes on to the end, copying what the records hold into its variables. All
- * do so in the order of the log, the one that distributed included, so that all end with the same values.
+ * A distribution is a record in a log in shared memory. Every process has its own place in the log and after
+ * each of its acquires (barrier, lock, condition) goes on to the end, copying what the records hold into its
+ * variables. All do so in the order of the log, the one that distributed included, so that all end with the
+ * same values.
  *
- * To look whether something has come costs the load of one byte, `ready` of the next record, in a page that nothing
- * else is in: it stays in this process until somebody distributes. The byte is read without a lock. It goes from 0 to
- * 1 once, so there is no value between that could be read; where the distribution happens before the acquire, it is
- * read as 1. Everything else is read holding the guard.
+ * To look whether something has come costs the load of one byte, `ready` of the next record, in a page that
+ * nothing else is in: it stays in this process until somebody distributes. The byte is read without a lock.
+ * It goes from 0 to 1 once, so there is no value between that could be read; where the distribution happens
+ * before the acquire, it is read as 1. Everything else is read holding the guard.
  */
 #ifndef MERINO_TREADMARKS_TMKDISTRIBUTE_H
 #define MERINO_TREADMARKS_TMKDISTRIBUTE_H

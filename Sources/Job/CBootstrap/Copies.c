@@ -6,9 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-// Every copy of this library in a process (libmerino.so, libmerino.a inside some other library or program) carries an ELF
-// note, which says where the copy has its word. Notes are found whatever the copy's symbols have become: those of an
-// archive are local, and those of a library that was loaded with RTLD_LOCAL are in nobody's scope.
+// Every copy of this library in a process (libmerino.so, libmerino.a inside some other library or program)
+// carries an ELF note, which says where the copy has its word. Notes are found whatever the copy's symbols
+// have become: those of an archive are local, and those of a library that was loaded with RTLD_LOCAL are in
+// nobody's scope.
 #define NOTE_TYPE 1
 #define NOTE_NAME "Merino"
 
@@ -73,8 +74,8 @@ static int find_other(struct dl_phdr_info *object, size_t size, void *argument) 
 }
 
 int cbootstrap_claim_process(char *path, size_t size) {
-  // First the claim and then the look, each of them sequentially consistent: of two copies that do it at the same time at
-  // least one sees the other.
+  // First the claim and then the look, each of them sequentially consistent: of two copies that do it at the
+  // same time at least one sees the other.
   cbootstrap_copy_word = 1;
   struct search search = {path, size};
   if (dl_iterate_phdr(find_other, &search) == 0) return 1;

@@ -1,5 +1,6 @@
-// Failures for tests (Tests/Injection): of a kind of thing that calls use, the n-th use by one thread fails. In debug builds
-// only: Package.swift defines MERINO_INJECTION there, and ci/check-library refuses a library that has these names.
+// Failures for tests (Tests/Injection): of a kind of thing that calls use, the n-th use by one thread fails.
+// In debug builds only: Package.swift defines MERINO_INJECTION there, and ci/check-library refuses a library
+// that has these names.
 #include "CPlatform.h"
 
 #if MERINO_INJECTION

@@ -82,8 +82,8 @@ enum FabricChoice {
   /// `byAddress`: librdmacm makes the connections.
   case verbs(byAddress: Bool)
 
-  /// The choice and, for the log, why. `hosts`: the nodes' host names. `areTogether`: all can share memory without a
-  /// network.
+  /// The choice and, for the log, why. `hosts`: the nodes' host names. `areTogether`: all can share memory
+  /// without a network.
   static func decide(
     _ offers: [FabricOffer], hosts: [String], areTogether: Bool
   ) throws(MerinoError) -> (choice: FabricChoice, why: String) {

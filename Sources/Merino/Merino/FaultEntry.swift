@@ -7,7 +7,8 @@ import Platform
 struct EngineFaultService: FaultService {
   let engine: NodeEngine
   let translation: TranslationTable
-  /// `reportByteCount` bytes: for the last words, and behind them a word that says that a child has been told.
+  /// `reportByteCount` bytes: for the last words, and behind them a word that says that a child has been
+  /// told.
   let report: UnsafeMutableRawPointer
   let loss: LossRecord
   static var reportByteCount: Int { LastWords.byteCount + 64 }

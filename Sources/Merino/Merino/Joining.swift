@@ -3,8 +3,8 @@ import Coherence
 import Node
 import VerbsFabric
 
-/// What this node was asked for, all of it read before it joins: a mistake is this node's own error, and not the loss of
-/// a node to the others.
+/// What this node was asked for, all of it read before it joins: a mistake is this node's own error, and not
+/// the loss of a node to the others.
 struct JoinSettings {
   let request: FabricRequest
   let verbs: VerbsSettings

@@ -47,7 +47,8 @@ struct Monitor {
 
   var hasWaiters: Bool { words[Self.first] != 0 }
 
-  /// Puts a new waiter at the end of the queue. Where all slots are in use it throws, with the lock given back.
+  /// Puts a new waiter at the end of the queue. Where all slots are in use it throws, with the lock given
+  /// back.
   mutating func enqueue(mode: UInt64) throws(EngineError) -> (slot: Int, name: UInt64) {
     let waiter: (slot: Int, name: UInt64)
     do throws(EngineError) {

@@ -262,7 +262,8 @@ final class Runtime: Sendable {
 
   // MARK: Leaving
 
-  /// Throws where this node cannot leave now. `then` goes with it: a thread that comes later finds what it did.
+  /// Throws where this node cannot leave now. `then` goes with it: a thread that comes later finds what it
+  /// did.
   func checkMayFinalize(_ then: (inout Stage) -> Void = { _ in }) throws(MerinoError) {
     try Self.stage.withLock { stage throws(MerinoError) in
       guard case .joined = stage else {

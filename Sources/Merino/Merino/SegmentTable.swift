@@ -202,8 +202,9 @@ final class SegmentTable: Sendable {
 
   /// Counts a view out, whose diffs are placed. The last one of a destroyed segment gives its pages back.
   ///
-  /// - Parameter unmap: ends the view, which nobody uses any more. It cannot fail, and comes last: a call that fails has
-  ///   not unmapped it. Under the table's lock: nobody makes a segment of these addresses before it is gone.
+  /// - Parameter unmap: ends the view, which nobody uses any more. It cannot fail, and comes last: a call
+  ///   that fails has not unmapped it. Under the table's lock: nobody makes a segment of these addresses
+  ///   before it is gone.
   func detach(_ index: Int, _ generation: UInt64, unmap: () -> Void = {}) throws(MerinoError) {
     try withTable("detach a segment") { entries in
       var entry = try self.entry(entries, index, generation, "detach a segment")

@@ -112,8 +112,8 @@ extension SharedMemory {
     }
   }
 
-  /// What is still attached when the process leaves is attached no more, as at the end of a process: others may wait for
-  /// that. Its pages stay mapped until it has left. What fails here fails in leaving, too.
+  /// What is still attached when the process leaves is attached no more, as at the end of a process: others
+  /// may wait for that. Its pages stay mapped until it has left. What fails here fails in leaving, too.
   package static func detachAtEnd() {
     guard let memory = current.withLock({ $0 }) else { return }
     let attachments = memory.state.withLock { state in

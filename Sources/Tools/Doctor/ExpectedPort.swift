@@ -4,7 +4,8 @@ import Verbs
 package enum PortAddress: Sendable, Equatable {
   /// By librdmacm, over an IP address of an interface; on RoCE it stands in the GID of that index.
   case ip(String, interface: String, gidIndex: Int?, gidType: String)
-  /// RoCE without an IP address: by a GID that is valid on its link only, which the nodes exchange when they join.
+  /// RoCE without an IP address: by a GID that is valid on its link only, which the nodes exchange when they
+  /// join.
   case identifier(gidIndex: Int, interface: String)
   /// InfiniBand without an IP address: by LID and GID, which the nodes exchange when they join.
   case localID(UInt16)
@@ -37,8 +38,9 @@ package struct ExpectedPort: Sendable {
   /// What came before it and did not do.
   package var passedOver: [String] = []
 
-  /// The first port in the kernel's order that is active, has atomics, and can be addressed: as `PortChoice` of VerbsFabric finds it
-  /// when a node joins, over what a test can fake, and with what is wrong with the others.
+  /// The first port in the kernel's order that is active, has atomics, and can be addressed: as `PortChoice`
+  /// of VerbsFabric finds it when a node joins, over what a test can fake, and with what is wrong with the
+  /// others.
   init(_ devices: [RDMADevice], on host: Host, demanded: DeviceDemand?) {
     for device in devices where chosen == nil {
       switch device.content {

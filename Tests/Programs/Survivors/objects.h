@@ -1,4 +1,5 @@
-// What the calls and waits of survivors.c are made with, made before the death; and what a survivor must be told.
+// What the calls and waits of survivors.c are made with, made before the death; and what a survivor must be
+// told.
 #ifndef SURVIVORS_OBJECTS_H
 #define SURVIVORS_OBJECTS_H
 

@@ -1,5 +1,5 @@
-# The Debian packages: installed below a folder of their own with this machine's list of packages (a copy of it), so that
-# what they depend on is really looked up and nothing of the machine changes.
+# The Debian packages: installed below a folder of their own with this machine's list of packages (a copy of
+# it), so that what they depend on is really looked up and nothing of the machine changes.
 
 deb_checks() {
   local root=$CI_WORK/root database=$CI_WORK/dpkg packages=$CI_WORK/deb

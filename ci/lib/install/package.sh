@@ -40,7 +40,8 @@ package_build() {
     own_temporary timeout --kill-after=5 600 swift build "${swift_package[@]}"
 }
 
-# own_temporary COMMAND...: SwiftPM leaves lock files, named for each package and cache, in the folder for temporary files.
+# own_temporary COMMAND...: SwiftPM leaves lock files, named for each package and cache, in the folder for
+# temporary files.
 own_temporary() {
   mkdir -p "$CI_WORK/temporary"
   TMPDIR=$CI_WORK/temporary "$@"

@@ -1,4 +1,5 @@
-# Programs that are built against the installed prefix, as its users build them, and run with the installed `merino`.
+# Programs that are built against the installed prefix, as its users build them, and run with the installed
+# `merino`.
 
 install_program_checks() {
   local site=$CI_WORK/site moved=$CI_WORK/elsewhere/merino
@@ -23,7 +24,8 @@ install_program_checks() {
   module_checks "$site"
 }
 
-# install_away PREFIX SECTION NAME=VALUE...: a section of the table, in the folder outside, with what is installed at PREFIX.
+# install_away PREFIX SECTION NAME=VALUE...: a section of the table, in the folder outside, with what is
+# installed at PREFIX.
 install_away() {
   local repository=$PWD cpp f90
   cpp=$(examples_in cpp) f90=$(examples_in f90)

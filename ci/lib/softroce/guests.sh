@@ -7,11 +7,12 @@ quoted() {
   for word in "$@"; do printf "'%s' " "${word//\'/\'\\\'\'}"; done
 }
 
-# kvm only where the processor announces it and a kernel really comes up: a /dev/kvm that opens and then hangs exists.
-# Under emulation (TCG) erms and fsrm have to be off. With them the kernel's memcpy, by which rxe copies what it reads and
-# writes, is `rep movsb`, and TCG executes that byte by byte: other processors would see torn 8-byte words, which
-# no real device makes. pku is off since the kernel sets the key register whenever it delivers a signal, at which TCG
-# forgets its whole TLB: a page fault served in a signal handler took twice as long.
+# kvm only where the processor announces it and a kernel really comes up: a /dev/kvm that opens and then hangs
+# exists. Under emulation (TCG) erms and fsrm have to be off. With them the kernel's memcpy, by which rxe
+# copies what it reads and writes, is `rep movsb`, and TCG executes that byte by byte: other processors would
+# see torn 8-byte words, which no real device makes. pku is off since the kernel sets the key register
+# whenever it delivers a signal, at which TCG forgets its whole TLB: a page fault served in a signal handler
+# took twice as long.
 choose_accelerator() {
   accelerator=(-accel tcg,thread=multi -cpu max,erms=off,fsrm=off,pku=off)
   if grep -Eqw 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ] && kvm_boots; then
@@ -76,8 +77,8 @@ write_enter() {
   fi
 }
 
-# The folders that the guest's empty /tmp, /run and /var/tmp would hide: the repository, the current folder, the
-# command's own.
+# The folders that the guest's empty /tmp, /run and /var/tmp would hide: the repository, the current folder,
+# the command's own.
 hidden_folders() {
   local folder program
   program=$(command -v -- "${command[0]}" || true)
@@ -99,7 +100,8 @@ netdev_of() {
   esac
 }
 
-# Starts guest INDEX and adds its pid to `pids`. QEMU ends with this shell, however that ends, and at the time limit.
+# Starts guest INDEX and adds its pid to `pids`. QEMU ends with this shell, however that ends, and at the time
+# limit.
 start_guest() {
   local index=$1 ports=()
   if [ "$index" = 1 ]; then

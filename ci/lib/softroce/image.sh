@@ -9,9 +9,9 @@ guest_extra_modules=(sch_netem veth dummy overlay)
 guest_applets=(sh cat chroot cp cut dmesg echo grep hostname insmod ip kill ln mkdir mkfifo mount poweroff reboot rm
   seq sleep tr umount)
 
-# make_image CACHE: sets guest_image to the folder with kernel, base.cpio and version; makes it if it is not there.
-# Its name holds a digest of this file, so that a changed recipe makes a new image. It is renamed into place when
-# complete: two runs at once may both make it, and one of the two is thrown away.
+# make_image CACHE: sets guest_image to the folder with kernel, base.cpio and version; makes it if it is not
+# there. Its name holds a digest of this file, so that a changed recipe makes a new image. It is renamed into
+# place when complete: two runs at once may both make it, and one of the two is thrown away.
 make_image() {
   local cache=$1 recipe
   recipe=$(sha256sum "${BASH_SOURCE[0]}" | cut -c1-12)
@@ -41,8 +41,8 @@ build_image() {
   rm -rf "$work/tree" "$work/base"
 }
 
-# Downloads the kernel's packages and unpacks them in $work/tree: never into /, where they would replace the link /lib.
-# Debian's "cloud" flavour has no rxe. Ubuntu splits its modules off into packages of their own.
+# Downloads the kernel's packages and unpacks them in $work/tree: never into /, where they would replace the
+# link /lib. Debian's "cloud" flavour has no rxe. Ubuntu splits its modules off into packages of their own.
 fetch_kernel() {
   local work=$1 meta package parts=() part
   as_root apt-get update -qq || true
@@ -68,8 +68,9 @@ fetch_kernel() {
   rm -rf "$work/debs"
 }
 
-# unpack_kernel BZIMAGE OUT: the ELF kernel inside, which QEMU starts directly by PVH. Under emulation the kernel would take
-# seconds to decompress itself. The header's fields: Documentation/x86/boot.rst. Where it is not xz, BZIMAGE itself serves.
+# unpack_kernel BZIMAGE OUT: the ELF kernel inside, which QEMU starts directly by PVH. Under emulation the
+# kernel would take seconds to decompress itself. The header's fields: Documentation/x86/boot.rst. Where it is
+# not xz, BZIMAGE itself serves.
 unpack_kernel() {
   local bzimage=$1 out=$2
   python3 - "$bzimage" >"$out.payload" <<'PYTHON'

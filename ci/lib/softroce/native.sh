@@ -1,10 +1,11 @@
 # shellcheck shell=bash disable=SC2154,SC2034,SC2054
-# Soft-RoCE on the kernel that runs: a network card that exists nowhere (dummy), an rxe device over it, and both taken
-# away afterwards.
+# Soft-RoCE on the kernel that runs: a network card that exists nowhere (dummy), an rxe device over it, and
+# both taken away afterwards.
 
 native_interface='' native_device=''
 
-# Several guests and a bad network need guests; else one device of this kernel is the faster and the more faithful way.
+# Several guests and a bad network need guests; else one device of this kernel is the faster and the more
+# faithful way.
 native_wanted() {
   case ${MERINO_SOFTROCE:-auto} in
     native)
@@ -34,8 +35,8 @@ native_has_module() {
   [ -e /sys/module/rdma_rxe ] || as_root modprobe rdma_rxe 2>/dev/null
 }
 
-# Makes the first free pair of softroceN and rxeN, 10.77.N.1. `ip link add` fails where another run has taken the
-# name, and so several runs at once get a pair each. Says on stderr why it could not.
+# Makes the first free pair of softroceN and rxeN, 10.77.N.1. `ip link add` fails where another run has taken
+# the name, and so several runs at once get a pair each. Says on stderr why it could not.
 native_up() {
   local number reason
   native_module || return 1
@@ -81,8 +82,8 @@ native_wait_for_port() {
   done
 }
 
-# Runs the command and sets `status`. The time limit ends the command's process group. The user and the limit of
-# locked memory are set as root, the rest as whoever called.
+# Runs the command and sets `status`. The time limit ends the command's process group. The user and the limit
+# of locked memory are set as root, the rest as whoever called.
 run_natively() {
   local as=() limit=unlimited
   [ -z "$user" ] || limit=8192 # the kernel's own, which the guest has too

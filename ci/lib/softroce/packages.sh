@@ -13,8 +13,8 @@ as_root() {
   fi
 }
 
-# install_packages COMMAND:PACKAGE...: installs the packages whose command is not in PATH (nor in /sbin, which is
-# not in everybody's PATH). What apt-get prints goes to stderr, so that the command's output stays its own.
+# install_packages COMMAND:PACKAGE...: installs the packages whose command is not in PATH (nor in /sbin, which
+# is not in everybody's PATH). What apt-get prints goes to stderr, so that the command's output stays its own.
 install_packages() {
   local need missing=()
   for need in "$@"; do

@@ -1,5 +1,5 @@
-# The Fortran module: compiled as the standard says, everything in it by programs, and the check that it covers merino.h.
-# After `release`; the stages `jobs` and `install` run the examples.
+# The Fortran module: compiled as the standard says, everything in it by programs, and the check that it
+# covers merino.h. After `release`; the stages `jobs` and `install` run the examples.
 stage_fortran() {
   local module=out/include/merino/fortran/merino.f90 header=Sources/Merino/CMerino/include/merino.h
   local tests=Sources/Compatibility/Fortran/Tests

@@ -1,5 +1,5 @@
-// Threads that are cancelled while they wait for objects in shared memory: what libc makes a cancellation point is one,
-// nothing else is, and the objects are good for everything afterwards.
+// Threads that are cancelled while they wait for objects in shared memory: what libc makes a cancellation
+// point is one, nothing else is, and the objects are good for everything afterwards.
 #include <pthread.h>
 #include <semaphore.h>
 

@@ -1,5 +1,5 @@
-// What the programs of this folder share. They are written as for one machine: nothing in them knows of Merino, and each
-// check holds on the kernel's own shared memory, too, where ci/test runs them first.
+// What the programs of this folder share. They are written as for one machine: nothing in them knows of
+// Merino, and each check holds on the kernel's own shared memory, too, where ci/test runs them first.
 //
 // Arguments: the number of this process, how many there are, and a key to begin with.
 #ifndef CHECK_H
@@ -87,8 +87,9 @@ static inline int change(int set, int number, int by, int flags) {
   return semop(set, &operation, 1);
 }
 
-/// A meeting of all processes that needs nothing but semaphores. Three take turns: in a round all come to one of them, and
-/// the one of the round before, which all have passed, is emptied for the round after the next. The fourth is for the end.
+/// A meeting of all processes that needs nothing but semaphores. Three take turns: in a round all come to one
+/// of them, and the one of the round before, which all have passed, is emptied for the round after the next.
+/// The fourth is for the end.
 static inline int meeting(void) {
   int set;
   NEED(set = semget(first_key, 4, IPC_CREAT | 0600));

@@ -1,5 +1,5 @@
-// What the calls take, of two processes: alone, and handing over to each other. Prints microseconds; docs/system-v.md has
-// them from the kernel and from Merino.
+// What the calls take, of two processes: alone, and handing over to each other. Prints microseconds;
+// docs/system-v.md has them from the kernel and from Merino.
 #include <pthread.h>
 #include <semaphore.h>
 

@@ -1,4 +1,5 @@
-// edges CASE: what cannot be done, and what is said then. For ci/test, which looks at the words and the exit code.
+// edges CASE: what cannot be done, and what is said then. For ci/test, which looks at the words and the exit
+// code.
 #include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>

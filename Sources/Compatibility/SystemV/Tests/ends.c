@@ -1,5 +1,6 @@
-// What the end of a process brings to those that go on: its attachments are counted out, its files are closed and their locks
-// gone. Process 0 is the last; the others end without detaching, closing or unlocking anything.
+// What the end of a process brings to those that go on: its attachments are counted out, its files are closed
+// and their locks gone. Process 0 is the last; the others end without detaching, closing or unlocking
+// anything.
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/socket.h>

@@ -1,5 +1,5 @@
-// What such programs do besides: they poll, they read and write files right into shared memory, talk by sockets, lock
-// files, start other programs.
+// What such programs do besides: they poll, they read and write files right into shared memory, talk by
+// sockets, lock files, start other programs.
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -11,8 +11,8 @@
 
 enum { BYTES = 64 * 1024 };
 
-// One sets a flag, the others sleep until they see it. What was written before the flag needs a sleep on either side:
-// before the flag is set, and after it is seen (docs/system-v.md).
+// One sets a flag, the others sleep until they see it. What was written before the flag needs a sleep on
+// either side: before the flag is set, and after it is seen (docs/system-v.md).
 static void polling(volatile int *flags, int set) {
   meet(set);
   for (int round = 1; round <= 5; round++) {

@@ -1,4 +1,5 @@
-// Process-shared mutexes, conditions, barriers, read-write locks, spin locks and POSIX semaphores that lie in a segment.
+// Process-shared mutexes, conditions, barriers, read-write locks, spin locks and POSIX semaphores that lie in
+// a segment.
 #include <pthread.h>
 #include <semaphore.h>
 

@@ -70,7 +70,8 @@ static void values(int meeting_set) {
   meet(meeting_set);
 }
 
-// A counter in shared memory behind a semaphore, with and without SEM_UNDO, and a sum that all see in the end.
+// A counter in shared memory behind a semaphore, with and without SEM_UNDO, and a sum that all see in the
+// end.
 static void exclusion(int meeting_set) {
   int set, id, rounds = scaled(200);
   NEED(set = semget(first_key + 2, 2, IPC_CREAT | 0600));

@@ -1,4 +1,5 @@
-// Signals: page faults come while they are blocked and in handlers, the program keeps its own SIGSEGV, and handlers end waits.
+// Signals: page faults come while they are blocked and in handlers, the program keeps its own SIGSEGV, and
+// handlers end waits.
 #include <semaphore.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -21,8 +22,8 @@ static void on_user(int number) {
   seen = touched[5 * 4096];
 }
 
-// Pages are fetched while all signals are blocked, and within a handler that blocks all; a SIGSEGV of the program's own
-// goes to its handler, old or new.
+// Pages are fetched while all signals are blocked, and within a handler that blocks all; a SIGSEGV of the
+// program's own goes to its handler, old or new.
 static void signals(char *bytes, int set) {
   sigset_t every, before;
   sigfillset(&every);
@@ -65,7 +66,8 @@ static void on_alarm_write(int number) {
   (void)written;
 }
 
-// A handler that leaves a wait by siglongjmp, which leaves nothing of the wait behind; one that writes to a pipe.
+// A handler that leaves a wait by siglongjmp, which leaves nothing of the wait behind; one that writes to a
+// pipe.
 static void handlers(int *cells, int set) {
   int own;
   struct sembuf down = {0, -1, 0};

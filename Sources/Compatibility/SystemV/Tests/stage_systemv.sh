@@ -29,7 +29,8 @@ systemv_names() {
   diff <(comm -23 <(echo "$names") <(nm -D --defined-only "$libc" | awk '{ print $3 }' | sed 's/@.*//' | sort -u)) /dev/null
 }
 
-# Where a program has broken off, as mutants do: what has a key of this run, of the kernel and the file of ends.c.
+# Where a program has broken off, as mutants do: what has a key of this run, of the kernel and the file of
+# ends.c.
 systemv_sweep() {
   local kind key id
   for kind in m s; do

@@ -1,5 +1,5 @@
-// Mistakes in programs for TreadMarks, and ways to end: one for each name on the command line, most of them in the
-// last process. treadmarks.table knows which sentence and exit code each should give.
+// Mistakes in programs for TreadMarks, and ways to end: one for each name on the command line, most of them
+// in the last process. treadmarks.table knows which sentence and exit code each should give.
 #include <Tmk.h>
 
 #include <pthread.h>

@@ -10,8 +10,8 @@ package enum Launch: Sendable, Hashable {
 
   package static let launcherName = "MERINO_LAUNCHER"
 
-  /// - Throws: `.badEnvironment` where a launcher has left its signs but cannot be spoken to: processes that it
-  ///   started together must not each become a job of one.
+  /// - Throws: `.badEnvironment` where a launcher has left its signs but cannot be spoken to: processes that
+  ///   it started together must not each become a job of one.
   package static func find() throws(BootstrapError) -> Launch {
     try find { name in
       guard let raw = getenv(name), raw.pointee != 0 else { return nil }

@@ -45,8 +45,8 @@ final class ManagedLink: JobLink {
     }
   }
 
-  /// Of a process that could not go on behind this, and is to be as it was before joining. Not of one that exits
-  /// as a node: its launcher shall take that for a crash.
+  /// Of a process that could not go on behind this, and is to be as it was before joining. Not of one that
+  /// exits as a node: its launcher shall take that for a crash.
   deinit { leaveLauncher() }
 
   private func leaveLauncher() {
@@ -89,7 +89,8 @@ final class ManagedLink: JobLink {
     news.withLock { news in news.untold.isEmpty ? next(&news) : news.untold.removeFirst() }
   }
 
-  /// The end of the rendezvous is the loss of the node that keeps it, and then that nothing more will be heard.
+  /// The end of the rendezvous is the loss of the node that keeps it, and then that nothing more will be
+  /// heard.
   private func next(_ news: inout News) -> JobEvent? {
     let event = link.nextEvent()
     switch event {
@@ -104,7 +105,8 @@ final class ManagedLink: JobLink {
   }
 
   func abort(code: Int32) {
-    // The launcher first: the others end when they hear it, and the first end that a launcher sees is the job's.
+    // The launcher first: the others end when they hear it, and the first end that a launcher sees is the
+    // job's.
     manager.abort(code: code)
     link.abort(code: code)
     // The others hear it from this process's own thread.

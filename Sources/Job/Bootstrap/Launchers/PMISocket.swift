@@ -95,12 +95,14 @@ struct PMISocket: Sendable, Hashable {
       .protocolViolation, "the launcher's answer is none of PMI: \"\(start)\". See what PMI_FD leads to.")
   }
 
-  /// Leaves the launcher by `goodbye`, behind which it closes the connection: never before MPI has said its own.
+  /// Leaves the launcher by `goodbye`, behind which it closes the connection: never before MPI has said its
+  /// own.
   func leave(goodbye: String, receive: @escaping @Sendable () throws(BootstrapError) -> Void) {
     switch cbootstrap_mpi() {
     case CBOOTSTRAP_MPI_ABSENT: sayGoodbye(goodbye, receive)
     case CBOOTSTRAP_MPI_LOADED:
-      // MPI_Init may still come. Where it does not the launcher would take the end of this process for a crash.
+      // MPI_Init may still come. Where it does not the launcher would take the end of this process for a
+      // crash.
       LastAct.set {
         if cbootstrap_mpi() == CBOOTSTRAP_MPI_LOADED { sayGoodbye(goodbye, receive) }
       }

@@ -73,8 +73,9 @@ final class PMIxManager: ProcessManager {
     _ = cbootstrap_pmix_abort(library.pointer, code & 0xFF, "merino_abort on node \(node)")
   }
 
-  /// One of the calls of PMIx_Finalize that undo those of PMIx_Init. The last one tells the launcher, and is the last
-  /// for good: Open MPI cannot initialise PMIx again. Where MPI_Init may still come it waits for the process's end.
+  /// One of the calls of PMIx_Finalize that undo those of PMIx_Init. The last one tells the launcher, and is
+  /// the last for good: Open MPI cannot initialise PMIx again. Where MPI_Init may still come it waits for the
+  /// process's end.
   func leave() {
     let library = library
     if cbootstrap_mpi() == CBOOTSTRAP_MPI_LOADED {

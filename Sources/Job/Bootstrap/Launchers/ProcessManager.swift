@@ -1,7 +1,7 @@
 /// A launcher of parallel programs (mpirun, mpiexec, srun) as joining needs it: it numbers the processes and
-/// carries one short text from node 0 to the others. All else goes through a rendezvous that node 0 keeps, since
-/// what the launchers offer differs and is made for a few large exchanges at the start: no news of single deaths,
-/// no descriptors, and nothing that two libraries of one process could use at the same time.
+/// carries one short text from node 0 to the others. All else goes through a rendezvous that node 0 keeps,
+/// since what the launchers offer differs and is made for a few large exchanges at the start: no news of
+/// single deaths, no descriptors, and nothing that two libraries of one process could use at the same time.
 protocol ProcessManager: Sendable {
   /// "mpiexec (PMI-1)".
   var name: String { get }

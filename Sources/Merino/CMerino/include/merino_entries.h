@@ -1,9 +1,9 @@
-// The functions of merino.h behind which Swift stands: type, name without merino_, parameters, arguments. Swift implements
-// `mrn_name`, Entries.c makes `merino_name` of it. Not installed.
+// The functions of merino.h behind which Swift stands: type, name without merino_, parameters, arguments.
+// Swift implements `mrn_name`, Entries.c makes `merino_name` of it. Not installed.
 //
-// Not in the list: merino_version, merino_strerror and merino_last_error, which do nothing that could be cancelled;
-// merino_handle_fault, which is for signal handlers; merino_abort and merino_free, which have no result; and the waits that
-// are cancellation points (Waits.c).
+// Not in the list: merino_version, merino_strerror and merino_last_error, which do nothing that could be
+// cancelled; merino_handle_fault, which is for signal handlers; merino_abort and merino_free, which have no
+// result; and the waits that are cancellation points (Waits.c).
 #ifndef MERINO_ENTRIES_H
 #define MERINO_ENTRIES_H
 

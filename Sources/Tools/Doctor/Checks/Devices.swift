@@ -4,8 +4,8 @@ import Verbs
 // RDMA devices: whether the kernel, the C library and this user have them, and what they can do.
 
 extension Examination {
-  /// How bad it is when a device or port does not do: it decides where it would be used, it is worth a word where
-  /// nothing else would do, and it is no matter where another one is chosen or nobody wants RDMA.
+  /// How bad it is when a device or port does not do: it decides where it would be used, it is worth a word
+  /// where nothing else would do, and it is no matter where another one is chosen or nobody wants RDMA.
   func weight(_ device: String? = nil, port: Int? = nil) -> State {
     if demand == .host { return .skip }
     guard let chosen = choice.chosen else { return demand == .verbs ? .fail : .warn }

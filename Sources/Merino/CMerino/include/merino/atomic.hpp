@@ -12,8 +12,9 @@
 namespace merino {
 namespace detail {
 
-/** The functions of merino.h for words of 4 or 8 bytes. An order asks for a fence before, behind, or both; a load has none
- *  before and a store none behind. seq_cst is acq_rel: single words change in one order that all nodes agree upon. */
+/** The functions of merino.h for words of 4 or 8 bytes. An order asks for a fence before, behind, or both; a
+ *  load has none before and a store none behind. seq_cst is acq_rel: single words change in one order that
+ *  all nodes agree upon. */
 inline bool acquires(std::memory_order order) {
   return order != std::memory_order_relaxed && order != std::memory_order_release;
 }
@@ -57,11 +58,12 @@ MERINO_ATOMIC_OPERATIONS(std::uint64_t, u64)
 }  // namespace detail
 
 /**
- * Atomic access to a word in shared memory, in the manner of C++20's std::atomic_ref. T has 4 or 8 bytes, and is an
- * integer where it is added to.
+ * Atomic access to a word in shared memory, in the manner of C++20's std::atomic_ref. T has 4 or 8 bytes, and
+ * is an integer where it is added to.
  *
- * They act at the word's home: see "Atomics on shared words" in merino.h for what may lie beside the word, and what an
- * order costs. The default is sequential consistency, as in C++, so give the order where relaxed will do.
+ * They act at the word's home: see "Atomics on shared words" in merino.h for what may lie beside the word,
+ * and what an order costs. The default is sequential consistency, as in C++, so give the order where relaxed
+ * will do.
  */
 template <class T>
 class atomic_ref {
