@@ -51,7 +51,8 @@ enum PageWordRules {
       file in
       let name = String(file.path.split(separator: "/").last ?? "")
       return file.code.filter { names($0.text, in: name) }.map {
-        "\(file.path):\($0.number): page words change by the transitions of PageLife.swift only, not by: \($0.text)"
+        "\(file.path):\($0.number): page words change by the transitions of PageLife.swift only, not by: "
+          + "\($0.text)"
       }
     }
   }

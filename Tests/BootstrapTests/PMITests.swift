@@ -144,7 +144,8 @@ struct PMITests {
         let event = link.nextEvent()
         try? link.leave()
         return
-          "\(error.kind) \(error.node ?? -1) \(error.description) \(event == .peerLost(node: lost, how: error.description))"
+          "\(error.kind) \(error.node ?? -1) \(error.description) "
+          + "\(event == .peerLost(node: lost, how: error.description))"
       }
     }
     for (rank, result) in results.enumerated() where rank != lost {

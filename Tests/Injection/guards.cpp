@@ -41,8 +41,10 @@ int main() {
     cplatform_injection_arm(fabric, 1);
     event.set();
   });
-  check(cplatform_injection_disarm() == 1 && code == MERINO_EFABRIC, "an exception passes guards whose locks cannot be given back");
-  check(thrown([&] { std::lock_guard<merino::mutex> again(mutex); }) == MERINO_EFABRIC, "the next call says the same");
+  check(cplatform_injection_disarm() == 1 && code == MERINO_EFABRIC,
+        "an exception passes guards whose locks cannot be given back");
+  check(thrown([&] { std::lock_guard<merino::mutex> again(mutex); }) == MERINO_EFABRIC,
+        "the next call says the same");
   check(thrown([&] { event.set(); }) == MERINO_EFABRIC, "and so does every other");
   code = thrown([&] { cluster.finalize(); });
   check(code == 0 || code == MERINO_EFABRIC, "the process can leave");

@@ -31,7 +31,8 @@ static int wait_and_be_woken(void) {
 static int slots_before, is_held, is_over;
 
 static void let_wait(void) {
-  while (merino_injection_slots_in_use() == slots_before && !__atomic_load_n(&is_over, __ATOMIC_ACQUIRE)) sched_yield();
+  while (merino_injection_slots_in_use() == slots_before && !__atomic_load_n(&is_over, __ATOMIC_ACQUIRE))
+    sched_yield();
   sleep_ms(3);
 }
 static void *set_event(void *unused) {

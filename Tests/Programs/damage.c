@@ -54,7 +54,8 @@ static uint64_t *record(uint64_t handle) {
 static uint64_t *entry(const char *name) {
   for (int m = 0; m < map_count; m++) {
     for (uint64_t *word = maps[m].start; word + 8 < maps[m].end; word++) {
-      if (memcmp(word, name, strlen(name) + 1) == 0 && word - 32 >= maps[m].start && word[-32] == 2) return word - 8;
+      if (memcmp(word, name, strlen(name) + 1) == 0 && word - 32 >= maps[m].start && word[-32] == 2)
+        return word - 8;
     }
   }
   return NULL;
@@ -92,8 +93,8 @@ static const struct {
 } entries[] = {
     // The state, the first page, the pages, the unit with the placement, the bytes, the views; a name without
     // an end.
-    {0, 9}, {2, 1ull << 40}, {2, 1}, {2, ~0ull}, {3, 0}, {3, ~0ull}, {4, 40}, {4, 7 << 8}, {4, 2 << 16}, {1, ~0ull}, {5, ~0ull},
-    {15, ~0ull},
+    {0, 9},  {2, 1ull << 40}, {2, 1},       {2, ~0ull}, {3, 0},     {3, ~0ull},
+    {4, 40}, {4, 7 << 8},     {4, 2 << 16}, {1, ~0ull}, {5, ~0ull}, {15, ~0ull},
 };
 
 static void damage_entry(int number) {
@@ -101,17 +102,20 @@ static void damage_entry(int number) {
   char text[32];
   CHECK(segment != NULL, "the segment's entry is found");
   if (segment == NULL) return;
-  CHECK((segment[-16] & 0xff) == 5 && segment[-16 + 5] == 0, "the heap's entry is reserved, not a segment with a view");
+  CHECK((segment[-16] & 0xff) == 5 && segment[-16 + 5] == 0,
+        "the heap's entry is reserved, not a segment with a view");
   segment[entries[number].word] = entries[number].value;
   snprintf(text, sizeof text, "0x%llx", (unsigned long long)entries[number].value);
-  CHECK(says(merino_segment_open("damaged-segment", &(merino_segment_t){0}), "an entry of the table of segments", text),
+  CHECK(says(merino_segment_open("damaged-segment", &(merino_segment_t){0}),
+             "an entry of the table of segments", text),
         "an entry of the table of segments");
 }
 
 static void damage_count(int number) {
   uint64_t *segment = entry("damaged-segment");
   if (segment != NULL) *(segment - 24) = number == 0 ? ~0ull : 70000;
-  CHECK(says(merino_segment_open("damaged-segment", &(merino_segment_t){0}), "the number of segments", number == 0 ? "0xff" : "0x11170"),
+  CHECK(says(merino_segment_open("damaged-segment", &(merino_segment_t){0}), "the number of segments",
+             number == 0 ? "0xff" : "0x11170"),
         "the number of segments");
 }
 
@@ -120,7 +124,8 @@ static void damage_views(int number) {
   (void)number;
   uint64_t *segment = entry("damaged-segment");
   if (segment != NULL) segment[5] = 0;
-  CHECK(says(merino_segment_detach(view), "an entry of the table of segments", "0x0"), "more views are gone than there were");
+  CHECK(says(merino_segment_detach(view), "an entry of the table of segments", "0x0"),
+        "more views are gone than there were");
 }
 
 // The words of an entry that is free are not looked at, whatever they say: no damage at all.
@@ -130,7 +135,8 @@ static void damage_nothing(int number) {
   CHECK(segment != NULL, "the segment's entry is found");
   if (segment == NULL) return;
   segment[0] = 0, segment[3] = ~0ull, segment[4] = ~0ull;
-  CHECK(merino_segment_open("damaged-segment", &(merino_segment_t){0}) == MERINO_ENOENT, "a free entry that says anything");
+  CHECK(merino_segment_open("damaged-segment", &(merino_segment_t){0}) == MERINO_ENOENT,
+        "a free entry that says anything");
   CHECK_CODE(merino_fence_release(), MERINO_SUCCESS, "all is well");
   merino_abort(check_failures == 0 ? 0 : 1);
 }
@@ -158,27 +164,31 @@ static void damage_tail(int number) {
 static void damage_readers(int number) {
   NEED(merino_rwlock_acquire_read(handles[1]));
   set(1, number == 0 ? 1 : 2, number == 0 ? ~0ull : 9);
-  CHECK(says(merino_rwlock_release(handles[1]), "the state of an object", number == 0 ? "0xffffffffffffffff" : "0x9"),
+  CHECK(says(merino_rwlock_release(handles[1]), "the state of an object",
+             number == 0 ? "0xffffffffffffffff" : "0x9"),
         "a reader-writer lock, given back");
 }
 
 static void damage_writers(int number) {
   (void)number;
   set(5, 2, 7);
-  CHECK(says(merino_rwlock_acquire_read(handles[5]), "the state of an object", "0x7"), "a lock with 7 writers");
+  CHECK(says(merino_rwlock_acquire_read(handles[5]), "the state of an object", "0x7"),
+        "a lock with 7 writers");
 }
 
 static void damage_waiter(int number) {
   if (number == 0) set(2, 5, 3ull << 32), set(2, 6, 3ull << 32);
   else set(3, 6, 1ull << 32);
   int code = number == 0 ? merino_event_set(handles[2]) : merino_cond_broadcast(handles[3]);
-  CHECK(says(code, "a waiter's name", number == 0 ? "0x300000000" : "0x100000000"), "the waiters of an object");
+  CHECK(says(code, "a waiter's name", number == 0 ? "0x300000000" : "0x100000000"),
+        "the waiters of an object");
 }
 
 static void damage_arrivals(int number) {
   (void)number;
   set(4, 2, 1000);
-  CHECK(says(merino_barrier_wait(handles[4]), "the state of an object", "0x3e8"), "more in a barrier than it is for");
+  CHECK(says(merino_barrier_wait(handles[4]), "the state of an object", "0x3e8"),
+        "more in a barrier than it is for");
 }
 
 /// A queue that goes round in a circle: the first waiter's successor is the first again.

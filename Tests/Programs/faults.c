@@ -88,7 +88,8 @@ static int handlers(const char *which) {
   if (strcmp(which, "siginfo") == 0) {
     CHECK(code_seen == SEGV_ACCERR, "with its code");
     if (sigsetjmp(escape, 1) == 0) (void)*(volatile int *)4096;
-    CHECK(calls == 4 && code_seen == SEGV_MAPERR && address_seen == (void *)4096, "an address where nothing is");
+    CHECK(calls == 4 && code_seen == SEGV_MAPERR && address_seen == (void *)4096,
+          "an address where nothing is");
     if (sigsetjmp(escape, 1) == 0) raise(SIGSEGV);
     CHECK(calls == 5 && code_seen == SI_TKILL, "a signal that was sent");
   }
@@ -152,7 +153,8 @@ static pthread_t start_waiter(struct waiter *waiter) {
   NEED(merino_lock_create(&guard));
   NEED(merino_lock_acquire(guard));
   pthread_t thread = start(wait_in_thread, waiter);
-  while (merino_finalize() == MERINO_EBUSY && strstr(merino_last_error(), "waits for a lock, an event") == NULL) {}
+  while (merino_finalize() == MERINO_EBUSY &&
+         strstr(merino_last_error(), "waits for a lock, an event") == NULL) {}
   NEED(merino_lock_release(guard));
   return thread;
 }

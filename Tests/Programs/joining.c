@@ -58,7 +58,8 @@ int main(int count, char **arguments) {
   if (strcmp(which, "without-room") == 0) {
     int code = join_without_room();
     say("FIRST %d %s", code, merino_last_error());
-    CHECK(code == MERINO_ENOMEM || code == MERINO_ESYSTEM || code == MERINO_EADDRINUSE, "no room for the capacity");
+    CHECK(code == MERINO_ENOMEM || code == MERINO_ESYSTEM || code == MERINO_EADDRINUSE,
+          "no room for the capacity");
     CHECK(mappings_of("memfd:merino") == 0, "nothing of it is left");
     CHECK_CODE(merino_barrier(), MERINO_ENOTINIT, "this process has not joined");
     code = merino_init();

@@ -163,7 +163,8 @@ static void conditions(void) {
   }
   for (int t = 0; t < threads; t++) pthread_join(thread[t], NULL);
   NEED(merino_barrier());
-  CHECK(shared->taken == (uint64_t)nodes * threads && shared->tickets == 0, "condition: one signal, one ticket");
+  CHECK(shared->taken == (uint64_t)nodes * threads && shared->tickets == 0,
+        "condition: one signal, one ticket");
   CHECK(errors == 0, "condition: waiters that gave up broke nothing");
 }
 

@@ -10,7 +10,8 @@
 build_program() {
   local source=$1 target=$2 library=${PROGRAMS_LIBRARY:-out/lib}
   shift 2
-  ${CC:-cc} -std=gnu11 -O1 -g -Wall -Wextra -Werror -pthread -ISources/Merino/CMerino/include "$source" "$@" -o "$target" \
+  ${CC:-cc} -std=gnu11 -O1 -g -Wall -Wextra -Werror -pthread -ISources/Merino/CMerino/include "$source" "$@" \
+    -o "$target" \
     -L"$library" "-l${PROGRAMS_NAME:-merino}" "-Wl,-rpath,$PWD/$library"
 }
 
@@ -23,7 +24,8 @@ build_checks() {
     shift
   done
   for source in "${@:2}"; do
-    check "$source compiles" build_program "$source" "$folder/$(basename "$source" .c)" ${flags[@]+"${flags[@]}"}
+    check "$source compiles" build_program "$source" "$folder/$(basename "$source" .c)" \
+      ${flags[@]+"${flags[@]}"}
   done
 }
 
@@ -51,7 +53,8 @@ build_treadmarks() {
     pie) build_program $folder/treadmarks.c "$target" $header -fPIE -pie $folder/other.c ;;
     fixed) build_program $folder/treadmarks.c "$target" $header -fno-pie -no-pie $folder/other.c ;;
     cxx)
-      "${CXX:-c++}" -x c++ -std=c++17 -O1 -g -Wall -Wextra -Werror -pthread -ISources/Merino/CMerino/include $header \
+      "${CXX:-c++}" -x c++ -std=c++17 -O1 -g -Wall -Wextra -Werror -pthread -ISources/Merino/CMerino/include \
+        $header \
         -c $folder/other.c -o "$target.o" && build_program $folder/treadmarks.c "$target" $header "$target.o"
       ;;
     library)
@@ -95,7 +98,8 @@ build_for_guests() {
       "$folder/systemv-$name"
   done
   for name in server worker; do
-    check "primes-$name.c compiles for the guests" build_systemv "Examples/SystemV/primes-$name.c" "$folder/primes-$name"
+    check "primes-$name.c compiles for the guests" build_systemv "Examples/SystemV/primes-$name.c" \
+      "$folder/primes-$name"
   done
   install -m 755 $layers/SystemV/Tests/as-node "$folder/as-node"
 }

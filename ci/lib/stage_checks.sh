@@ -34,18 +34,21 @@ checks_tables() {
   done <ci/fixtures/planted
   for table in ci/tables/* Sources/Compatibility/*/Tests/*.table; do
     [ "$table" = ci/tables/planted ] ||
-      check "$(basename "$table" .table): each row can fail, for each reason" env CI_TALLY= ci/check-tables "$table"
+      check "$(basename "$table" .table): each row can fail, for each reason" \
+        env CI_TALLY= ci/check-tables "$table"
   done
   check_fails "run-table finds a table that is not there" 'FAIL nowhere: there is no such table' \
     env CI_TALLY= ci/run-table nowhere
   check_fails "run-table finds a section that is not there" 'it has no section nowhere' \
     env CI_TALLY= ci/run-table verbs:nowhere
   echo "without a reason | - | true | ends" >"$CI_WORK/table"
-  check_fails "check-tables finds a row that cannot fail" 'not red for that' env CI_TALLY= ci/check-tables "$CI_WORK/table"
+  check_fails "check-tables finds a row that cannot fail" 'not red for that' \
+    env CI_TALLY= ci/check-tables "$CI_WORK/table"
   # The comparison of two runs finds what is gone, and no more than what is said.
   printf '%s\n' 's: a' 's: b' 's: b' >"$CI_WORK/old"
   printf '%s\n' 's: a' 's: b' >"$CI_WORK/new"
-  check_fails "compare-checks finds a check that is gone" '^gone: s: b$' ci/compare-checks "$CI_WORK/old" "$CI_WORK/new"
+  check_fails "compare-checks finds a check that is gone" '^gone: s: b$' \
+    ci/compare-checks "$CI_WORK/old" "$CI_WORK/new"
   check "compare-checks says what is new" ci/compare-checks "$CI_WORK/new" "$CI_WORK/old"
 }
 
@@ -61,7 +64,8 @@ checks_dependencies() {
 import PackageDescription
 let package = Package(name: "wrong", targets: [.target(name: "Below"), .target(name: "Above")])
 SWIFT
-  check_fails "check-dependencies finds an import that is not declared" 'Above.swift imports Below, which Above' \
+  check_fails "check-dependencies finds an import that is not declared" \
+    'Above.swift imports Below, which Above' \
     "${here[@]}" ci/check-dependencies "$1/package"
   sed -i 's/name: "Above"/name: "Above", dependencies: ["Below"]/' "$1/package/Package.swift"
   check "check-dependencies admits one that is declared" "${here[@]}" ci/check-dependencies "$1/package"

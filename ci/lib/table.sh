@@ -253,7 +253,8 @@ reasons_of_output() {
       ! grep -q '^FAIL ' "$file" || echo "$(grep -c '^FAIL ' "$file") checks failed"
     elif [[ $item =~ ^([0-9]+)x\ (.*)$ ]]; then
       count=$(grep -Ec -- "${BASH_REMATCH[2]}" "$file") || true
-      [ "$count" -eq "${BASH_REMATCH[1]}" ] || echo "$count lines match ${BASH_REMATCH[2]}, not ${BASH_REMATCH[1]}"
+      [ "$count" -eq "${BASH_REMATCH[1]}" ] ||
+        echo "$count lines match ${BASH_REMATCH[2]}, not ${BASH_REMATCH[1]}"
     else
       grep -Eq -- "$item" "$file" || echo "no line matches $item"
     fi

@@ -74,7 +74,8 @@ public struct Report: Sendable {
       lines.append("  floor: \(often)\(part.name): \(fixed(part.statistics.median / 1000, decimals: 2)) usec")
     }
     lines.append(
-      "\(series.name): \(fixed(ratio, decimals: 2)) x the floor of \(fixed(floor / 1000, decimals: 2)) usec (medians)"
+      "\(series.name): \(fixed(ratio, decimals: 2)) x the floor of \(fixed(floor / 1000, decimals: 2)) usec "
+        + "(medians)"
     )
     return lines
   }

@@ -19,7 +19,7 @@
 /* What stands before each block's bytes. The block before it can be found where that is free. */
 struct block {
   size_t before;             /* bytes of the block before, where that is free */
-  size_t bytes;              /* with this head: a multiple of GRAIN; bit 0: in use, bit 1: the one before is in use */
+  size_t bytes;              /* with this head; a multiple of GRAIN; bit 0: in use, bit 1: that before is */
   struct block *next, *last; /* of a free block */
 };
 #define HEAD offsetof(struct block, next)
@@ -49,8 +49,10 @@ static void map_arena(void) {
   void *got = mmap((void *)ARENA_START, ARENA_BYTES, PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
   if (got != (void *)ARENA_START) {
-    parmacs_fail(NULL, 0, "the carried heap: mmap of %zu bytes at 0x%zx: %m; allow overcommit (vm.overcommit_memory=0)",
-                 ARENA_BYTES, (size_t)ARENA_START);
+    parmacs_fail(
+        NULL, 0,
+        "the carried heap: mmap of %zu bytes at 0x%zx: %m; allow overcommit (vm.overcommit_memory=0)",
+        ARENA_BYTES, (size_t)ARENA_START);
   }
   state.arena = got;
   state.arena->top = ARENA_START + ((sizeof *state.arena + GRAIN - 1) & ~(size_t)(GRAIN - 1));

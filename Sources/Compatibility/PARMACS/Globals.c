@@ -33,16 +33,18 @@ int parmacs_globals_wanted(void) {
 
 static void in_the_way(uintptr_t address, size_t bytes) {
   Dl_info info;
-  int known = dladdr((void *)address, &info) != 0 && info.dli_sname != NULL && info.dli_saddr == (void *)address;
+  int known =
+      dladdr((void *)address, &info) != 0 && info.dli_sname != NULL && info.dli_saddr == (void *)address;
   const char *name = known ? info.dli_sname : "a part of its dynamic linking";
   /* All nodes find the same, and one says it. */
   if (merino_node() != 0) {
     (void)merino_barrier();
     _exit(1);
   }
-  parmacs_fail(NULL, 0, "MERINO_PARMACS_GLOBALS=shared: %s has %s (%zu bytes at 0x%zx) in a page with its variables, "
-               "and that belongs to each process; compile with -fPIC and link with -Wl,-z,now", parmacs_executable(), name,
-               bytes, (size_t)address);
+  parmacs_fail(NULL, 0,
+               "MERINO_PARMACS_GLOBALS=shared: %s has %s (%zu bytes at 0x%zx) in a page with its variables, "
+               "and that belongs to each process; compile with -fPIC and link with -Wl,-z,now",
+               parmacs_executable(), name, bytes, (size_t)address);
 }
 
 /* Makes `state.ranges` of the extents of variables, which are sorted: every byte of their pages is a
@@ -71,7 +73,8 @@ static void find_ranges(void) {
     last_end = extents[i].end;
     uintptr_t next = i + 1 < count && extents[i + 1].start < pages.end ? extents[i + 1].start : pages.end;
     if (next > segment->end) next = segment->end;
-    if (last_end < next && (i + 1 == count || extents[i + 1].start >= pages.end)) in_the_way(last_end, next - last_end);
+    if (last_end < next && (i + 1 == count || extents[i + 1].start >= pages.end))
+      in_the_way(last_end, next - last_end);
   }
 }
 
@@ -99,7 +102,8 @@ static merino_segment_t segment_of(size_t number) {
   snprintf(name, sizeof name, "merino-parmacs-globals-%zu", number);
   if (merino_node() == 0) {
     size_t bytes = state.ranges[number].end - state.ranges[number].start;
-    parmacs_expect(merino_segment_create(name, bytes, NULL, &segment), "sharing the program's variables", NULL, 0);
+    parmacs_expect(merino_segment_create(name, bytes, NULL, &segment), "sharing the program's variables",
+                   NULL, 0);
   }
   parmacs_expect(merino_barrier(), "sharing the program's variables", NULL, 0);
   if (merino_node() != 0) {

@@ -41,7 +41,8 @@ static int note_object(struct dl_phdr_info *info, size_t size, void *result) {
   /* The kernel's, which no pointer of a program points into. */
   if (identity->count > 0 && strncmp(name, "linux-vdso", 10) == 0) return 0;
   if (identity->count == PARMACS_OBJECTS) {
-    parmacs_fail(NULL, 0, "%s is loaded with more than %d libraries", parmacs_executable(), PARMACS_OBJECTS - 1);
+    parmacs_fail(NULL, 0, "%s is loaded with more than %d libraries", parmacs_executable(),
+                 PARMACS_OBJECTS - 1);
   }
   struct object *object = &identity->objects[identity->count++];
   object->base = info->dlpi_addr;
@@ -68,9 +69,11 @@ static const char *cure(void) {
 
 void parmacs_identity_compare(const struct identity *theirs, const struct identity *mine) {
   if (theirs->contents != mine->contents) {
-    parmacs_fail(NULL, 0, "the executable %s is not the one that node 0 runs (%s): their contents have the "
-                 "hashes %016llx here and %016llx there; give all nodes the same file", parmacs_executable(),
-                 theirs->objects[0].name, (unsigned long long)mine->contents, (unsigned long long)theirs->contents);
+    parmacs_fail(NULL, 0,
+                 "the executable %s is not the one that node 0 runs (%s): their contents have the "
+                 "hashes %016llx here and %016llx there; give all nodes the same file",
+                 parmacs_executable(), theirs->objects[0].name, (unsigned long long)mine->contents,
+                 (unsigned long long)theirs->contents);
   }
   for (size_t i = 0; i < theirs->count || i < mine->count; i++) {
     const struct object *there = &theirs->objects[i], *here = &mine->objects[i];
@@ -79,11 +82,14 @@ void parmacs_identity_compare(const struct identity *theirs, const struct identi
                    i >= mine->count ? there->name : here->name, i >= mine->count ? "at node 0" : "here");
     }
     if (strcmp(there->name, here->name) != 0 || there->bytes != here->bytes) {
-      parmacs_fail(NULL, 0, "library %zu is %s of %zu bytes here and %s of %zu bytes at node 0; give all nodes the "
-                   "same libraries", i, here->name, here->bytes, there->name, there->bytes);
+      parmacs_fail(NULL, 0,
+                   "library %zu is %s of %zu bytes here and %s of %zu bytes at node 0; give all nodes the "
+                   "same libraries",
+                   i, here->name, here->bytes, there->name, there->bytes);
     }
     if (there->base != here->base) {
-      parmacs_fail(NULL, 0, "%s is at address 0x%zx here and at 0x%zx at node 0, and has to be at the same one: %s",
+      parmacs_fail(NULL, 0,
+                   "%s is at address 0x%zx here and at 0x%zx at node 0, and has to be at the same one: %s",
                    here->name, (size_t)here->base, (size_t)there->base, cure());
     }
   }

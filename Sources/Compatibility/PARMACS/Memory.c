@@ -29,7 +29,8 @@ static void check_size(size_t bytes, const char *what, const char *file, int lin
   }
 }
 
-uint64_t merino_parmacs_fetch_add(volatile void *word, size_t bytes, uint64_t addend, const char *file, int line) {
+uint64_t merino_parmacs_fetch_add(volatile void *word, size_t bytes, uint64_t addend, const char *file,
+                                  int line) {
   check_size(bytes, "FETCH_ADD", file, line);
   uint64_t old8 = 0;
   uint32_t old4 = 0;
@@ -49,7 +50,8 @@ uint64_t merino_parmacs_atomic_load(const volatile void *word, size_t bytes, con
   return bytes == 8 ? value8 : value4;
 }
 
-uint64_t merino_parmacs_exchange(volatile void *word, size_t bytes, uint64_t value, const char *file, int line) {
+uint64_t merino_parmacs_exchange(volatile void *word, size_t bytes, uint64_t value, const char *file,
+                                 int line) {
   check_size(bytes, "ATOMIC_EXCHANGE", file, line);
   uint64_t old8 = 0;
   uint32_t old4 = 0;
@@ -64,9 +66,10 @@ int merino_parmacs_compare_exchange(volatile void *word, size_t bytes, uint64_t 
   check_size(bytes, "ATOMIC_CAS", file, line);
   uint64_t old8 = 0;
   uint32_t old4 = 0;
-  int result = bytes == 8 ? merino_atomic_compare_exchange_u64_acq_rel((uint64_t *)word, expected, desired, &old8)
-                          : merino_atomic_compare_exchange_u32_acq_rel((uint32_t *)word, (uint32_t)expected,
-                                                                       (uint32_t)desired, &old4);
+  int result = bytes == 8
+                   ? merino_atomic_compare_exchange_u64_acq_rel((uint64_t *)word, expected, desired, &old8)
+                   : merino_atomic_compare_exchange_u32_acq_rel((uint32_t *)word, (uint32_t)expected,
+                                                                (uint32_t)desired, &old4);
   parmacs_expect(result, "ATOMIC_CAS", file, line);
   return bytes == 8 ? old8 == expected : old4 == (uint32_t)expected;
 }
@@ -79,8 +82,8 @@ double merino_parmacs_fetch_add_double(volatile double *word, double addend, con
     memcpy(&value, &seen, sizeof value);
     double sum = value + addend;
     memcpy(&next, &sum, sizeof next);
-    parmacs_expect(merino_atomic_compare_exchange_u64_acq_rel((uint64_t *)word, seen, next, &old), "FETCH_ADD_DOUBLE",
-                   file, line);
+    parmacs_expect(merino_atomic_compare_exchange_u64_acq_rel((uint64_t *)word, seen, next, &old),
+                   "FETCH_ADD_DOUBLE", file, line);
     if (old == seen) return value;
     seen = old;
   }

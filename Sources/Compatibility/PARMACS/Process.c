@@ -173,13 +173,15 @@ __attribute__((constructor)) static void join(void) {
 }
 
 void merino_parmacs_begin(const char *file, int line) {
-  if (state.node != 0) parmacs_fail(file, line, "MAIN_INITENV in a created process: it belongs into the main program");
+  if (state.node != 0)
+    parmacs_fail(file, line, "MAIN_INITENV in a created process: it belongs into the main program");
   if (state.begun) parmacs_fail(file, line, "MAIN_INITENV for the second time");
   state.begun = 1;
 }
 
 void merino_parmacs_end(const char *file, int line) {
-  if (state.node != 0) parmacs_fail(file, line, "MAIN_END in a created process: it belongs into the main program");
+  if (state.node != 0)
+    parmacs_fail(file, line, "MAIN_END in a created process: it belongs into the main program");
   exit(0);
 }
 
@@ -201,7 +203,8 @@ static void start(int number, void (*function)(void), const char *file, int line
 }
 
 void merino_parmacs_create(void (*function)(void), long processes, const char *file, int line) {
-  if (state.node != 0) parmacs_fail(file, line, "CREATE in a created process: only the main program may call it");
+  if (state.node != 0)
+    parmacs_fail(file, line, "CREATE in a created process: only the main program may call it");
   if (!state.begun) parmacs_fail(file, line, "CREATE before MAIN_INITENV");
   if (processes < 0) parmacs_fail(file, line, "CREATE of %ld processes", processes);
   int wanted = processes == 0 ? 1 : (int)processes - 1, first = 1;
@@ -209,9 +212,10 @@ void merino_parmacs_create(void (*function)(void), long processes, const char *f
     while (first < state.nodes && state.charges[first].busy) first++;
   }
   if (wanted > state.nodes - first) {
-    parmacs_fail(file, line, "CREATE wants process %ld of a job of %d node%s: start it with -n %ld or more, or tell "
-                 "the program to use fewer processes", (long)first + wanted, state.nodes, state.nodes == 1 ? "" : "s",
-                 (long)first + wanted);
+    parmacs_fail(file, line,
+                 "CREATE wants process %ld of a job of %d node%s: start it with -n %ld or more, or tell "
+                 "the program to use fewer processes",
+                 (long)first + wanted, state.nodes, state.nodes == 1 ? "" : "s", (long)first + wanted);
   }
   /* What it printed so far comes first. */
   fflush(NULL);
@@ -221,12 +225,14 @@ void merino_parmacs_create(void (*function)(void), long processes, const char *f
   if (wanted > 0) parmacs_image_take(&state.control->image, file, line);
   for (int i = first; i < first + wanted; i++) start(i, function, file, line);
   /* The image may be overwritten only when all have it, and some of what they got may be in shared memory. */
-  for (int i = first; i < first + wanted; i++) take_event(state.control->workers[i].received, "CREATE", file, line);
+  for (int i = first; i < first + wanted; i++)
+    take_event(state.control->workers[i].received, "CREATE", file, line);
   if (processes > 0) function();
 }
 
 void merino_parmacs_wait_for_end(const char *file, int line) {
-  if (state.node != 0) parmacs_fail(file, line, "WAIT_FOR_END in a created process: only the main program may call it");
+  if (state.node != 0)
+    parmacs_fail(file, line, "WAIT_FOR_END in a created process: only the main program may call it");
   for (int i = 1; i < state.nodes; i++) {
     if (state.charges[i].busy) wait_for(i, file, line);
   }

@@ -12,10 +12,25 @@
 #include <unistd.h>
 
 #if defined(__x86_64__)
-enum { COPY = R_X86_64_COPY, SLOT = R_X86_64_JUMP_SLOT, DATA = R_X86_64_GLOB_DAT, INDIRECT = R_X86_64_IRELATIVE };
-enum { MODULE = R_X86_64_DTPMOD64, DTP = R_X86_64_DTPOFF64, TP = R_X86_64_TPOFF64, DESCRIPTOR = R_X86_64_TLSDESC };
+enum {
+  COPY = R_X86_64_COPY,
+  SLOT = R_X86_64_JUMP_SLOT,
+  DATA = R_X86_64_GLOB_DAT,
+  INDIRECT = R_X86_64_IRELATIVE
+};
+enum {
+  MODULE = R_X86_64_DTPMOD64,
+  DTP = R_X86_64_DTPOFF64,
+  TP = R_X86_64_TPOFF64,
+  DESCRIPTOR = R_X86_64_TLSDESC
+};
 #elif defined(__aarch64__)
-enum { COPY = R_AARCH64_COPY, SLOT = R_AARCH64_JUMP_SLOT, DATA = R_AARCH64_GLOB_DAT, INDIRECT = R_AARCH64_IRELATIVE };
+enum {
+  COPY = R_AARCH64_COPY,
+  SLOT = R_AARCH64_JUMP_SLOT,
+  DATA = R_AARCH64_GLOB_DAT,
+  INDIRECT = R_AARCH64_IRELATIVE
+};
 enum { MODULE = R_AARCH64_TLS_DTPMOD, DTP = R_AARCH64_TLS_DTPREL, TP = R_AARCH64_TLS_TPREL,
        DESCRIPTOR = R_AARCH64_TLSDESC };
 #else
@@ -82,7 +97,8 @@ static void leave_out_relocated(struct extents *out, uintptr_t base, const ElfW(
       case COPY: add(out, place, symbols[ELF64_R_SYM(all[i].r_info)].st_size); break;
       case SLOT: case DATA: case INDIRECT: case DTP: case TP: add(out, place, sizeof(uintptr_t)); break;
       case MODULE: case DESCRIPTOR: add(out, place, 2 * sizeof(uintptr_t)); break;
-      default: break; /* the program's own pointers: the libraries, too, are at the same addresses everywhere */
+      default:
+        break; /* the program's own pointers: the libraries, too, are at the same addresses everywhere */
     }
   }
 }
@@ -146,8 +162,10 @@ static void refuse_archive(uintptr_t base, const ElfW(Phdr) * headers, size_t co
   for (size_t i = 0; i < count; i++) {
     uintptr_t start = base + headers[i].p_vaddr;
     if (headers[i].p_type == PT_LOAD && constant >= start && constant < start + headers[i].p_memsz) {
-      parmacs_fail(NULL, 0, "%s is linked with libmerino.a: what the library keeps would be overwritten by CREATE; "
-                   "link it with libmerino.so", parmacs_executable());
+      parmacs_fail(NULL, 0,
+                   "%s is linked with libmerino.a: what the library keeps would be overwritten by CREATE; "
+                   "link it with libmerino.so",
+                   parmacs_executable());
     }
   }
 }

@@ -76,14 +76,17 @@ struct merino_parmacs_barrier {
   uint32_t promised;  /* BARINIT's number, for a BARRIER that gives none */
 };
 
-static void make_barrier(struct merino_parmacs_barrier *barrier, uint32_t processes, const char *file, int line) {
+static void make_barrier(struct merino_parmacs_barrier *barrier, uint32_t processes, const char *file,
+                         int line) {
   parmacs_expect(merino_barrier_create(processes, &barrier->barrier), "BARINIT", file, line);
   barrier->processes = processes;
 }
 
-void merino_parmacs_barrier_init(merino_parmacs_barrier_t *barrier, long processes, const char *file, int line) {
+void merino_parmacs_barrier_init(merino_parmacs_barrier_t *barrier, long processes, const char *file,
+                                 int line) {
   struct merino_parmacs_barrier *made = merino_parmacs_allocate(sizeof *made, file, line);
-  if (processes < 0 || processes > UINT32_MAX) parmacs_fail(file, line, "BARINIT of %ld processes", processes);
+  if (processes < 0 || processes > UINT32_MAX)
+    parmacs_fail(file, line, "BARINIT of %ld processes", processes);
   *made = (struct merino_parmacs_barrier){0, 0, 0, (uint32_t)processes};
   parmacs_expect(merino_lock_create(&made->lock), "BARINIT", file, line);
   if (processes > 0) make_barrier(made, (uint32_t)processes, file, line);
@@ -92,8 +95,8 @@ void merino_parmacs_barrier_init(merino_parmacs_barrier_t *barrier, long process
 
 /* Another number of processes than the last time: nobody is in the barrier then, or the program is wrong. One
  * that somebody is still leaving stays until the end of the job. */
-static merino_barrier_t barrier_for(struct merino_parmacs_barrier *barrier, uint32_t processes, const char *file,
-                                    int line) {
+static merino_barrier_t barrier_for(struct merino_parmacs_barrier *barrier, uint32_t processes,
+                                    const char *file, int line) {
   parmacs_expect(merino_lock_acquire(barrier->lock), "BARRIER", file, line);
   if (barrier->processes != processes) {
     if (barrier->processes != 0) (void)merino_barrier_destroy(barrier->barrier);
@@ -107,7 +110,8 @@ static merino_barrier_t barrier_for(struct merino_parmacs_barrier *barrier, uint
 void merino_parmacs_barrier(merino_parmacs_barrier_t barrier, long processes, const char *file, int line) {
   if (barrier == NULL) parmacs_fail(file, line, "BARRIER before BARINIT");
   if (processes == 0) processes = barrier->promised;
-  if (processes < 1 || processes > UINT32_MAX) parmacs_fail(file, line, "BARRIER of %ld processes", processes);
+  if (processes < 1 || processes > UINT32_MAX)
+    parmacs_fail(file, line, "BARRIER of %ld processes", processes);
   /* Of all processes: there can be no other barrier at the same time, and this one can move pages to their
    * writers. */
   if (processes == merino_nodes()) {
@@ -149,13 +153,15 @@ static long loop_next(merino_parmacs_loop_t loop, long last, long processes, con
       loop->round++;
       parmacs_expect(merino_cond_broadcast(loop->over), "GETSUB", file, line);
     }
-    while (loop->round == round) parmacs_expect(merino_cond_wait(loop->over, loop->lock), "GETSUB", file, line);
+    while (loop->round == round)
+      parmacs_expect(merino_cond_wait(loop->over, loop->lock), "GETSUB", file, line);
   }
   parmacs_expect(merino_lock_release(loop->lock), "GETSUB", file, line);
   return result;
 }
 
-long merino_parmacs_loop_next(merino_parmacs_loop_t loop, long last, long processes, const char *file, int line) {
+long merino_parmacs_loop_next(merino_parmacs_loop_t loop, long last, long processes, const char *file,
+                              int line) {
   if (loop == NULL) parmacs_fail(file, line, "GETSUB before GSINIT");
   /* No cancellation point: a thread that ended in here would be counted as one that waits. */
   int before;

@@ -51,7 +51,8 @@ void merino_parmacs_lock(merino_lock_t lock, const char *file, int line);
 int merino_parmacs_try_lock(merino_lock_t lock, const char *file, int line);
 void merino_parmacs_unlock(merino_lock_t lock, const char *file, int line);
 
-void merino_parmacs_barrier_init(merino_parmacs_barrier_t *barrier, long processes, const char *file, int line);
+void merino_parmacs_barrier_init(merino_parmacs_barrier_t *barrier, long processes, const char *file,
+                                 int line);
 void merino_parmacs_barrier(merino_parmacs_barrier_t barrier, long processes, const char *file, int line);
 
 void merino_parmacs_condition_init(merino_cond_t *condition, const char *file, int line);
@@ -66,11 +67,14 @@ void merino_parmacs_pause_wait(merino_event_t pause, const char *file, int line)
 void merino_parmacs_pause_take(merino_event_t pause, const char *file, int line);
 
 void merino_parmacs_loop_init(merino_parmacs_loop_t *loop, const char *file, int line);
-long merino_parmacs_loop_next(merino_parmacs_loop_t loop, long last, long processes, const char *file, int line);
+long merino_parmacs_loop_next(merino_parmacs_loop_t loop, long last, long processes, const char *file,
+                              int line);
 
-uint64_t merino_parmacs_fetch_add(volatile void *word, size_t bytes, uint64_t addend, const char *file, int line);
+uint64_t merino_parmacs_fetch_add(volatile void *word, size_t bytes, uint64_t addend, const char *file,
+                                  int line);
 uint64_t merino_parmacs_atomic_load(const volatile void *word, size_t bytes, const char *file, int line);
-uint64_t merino_parmacs_exchange(volatile void *word, size_t bytes, uint64_t value, const char *file, int line);
+uint64_t merino_parmacs_exchange(volatile void *word, size_t bytes, uint64_t value, const char *file,
+                                 int line);
 int merino_parmacs_compare_exchange(volatile void *word, size_t bytes, uint64_t expected, uint64_t desired,
                                     const char *file, int line);
 void merino_parmacs_fence_release(const char *file, int line);
@@ -79,15 +83,20 @@ double merino_parmacs_fetch_add_double(volatile double *word, double addend, con
 
 /* Integers of 4 and 8 bytes; each is a release and an acquire, as programs for one machine expect. */
 #define MERINO_PARMACS_VALUE(word, value) \
-  (__extension__({ __typeof__(*(word)) merino_parmacs_value = (__typeof__(*(word)))(value); merino_parmacs_value; }))
+  (__extension__({ \
+    __typeof__(*(word)) merino_parmacs_value = (__typeof__(*(word)))(value); \
+    merino_parmacs_value; \
+  }))
 #define MERINO_PARMACS_FETCH_ADD(word, addend) \
-  MERINO_PARMACS_VALUE(word, merino_parmacs_fetch_add((word), sizeof *(word), (uint64_t)(addend), MERINO_PARMACS_HERE))
+  MERINO_PARMACS_VALUE( \
+      word, merino_parmacs_fetch_add((word), sizeof *(word), (uint64_t)(addend), MERINO_PARMACS_HERE))
 #define MERINO_PARMACS_ATOMIC_LOAD(word) \
   MERINO_PARMACS_VALUE(word, merino_parmacs_atomic_load((word), sizeof *(word), MERINO_PARMACS_HERE))
 #define MERINO_PARMACS_ATOMIC_STORE(word, value) \
   ((void)merino_parmacs_exchange((word), sizeof *(word), (uint64_t)(value), MERINO_PARMACS_HERE))
 #define MERINO_PARMACS_ATOMIC_EXCHANGE(word, value) \
-  MERINO_PARMACS_VALUE(word, merino_parmacs_exchange((word), sizeof *(word), (uint64_t)(value), MERINO_PARMACS_HERE))
+  MERINO_PARMACS_VALUE( \
+      word, merino_parmacs_exchange((word), sizeof *(word), (uint64_t)(value), MERINO_PARMACS_HERE))
 #define MERINO_PARMACS_ATOMIC_CAS(word, expected, desired) \
   merino_parmacs_compare_exchange((word), sizeof *(word), (uint64_t)(expected), (uint64_t)(desired), \
                                   MERINO_PARMACS_HERE)

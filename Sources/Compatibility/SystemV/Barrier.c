@@ -1,7 +1,8 @@
 /* Barriers in shared memory. */
 #include "Real.h"
 
-SYSV_EXPORT int pthread_barrier_init(pthread_barrier_t *barrier, const pthread_barrierattr_t *attributes, unsigned count) {
+SYSV_EXPORT int pthread_barrier_init(pthread_barrier_t *barrier, const pthread_barrierattr_t *attributes,
+                                     unsigned count) {
   if (!sysv_is_shared(barrier)) return real()->pthread_barrier_init(barrier, attributes, count);
   if (count == 0) return EINVAL;
   sysv_object_make(barrier, SYSV_BARRIER, count, 0);
@@ -28,7 +29,8 @@ SYSV_EXPORT int pthread_barrier_wait(pthread_barrier_t *barrier) {
     if (result == MERINO_SUCCESS) return before % local->type == 0 ? PTHREAD_BARRIER_SERIAL_THREAD : 0;
     if (result != MERINO_EHANDLE) sysv_end("waiting in a barrier in shared memory");
     /* Made anew: this thread has come to none of its rounds yet. */
-    if (merino_atomic_fetch_add_u64(&local->object->arrivals, UINT64_MAX, NULL) != MERINO_SUCCESS) sysv_end("a barrier");
+    if (merino_atomic_fetch_add_u64(&local->object->arrivals, UINT64_MAX, NULL) != MERINO_SUCCESS)
+      sysv_end("a barrier");
     sysv_object_forget(local);
   }
 }

@@ -35,12 +35,14 @@ static int wait_with(pthread_cond_t *condition, pthread_mutex_t *mutex, const ui
 static int is_shared(const pthread_cond_t *condition, const pthread_mutex_t *mutex) {
   int one = sysv_is_shared(condition), other = sysv_is_shared(mutex);
   if (one == other) return one;
-  sysv_say("a condition variable and its mutex lie both in shared memory or both outside; here the %s alone does",
-           one ? "condition variable" : "mutex");
+  sysv_say(
+      "a condition variable and its mutex lie both in shared memory or both outside; here the %s alone does",
+      one ? "condition variable" : "mutex");
   return -1;
 }
 
-static int wait_until(pthread_cond_t *condition, pthread_mutex_t *mutex, clockid_t clock, const struct timespec *due) {
+static int wait_until(pthread_cond_t *condition, pthread_mutex_t *mutex, clockid_t clock,
+                      const struct timespec *due) {
   uint64_t limit;
   int result = sysv_until(clock, due, &limit);
   return result != 0 ? result : wait_with(condition, mutex, &limit);
@@ -65,7 +67,8 @@ SYSV_EXPORT int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mu
   return shared ? wait_with(condition, mutex, NULL) : real()->pthread_cond_wait(condition, mutex);
 }
 
-SYSV_EXPORT int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *due) {
+SYSV_EXPORT int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex,
+                                       const struct timespec *due) {
   int shared = sysv_has_views() ? is_shared(condition, mutex) : 0;
   if (shared < 0) return EINVAL;
   if (!shared) return real()->pthread_cond_timedwait(condition, mutex, due);

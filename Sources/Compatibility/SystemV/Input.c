@@ -22,7 +22,9 @@
     return result; \
   } while (0)
 
-SYSV_EXPORT ssize_t read(int file, void *start, size_t bytes) { FILLED(ssize_t, start, bytes, read(file, start, bytes)); }
+SYSV_EXPORT ssize_t read(int file, void *start, size_t bytes) {
+  FILLED(ssize_t, start, bytes, read(file, start, bytes));
+}
 
 SYSV_EXPORT ssize_t pread(int file, void *start, size_t bytes, off_t offset) {
   FILLED(ssize_t, start, bytes, pread(file, start, bytes, offset));
@@ -37,7 +39,8 @@ SYSV_EXPORT ssize_t recv(int file, void *start, size_t bytes, int flags) {
   FILLED(ssize_t, start, bytes, recv(file, start, bytes, flags));
 }
 
-SYSV_EXPORT ssize_t recvfrom(int file, void *start, size_t bytes, int flags, struct sockaddr *from, socklen_t *length) {
+SYSV_EXPORT ssize_t recvfrom(int file, void *start, size_t bytes, int flags, struct sockaddr *from,
+                             socklen_t *length) {
   FILLED(ssize_t, start, bytes, recvfrom(file, start, bytes, flags, from, length));
 }
 
@@ -81,8 +84,8 @@ SYSV_EXPORT ssize_t __recv_chk(int file, void *start, size_t bytes, size_t room,
   FILLED(ssize_t, start, bytes, recv(file, start, bytes, flags));
 }
 
-SYSV_EXPORT ssize_t __recvfrom_chk(int file, void *start, size_t bytes, size_t room, int flags, struct sockaddr *from,
-                                   socklen_t *length) {
+SYSV_EXPORT ssize_t __recvfrom_chk(int file, void *start, size_t bytes, size_t room, int flags,
+                                   struct sockaddr *from, socklen_t *length) {
   if (bytes > room) __chk_fail();
   FILLED(ssize_t, start, bytes, recvfrom(file, start, bytes, flags, from, length));
 }

@@ -58,7 +58,8 @@ int sysv_handler_set(int number, const struct sigaction *wanted, struct sigactio
     ours = *wanted;
     sigdelset(&ours.sa_mask, SIGSEGV);
     if (is_handler(wanted)) {
-      struct sigaction *kept = &slots[number][__atomic_fetch_add(&next_slot[number], 1, __ATOMIC_RELAXED) % SLOTS];
+      struct sigaction *kept =
+          &slots[number][__atomic_fetch_add(&next_slot[number], 1, __ATOMIC_RELAXED) % SLOTS];
       *kept = *wanted;
       ours.sa_sigaction = on_signal;
       ours.sa_flags |= SA_SIGINFO;
@@ -68,11 +69,14 @@ int sysv_handler_set(int number, const struct sigaction *wanted, struct sigactio
     }
   }
   int result = real()->sigaction(number, wanted != NULL ? &ours : NULL, old);
-  if (result == 0 && wanted != NULL && !is_handler(wanted)) __atomic_store_n(&actions[number], NULL, __ATOMIC_RELEASE);
-  if (result == 0 && old != NULL && (old->sa_flags & SA_SIGINFO) && old->sa_sigaction == on_signal && before != NULL)
+  if (result == 0 && wanted != NULL && !is_handler(wanted))
+    __atomic_store_n(&actions[number], NULL, __ATOMIC_RELEASE);
+  if (result == 0 && old != NULL && (old->sa_flags & SA_SIGINFO) && old->sa_sigaction == on_signal &&
+      before != NULL)
     *old = *before;
   return result;
 }
 
-const struct sigaction *sysv_handler_of(int number) { return __atomic_load_n(&actions[number], __ATOMIC_ACQUIRE); }
-
+const struct sigaction *sysv_handler_of(int number) {
+  return __atomic_load_n(&actions[number], __ATOMIC_ACQUIRE);
+}

@@ -58,7 +58,8 @@ static int join(void) {
   /* A program that knows Merino has joined itself. */
   if (result != MERINO_SUCCESS && !(result == MERINO_EALREADY && merino_node() >= 0)) {
     __atomic_store_n(&state.stage, FAILED, __ATOMIC_RELEASE);
-    return sysv_failed("cannot join the job, so System V's shared memory and semaphores are not there", ENOSYS);
+    return sysv_failed("cannot join the job, so System V's shared memory and semaphores are not there",
+                       ENOSYS);
   }
   state.process = getpid();
   sysv_files_are_merinos();

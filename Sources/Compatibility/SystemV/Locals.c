@@ -58,8 +58,9 @@ static struct sysv_local *add(uintptr_t address, struct sysv_object *object) {
     sysv_say("no memory for a synchronisation object in shared memory");
     merino_abort(1);
   }
-  *local = (struct sysv_local){.address = address, .object = object, .kind = object->kind, .type = object->type,
-                               .lock = object->lock, .condition = object->condition, .barrier = object->barrier};
+  *local = (struct sysv_local){.address = address, .object = object, .kind = object->kind,
+                               .type = object->type, .lock = object->lock, .condition = object->condition,
+                               .barrier = object->barrier};
   drop(address, address + 1);
   real()->pthread_mutex_lock(&known.lock);
   local->next = known.buckets[bucket(address)];
@@ -92,10 +93,12 @@ struct sysv_local *sysv_object(const void *address, enum sysv_kind kind, uint32_
 /* Under the object's own lock, too, for those who know it already. */
 static void set_value(struct sysv_object *object, int64_t value) {
   if (object->kind == SYSV_MUTEX || object->kind == SYSV_CONDITION) return;
-  if (merino_lock_acquire(object->lock) != MERINO_SUCCESS) sysv_end("a synchronisation object in shared memory");
+  if (merino_lock_acquire(object->lock) != MERINO_SUCCESS)
+    sysv_end("a synchronisation object in shared memory");
   object->value = value;
   object->arrivals = 0;
-  if (merino_lock_release(object->lock) != MERINO_SUCCESS) sysv_end("a synchronisation object in shared memory");
+  if (merino_lock_release(object->lock) != MERINO_SUCCESS)
+    sysv_end("a synchronisation object in shared memory");
 }
 
 struct sysv_local *sysv_object_make(const void *address, enum sysv_kind kind, uint32_t type, int64_t value) {

@@ -1,7 +1,8 @@
 #include "Monitor.h"
 
 static MERINO_NORETURN void ended(const struct sysv_local *local) {
-  sysv_end(local->kind == SYSV_SEMAPHORE ? "a semaphore in shared memory" : "a read-write lock in shared memory");
+  sysv_end(local->kind == SYSV_SEMAPHORE ? "a semaphore in shared memory"
+                                         : "a read-write lock in shared memory");
 }
 
 struct sysv_local *sysv_enter(const void *address, enum sysv_kind kind) {

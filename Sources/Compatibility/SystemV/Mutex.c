@@ -51,7 +51,8 @@ static int give(const void *address, int is_mutex) {
     sysv_failed("unlocking a mutex in shared memory that another thread or nobody has locked", EPERM);
     return EPERM;
   }
-  if (result != MERINO_SUCCESS) sysv_end(is_mutex ? "unlocking a mutex in shared memory" : "a spin lock in shared memory");
+  if (result != MERINO_SUCCESS)
+    sysv_end(is_mutex ? "unlocking a mutex in shared memory" : "a spin lock in shared memory");
   return 0;
 }
 

@@ -21,9 +21,11 @@ static void open_segment(void) {
   merino_segment_t segment;
   void *start;
   int result = merino_segment_open(name, &segment);
-  if (result == MERINO_ENOENT) result = merino_segment_create(name, SYSV_OBJECTS * sizeof *table.objects, NULL, &segment);
+  if (result == MERINO_ENOENT)
+    result = merino_segment_create(name, SYSV_OBJECTS * sizeof *table.objects, NULL, &segment);
   if (result == MERINO_EEXIST) result = merino_segment_open(name, &segment);
-  if (result == MERINO_SUCCESS) result = merino_segment_attach(segment, NULL, 3 /* PROT_READ | PROT_WRITE */, &start);
+  if (result == MERINO_SUCCESS)
+    result = merino_segment_attach(segment, NULL, 3 /* PROT_READ | PROT_WRITE */, &start);
   if (result != MERINO_SUCCESS || merino_lock_create_named(name, &table.lock) != MERINO_SUCCESS)
     sysv_end("the table of synchronisation objects");
   __atomic_store_n(&table.objects, start, __ATOMIC_RELEASE);
@@ -82,8 +84,8 @@ struct sysv_object *sysv_table_place(const struct sysv_view *view, uintptr_t add
     object = place_of(identifier, offset);
   }
   if (object == NULL) {
-    sysv_say("the job has %d mutexes, conditions, barriers and semaphores in shared memory, as many as there can be",
-             SYSV_OBJECTS);
+    sysv_say("the job has %d mutexes, conditions, barriers and semaphores in shared memory, as many as there "
+             "can be", SYSV_OBJECTS);
     merino_abort(1);
   }
   if (object->identifier != identifier || object->offset != offset) {
@@ -97,7 +99,8 @@ struct sysv_object *sysv_table_place(const struct sysv_view *view, uintptr_t add
 static int make_handles(struct sysv_object *object) {
   int result = MERINO_SUCCESS;
   if (object->lock == 0) result = merino_lock_create(&object->lock);
-  if (result == MERINO_SUCCESS && object->condition == 0 && object->kind != SYSV_MUTEX && object->kind != SYSV_BARRIER)
+  if (result == MERINO_SUCCESS && object->condition == 0 && object->kind != SYSV_MUTEX &&
+      object->kind != SYSV_BARRIER)
     result = merino_cond_create(&object->condition);
   if (result == MERINO_SUCCESS && object->kind == SYSV_BARRIER && object->barrier == 0)
     result = merino_barrier_create(object->type, &object->barrier);

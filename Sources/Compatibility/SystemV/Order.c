@@ -36,9 +36,12 @@ SYSV_EXPORT unsigned sleep(unsigned seconds) { ORDERED(unsigned, sleep(seconds))
 
 SYSV_EXPORT int usleep(useconds_t microseconds) { ORDERED(int, usleep(microseconds)); }
 
-SYSV_EXPORT int nanosleep(const struct timespec *wanted, struct timespec *left) { ORDERED(int, nanosleep(wanted, left)); }
+SYSV_EXPORT int nanosleep(const struct timespec *wanted, struct timespec *left) {
+  ORDERED(int, nanosleep(wanted, left));
+}
 
-SYSV_EXPORT int clock_nanosleep(clockid_t clock, int flags, const struct timespec *wanted, struct timespec *left) {
+SYSV_EXPORT int clock_nanosleep(clockid_t clock, int flags, const struct timespec *wanted,
+                                struct timespec *left) {
   ORDERED(int, clock_nanosleep(clock, flags, wanted, left));
 }
 

@@ -54,7 +54,8 @@ static int attempt(sem_t *semaphore, clockid_t clock, const struct timespec *due
                    const struct sysv_held *held, struct sysv_cancellation before) {
   struct sysv_local *local = sysv_enter(semaphore, SYSV_SEMAPHORE);
   int error = 0;
-  if (local->object->value == 0) error = is_try ? EAGAIN : wait_a_while((struct inside){local, held}, clock, due, before);
+  if (local->object->value == 0)
+    error = is_try ? EAGAIN : wait_a_while((struct inside){local, held}, clock, due, before);
   /* One that comes at the last moment is taken. */
   int is_taken = local->object->value > 0;
   if (is_taken) local->object->value--;

@@ -69,7 +69,8 @@ SYSV_EXPORT int pthread_rwlock_timedrdlock(pthread_rwlock_t *lock, const struct 
   return take(lock, 0, UNTIL(CLOCK_REALTIME, due));
 }
 
-SYSV_EXPORT int pthread_rwlock_clockrdlock(pthread_rwlock_t *lock, clockid_t clock, const struct timespec *due) {
+SYSV_EXPORT int pthread_rwlock_clockrdlock(pthread_rwlock_t *lock, clockid_t clock,
+                                           const struct timespec *due) {
   if (!sysv_is_shared(lock)) return real()->pthread_rwlock_clockrdlock(lock, clock, due);
   return take(lock, 0, UNTIL(clock, due));
 }
@@ -89,7 +90,8 @@ SYSV_EXPORT int pthread_rwlock_timedwrlock(pthread_rwlock_t *lock, const struct 
   return take(lock, 1, UNTIL(CLOCK_REALTIME, due));
 }
 
-SYSV_EXPORT int pthread_rwlock_clockwrlock(pthread_rwlock_t *lock, clockid_t clock, const struct timespec *due) {
+SYSV_EXPORT int pthread_rwlock_clockwrlock(pthread_rwlock_t *lock, clockid_t clock,
+                                           const struct timespec *due) {
   if (!sysv_is_shared(lock)) return real()->pthread_rwlock_clockwrlock(lock, clock, due);
   return take(lock, 1, UNTIL(clock, due));
 }

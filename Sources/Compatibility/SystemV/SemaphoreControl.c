@@ -150,8 +150,8 @@ static unsigned wanted_by(int command) {
 }
 
 static int is_command(int command) {
-  return command == IPC_STAT || command == IPC_SET || (command >= GETPID && command <= SETALL) || command == SEM_STAT ||
-         command == SEM_STAT_ANY;
+  return command == IPC_STAT || command == IPC_SET || (command >= GETPID && command <= SETALL) ||
+         command == SEM_STAT || command == SEM_STAT_ANY;
 }
 
 SYSV_EXPORT int semctl(int identifier, int number, int command, ...) {

@@ -12,7 +12,8 @@ static int failed(int error) {
 
 /* Tries them. 0: done; EAGAIN: one of them has to wait, `*blocked`; ERANGE. Changes nothing unless it is
  * done. */
-static int try_all(struct set *set, const struct sembuf *operations, size_t count, const struct sembuf **blocked) {
+static int try_all(struct set *set, const struct sembuf *operations, size_t count,
+                   const struct sembuf **blocked) {
   size_t done = 0;
   int error = 0;
   for (; done < count && error == 0; done++) {
@@ -25,7 +26,8 @@ static int try_all(struct set *set, const struct sembuf *operations, size_t coun
   }
   if (error == 0) return 0;
   /* The last one did nothing. */
-  for (done--; done > 0; done--) set->state->semaphores[operations[done - 1].sem_num].value -= operations[done - 1].sem_op;
+  for (done--; done > 0; done--)
+    set->state->semaphores[operations[done - 1].sem_num].value -= operations[done - 1].sem_op;
   return error;
 }
 
@@ -40,7 +42,8 @@ static const uint64_t *time_left(const uint64_t *due, uint64_t *left) {
 }
 
 /* Waits until something may have changed. 0; EAGAIN after the limit; EIDRM. */
-static int wait_for_change(struct set *set, int identifier, const struct sembuf *blocked, const uint64_t *due) {
+static int wait_for_change(struct set *set, int identifier, const struct sembuf *blocked,
+                           const uint64_t *due) {
   struct set_semaphore *semaphore = &set->state->semaphores[blocked->sem_num];
   uint32_t *count = blocked->sem_op == 0 ? &semaphore->falling : &semaphore->raising;
   uint64_t left;
@@ -82,8 +85,8 @@ static int finish(struct set *set, int identifier, const struct sembuf *operatio
 }
 
 /* One attempt, and a wait at most. 0; an errno, EAGAIN with `*blocked` where it is to be tried again. */
-static int attempt(int identifier, const struct sembuf *operations, size_t count, unsigned wanted, const uint64_t *due,
-                   const struct sembuf **blocked) {
+static int attempt(int identifier, const struct sembuf *operations, size_t count, unsigned wanted,
+                   const uint64_t *due, const struct sembuf **blocked) {
   struct set *set = sysv_set_enter(identifier, wanted);
   if (set == NULL) return errno;
   int error = 0, wakes = 0;
@@ -121,7 +124,8 @@ static int operate(int identifier, const struct sembuf *operations, size_t count
   return error == 0 ? 0 : failed(error);
 }
 
-static int begin(int identifier, const struct sembuf *operations, size_t count, const struct timespec *limit) {
+static int begin(int identifier, const struct sembuf *operations, size_t count,
+                 const struct timespec *limit) {
   if (sysv_join() != 0) return -1;
   if (count == 0) return failed(EINVAL);
   if (count > SET_OPERATIONS) return failed(E2BIG);
@@ -133,7 +137,8 @@ static int begin(int identifier, const struct sembuf *operations, size_t count, 
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   uint64_t seconds = limit->tv_sec > 3153600000 ? 3153600000 : (uint64_t)limit->tv_sec;
-  uint64_t due = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec + seconds * 1000000000 + (uint64_t)limit->tv_nsec;
+  uint64_t due = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec + seconds * 1000000000 +
+                 (uint64_t)limit->tv_nsec;
   return operate(identifier, copy, count, &due);
 }
 
@@ -142,7 +147,8 @@ SYSV_EXPORT int semop(int identifier, struct sembuf *operations, size_t count) {
   return begin(identifier, operations, count, NULL);
 }
 
-SYSV_EXPORT int semtimedop(int identifier, struct sembuf *operations, size_t count, const struct timespec *limit) {
+SYSV_EXPORT int semtimedop(int identifier, struct sembuf *operations, size_t count,
+                           const struct timespec *limit) {
   if (!sysv_is_in_job()) return real()->semtimedop(identifier, operations, count, limit);
   return begin(identifier, operations, count, limit);
 }

@@ -18,7 +18,8 @@ static void open_table(void) {
   merino_segment_t segment;
   void *start;
   int result = merino_segment_open(name, &segment);
-  if (result == MERINO_ENOENT) result = merino_segment_create(name, SETS * sizeof(struct set), NULL, &segment);
+  if (result == MERINO_ENOENT)
+    result = merino_segment_create(name, SETS * sizeof(struct set), NULL, &segment);
   if (result == MERINO_EEXIST) result = merino_segment_open(name, &segment);
   must(result);
   must(merino_segment_attach(segment, NULL, 3 /* PROT_READ | PROT_WRITE */, &start));

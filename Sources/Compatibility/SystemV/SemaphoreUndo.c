@@ -18,7 +18,8 @@ static struct {
 void sysv_undo_add(int identifier, uint32_t number, uint32_t epoch, int change) {
   real()->pthread_mutex_lock(&promises.lock);
   struct promise *promise = promises.first;
-  while (promise != NULL && (promise->identifier != identifier || promise->number != number)) promise = promise->next;
+  while (promise != NULL && (promise->identifier != identifier || promise->number != number))
+    promise = promise->next;
   if (promise == NULL) {
     promise = malloc(sizeof *promise);
     if (promise == NULL) {

@@ -126,7 +126,8 @@ static _Thread_local struct {
 
 static int take_small_stack(const stack_t *wanted, stack_t *old) {
   if (stacks.ours == NULL) {
-    void *memory = mmap(NULL, LEAST_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    void *memory =
+        mmap(NULL, LEAST_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     if (memory == MAP_FAILED) return -1;
     stacks.ours = memory;
   }

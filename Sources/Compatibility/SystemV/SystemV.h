@@ -102,7 +102,7 @@ enum sysv_kind {
 struct sysv_object {
   uint64_t identifier; /* of the segment, plus 1; 0: free, ~0: was in use */
   uint64_t offset;     /* in the segment */
-  uint32_t kind, type; /* type: PTHREAD_MUTEX_RECURSIVE and the like, a clock, how many take part in a barrier */
+  uint32_t kind, type; /* type: PTHREAD_MUTEX_RECURSIVE and the like, a clock, or of how many a barrier is */
   uint64_t lock, condition, barrier;
   int64_t value; /* of a semaphore; readers */
   union {

@@ -5,7 +5,8 @@
 static int carries_messages(int file) {
   struct stat status;
   int before = errno;
-  int is_such = file >= 0 && fstat(file, &status) == 0 && (S_ISSOCK(status.st_mode) || S_ISFIFO(status.st_mode));
+  int is_such =
+      file >= 0 && fstat(file, &status) == 0 && (S_ISSOCK(status.st_mode) || S_ISFIFO(status.st_mode));
   errno = before;
   return is_such;
 }
@@ -28,7 +29,8 @@ void sysv_transfer_pin(struct transfer *transfer, const void *start, size_t byte
     int before = errno;
     sysv_inside_begin();
     /* Where it cannot be pinned (a read-only view), the call says EFAULT as it would anyway. */
-    if (merino_pin((void *)first, last - first, is_written ? PROT_READ | PROT_WRITE : PROT_READ) == MERINO_SUCCESS) {
+    int protection = is_written ? PROT_READ | PROT_WRITE : PROT_READ;
+    if (merino_pin((void *)first, last - first, protection) == MERINO_SUCCESS) {
       transfer->pins[transfer->count].start = (void *)first;
       transfer->pins[transfer->count++].bytes = last - first;
     }

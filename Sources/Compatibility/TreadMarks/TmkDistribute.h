@@ -25,7 +25,7 @@ enum { TMK_PAGE = 4096, TMK_RECORDS = 99 };
 
 /* One call of Tmk_distribute; or, where `bytes` is NULL, that a process has left. */
 struct tmk_record {
-  uint64_t offset;     /* of the variable, from where the executable is loaded; or the barriers that it passed */
+  uint64_t offset;     /* of the variable, from where the executable is loaded; or the barriers it passed */
   uint64_t size;
   void *bytes;         /* the value, in shared memory */
   uint64_t executable; /* fingerprint of the executable that distributed */
@@ -71,8 +71,8 @@ static inline void tmk_take(const struct tmk_record *record) {
     return;
   }
   if (record->executable != tmk_process.executable) {
-    tmk_fail("Tmk_distribute by process %u: that process and this one run different executables, whose variables lie "
-             "at different places; start all processes with the same file.", record->process);
+    tmk_fail("Tmk_distribute by process %u: that process and this one run different executables, whose "
+             "variables lie at different places; start all processes with the same file.", record->process);
   }
   memcpy((void *)(tmk_base() + record->offset), record->bytes, record->size);
 }
@@ -133,8 +133,9 @@ static inline void tmk_append(uint64_t offset, size_t size, void *bytes) {
 static inline void tmk_distribute(void *variable, size_t size) {
   if (size == 0) return;
   if (!tmk_is_variable((uintptr_t)variable, size)) {
-    tmk_fail("Tmk_distribute(%p, %zu): these bytes are not a static or global variable of the executable; variables on "
-             "the stack, in private or shared allocated memory, of threads and of libraries cannot be distributed.",
+    tmk_fail("Tmk_distribute(%p, %zu): these bytes are not a static or global variable of the executable; "
+             "variables on the stack, in private or shared allocated memory, of threads and of libraries "
+             "cannot be distributed.",
              variable, size);
   }
   /* The value, before anything that another process distributed is copied over it. */

@@ -88,7 +88,8 @@ static inline TMK_NORETURN __attribute__((format(printf, 1, 2))) void tmk_fail(c
     if ((result) != MERINO_SUCCESS) tmk_must_not_go_on(__VA_ARGS__); \
   } while (0)
 
-static inline TMK_NORETURN __attribute__((format(printf, 1, 2))) void tmk_must_not_go_on(const char *format, ...) {
+static inline TMK_NORETURN __attribute__((format(printf, 1, 2)))
+void tmk_must_not_go_on(const char *format, ...) {
   char call[256];
   va_list arguments;
   va_start(arguments, format);
@@ -131,8 +132,8 @@ static inline merino_cond_t tmk_condition(const char *call, unsigned lock, unsig
   tmk_in_range(call, "condition variable", condition, TMK_NCONDS);
   /* Of the holder alone it says so: trying to take it again would never end. */
   if (merino_lock_try_acquire(tmk_lock(lock)) != MERINO_EDEADLK) {
-    tmk_fail("%s(lock %u, condition %u): the caller does not hold the lock; the first argument is the number of the "
-             "lock, the second that of the condition variable.", call, lock, condition);
+    tmk_fail("%s(lock %u, condition %u): the caller does not hold the lock; the first argument is the number "
+             "of the lock, the second that of the condition variable.", call, lock, condition);
   }
   return tmk_handle(&tmk_process.job->conditions[lock][condition], &tmk_process.conditions[lock][condition],
                     merino_cond_create);

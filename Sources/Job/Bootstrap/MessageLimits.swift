@@ -36,7 +36,8 @@ extension BootstrapError {
   static func violation(_ what: String) -> BootstrapError {
     BootstrapError(
       .protocolViolation,
-      "the other end of the rendezvous socket \(what); use the launcher (merino run) and the library of one build."
+      "the other end of the rendezvous socket \(what); use the launcher (merino run) and the library of one "
+        + "build."
     )
   }
 }

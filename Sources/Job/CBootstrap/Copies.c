@@ -47,8 +47,8 @@ static _Atomic(uint32_t) *word_of(const char *notes, size_t bytes, size_t alignm
     size_t end = padded(descriptor + header.n_descsz, alignment);
     if (end > bytes) return NULL;
     int64_t distance;
-    if (header.n_type == NOTE_TYPE && header.n_namesz == sizeof NOTE_NAME && header.n_descsz == sizeof distance &&
-        memcmp(notes + name, NOTE_NAME, sizeof NOTE_NAME) == 0) {
+    if (header.n_type == NOTE_TYPE && header.n_namesz == sizeof NOTE_NAME &&
+        header.n_descsz == sizeof distance && memcmp(notes + name, NOTE_NAME, sizeof NOTE_NAME) == 0) {
       memcpy(&distance, notes + descriptor, sizeof distance);
       return (_Atomic(uint32_t) *)((uintptr_t)(notes + descriptor) + (uintptr_t)distance);
     }

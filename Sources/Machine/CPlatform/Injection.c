@@ -12,7 +12,8 @@ static struct {
   volatile long left;  // uses until the one that fails
   volatile long uses;
   volatile int has_struck;
-  volatile int faults;  // page faults that this thread is in: they cannot fail and go on, so nothing fails in them
+  // Page faults that this thread is in: they cannot fail and go on, so nothing fails in them.
+  volatile int faults;
 } injection;
 
 int cplatform_injection_strikes(int kind) {

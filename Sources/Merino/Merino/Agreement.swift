@@ -31,8 +31,8 @@ struct Announcement {
     guard (0...Self.largestCapacity).contains(capacity) else {
       throw MerinoError(
         .invalidArgument,
-        "could not join: a capacity of \(capacity) bytes is out of range; the global address space has at most "
-          + "\(Self.largestCapacity) bytes (MERINO_CAPACITY).")
+        "could not join: a capacity of \(capacity) bytes is out of range; the global address space has at "
+          + "most \(Self.largestCapacity) bytes (MERINO_CAPACITY).")
     }
     capacityByteCount = UInt64(capacity)
     let locks = try EnvironmentSettings.count("MERINO_LOCKS", Self.lockRange)
@@ -173,8 +173,8 @@ struct Agreement {
       if let agreed, agreed.value != value {
         throw MerinoError(
           .mismatch,
-          "could not join: the \(what) is \(agreed.value) at node \(agreed.node) and \(value) at node \(node); "
-            + "give all nodes the same.")
+          "could not join: the \(what) is \(agreed.value) at node \(agreed.node) and \(value) at node "
+            + "\(node); give all nodes the same.")
       }
       agreed = agreed ?? (value, node)
     }

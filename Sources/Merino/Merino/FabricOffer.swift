@@ -14,8 +14,8 @@ enum FabricRequest: UInt8 {
     case let name:
       throw MerinoError(
         .notSupported,
-        "could not join: there is no fabric \"\(name)\" (MERINO_FABRIC); there are \"host\" (nodes of one machine), "
-          + "\"verbs\" (RDMA) and \"auto\".")
+        "could not join: there is no fabric \"\(name)\" (MERINO_FABRIC); there are \"host\" (nodes of one "
+          + "machine), \"verbs\" (RDMA) and \"auto\".")
     }
   }
 }
@@ -137,8 +137,8 @@ enum FabricChoice {
     }
     throw MerinoError(
       .mismatch,
-      "could not join: \(name) is \(values[first]) at node \(first) and \(values[other]) at node \(other); give all "
-        + "nodes the same.")
+      "could not join: \(name) is \(values[first]) at node \(first) and \(values[other]) at node \(other); "
+        + "give all nodes the same.")
   }
 
   /// The error that says what each node has; of nodes of one host that have the same, the first.

@@ -142,8 +142,8 @@ enum Joining {
     var fabric = "host"
     if case .verbs = chosen.choice { fabric = "verbs over \(port?.reason ?? "")" }
     return
-      "fabric \(fabric) (\(chosen.why)), \(c.nodeCount) nodes, capacity \(c.capacityByteCount) bytes\(limit), "
-      + "control memory \(layout.byteCount) bytes a node"
+      "fabric \(fabric) (\(chosen.why)), \(c.nodeCount) nodes, capacity \(c.capacityByteCount) "
+      + "bytes\(limit), control memory \(layout.byteCount) bytes a node"
   }
 
   /// Reserves the first range that is free on all nodes.

@@ -25,7 +25,7 @@ extension Runtime {
   private func busy(_ reason: String) -> MerinoError {
     MerinoError(
       .busy,
-      "could not finalize: \(reason). This node is still in the job: release the locks, let all threads return from "
-        + "Merino, and finalize then.")
+      "could not finalize: \(reason). This node is still in the job: release the locks, let all threads "
+        + "return from Merino, and finalize then.")
   }
 }

@@ -27,10 +27,11 @@ extension Agreement {
     }
     let cure =
       capacityThatFits.map {
-        "or set MERINO_CAPACITY=\(Self.capacityText($0)) or less on all nodes, which needs less control memory"
+        "or set MERINO_CAPACITY=\(Self.capacityText($0)) or less on all nodes, which needs less control "
+          + "memory"
       }
-      ?? "no MERINO_CAPACITY is small enough for this limit; fewer locks (MERINO_LOCKS) and more nodes need less "
-      + "control memory"
+      ?? "no MERINO_CAPACITY is small enough for this limit; fewer locks (MERINO_LOCKS) and more nodes need "
+      + "less control memory"
     let sentence = error.description.hasSuffix(".") ? String(error.description.dropLast()) : error.description
     return MerinoError(error.code, "\(sentence); \(cure).")
   }

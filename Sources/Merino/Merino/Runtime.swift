@@ -60,8 +60,8 @@ final class Runtime: Sendable {
 
   private static let forkedChild = MerinoError(
     .forked,
-    "this process is a child made by fork() of a node; it is no part of the job and must not use shared memory. "
-      + "Start it by the launcher, or call fork() before joining.")
+    "this process is a child made by fork() of a node; it is no part of the job and must not use shared "
+      + "memory. Start it by the launcher, or call fork() before joining.")
 
   /// The node that this process is.
   static func current() throws(MerinoError) -> Runtime {
@@ -89,8 +89,9 @@ final class Runtime: Sendable {
       if let other = ProcessClaim.take() {
         throw MerinoError(
           .alreadyJoined,
-          "could not join: another copy of Merino, in \(other), has joined in this process, and a process joins once. "
-            + "Link the program and all its libraries with one libmerino.so, and none of them with libmerino.a."
+          "could not join: another copy of Merino, in \(other), has joined in this process, and a process "
+            + "joins once. Link the program and all its libraries with one libmerino.so, and none of them "
+            + "with libmerino.a."
         )
       }
       do throws(MerinoError) {

@@ -121,8 +121,9 @@ final class SegmentTable: Sendable {
     let waiting = entries.contains { $0.state == .retiring }
     let hint = waiting ? " Freed segments give their addresses back after two barriers of all nodes." : ""
     return
-      "could not \(attempt): the global address space of \(engine.configuration.capacityByteCount) bytes has no "
-      + "free range of this size (\(used) bytes are taken); set MERINO_CAPACITY to more on all nodes.\(hint)"
+      "could not \(attempt): the global address space of \(engine.configuration.capacityByteCount) bytes has "
+      + "no free range of this size (\(used) bytes are taken); set MERINO_CAPACITY to more on all "
+      + "nodes.\(hint)"
   }
 
   /// The lowest gap of whole chunks that holds `pages`.

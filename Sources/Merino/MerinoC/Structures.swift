@@ -23,8 +23,9 @@ func settings<T: BitwiseCopyable>(
   throw MerinoError(
     .notSupported,
     "\(function): the program was compiled with merino.h \(version(headerVersion(copy))) and sets a field, "
-      + "at byte \(unknown) of \(size), that this library, libmerino \(versionText), does not know; its structure has "
-      + "\(known) bytes. Install the newer library, or compile the program with the merino.h of this one.")
+      + "at byte \(unknown) of \(size), that this library, libmerino \(versionText), does not know; its "
+      + "structure has \(known) bytes. Install the newer library, or compile the program with the merino.h "
+      + "of this one.")
 }
 
 /// "0.2.0", of MERINO_VERSION_NUMBER.

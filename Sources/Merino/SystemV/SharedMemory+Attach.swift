@@ -51,7 +51,8 @@ extension SharedMemory {
     guard wanted % page == 0 || flags & SHM_RND != 0, wanted >= page else {
       throw SystemVError(
         EINVAL,
-        "could not \(attempt) at 0x\(String(wanted, radix: 16)): that is no multiple of \(page), and SHM_RND is not set."
+        "could not \(attempt) at 0x\(String(wanted, radix: 16)): that is no multiple of \(page), and SHM_RND "
+          + "is not set."
       )
     }
     return UnsafeMutableRawPointer(bitPattern: wanted - wanted % page)

@@ -74,8 +74,8 @@ final class Table: Sendable {
   private func corrupt(_ what: String, _ value: UInt64) -> SystemVError {
     SystemVError(
       EIO,
-      "the job's table of System V shared memory is damaged: its \(what) says 0x\(String(value, radix: 16)); a node has "
-        + "overwritten the segment \"\(Self.name)\". End the job.")
+      "the job's table of System V shared memory is damaged: its \(what) says 0x\(String(value, radix: 16)); "
+        + "a node has overwritten the segment \"\(Self.name)\". End the job.")
   }
 
   /// A number that no segment had.

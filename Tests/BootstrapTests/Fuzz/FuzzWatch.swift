@@ -14,7 +14,8 @@ enum FuzzWatch {
   /// says.
   static func run<T>(_ what: String, seed: UInt64, _ body: () throws -> T) rethrows -> T {
     let text =
-      "FUZZ: seed \(seed) of \(what) ended the process; again: MERINO_FUZZ_SEED=\(seed) swift test --filter FuzzTests\n"
+      "FUZZ: seed \(seed) of \(what) ended the process; again: MERINO_FUZZ_SEED=\(seed) swift test --filter "
+      + "FuzzTests\n"
     _ = text.withCString { strncpy(line, $0, 255) }
     line[255] = 0
     let before = deadly.map { number in

@@ -31,7 +31,8 @@ install_away() {
   cpp=$(examples_in cpp) f90=$(examples_in f90)
   (
     cd "$CI_WORK/away"
-    PROGRAMS_RUN=$1/bin/merino PKG_CONFIG_PATH=$1/lib/pkgconfig run_table "$repository/ci/tables/install:$2" prefix="$1" \
+    PROGRAMS_RUN=$1/bin/merino PKG_CONFIG_PATH=$1/lib/pkgconfig run_table "$repository/ci/tables/install:$2" \
+      prefix="$1" \
       ci="$repository/ci" version="$("$repository/packaging/version")" cpp="$cpp" f90="$f90" \
       programs="$(sed 's/[^ ]*/&-cpp/g' <<<"$cpp") $(sed 's/[^ ]*/&-f90/g' <<<"$f90")" "${@:3}"
   )
@@ -46,7 +47,8 @@ examples_in() {
 module_checks() {
   local file
   file=$1/share/merino/modulefiles/merino/$(packaging/version)
-  check "the modulefile leads to the installed merino" test "$(tclsh ci/lib/install/module.tcl "$file" PATH)" = "$1/bin"
+  check "the modulefile leads to the installed merino" \
+    test "$(tclsh ci/lib/install/module.tcl "$file" PATH)" = "$1/bin"
   check "the modulefile leads to the installed library" \
     test "$(tclsh ci/lib/install/module.tcl "$file" LD_LIBRARY_PATH)" = "$1/lib"
   echo 'prepend-paht PATH /' >"$CI_WORK/module"

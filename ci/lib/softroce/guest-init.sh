@@ -27,7 +27,8 @@ fail() {
 load() {
   while read -r file parameters; do
     # Without quotes: no parameters, no argument.
-    insmod "/modules/$file" $parameters 2>/dev/null || grep -q "^$(echo "${file%.ko}" | tr - _) " /proc/modules ||
+    insmod "/modules/$file" $parameters 2>/dev/null ||
+      grep -q "^$(echo "${file%.ko}" | tr - _) " /proc/modules ||
       fail "the module $file cannot be loaded"
   done <"/modules/$1.order"
 }
@@ -39,7 +40,8 @@ host() {
 }
 
 mount_9p() {
-  mount -t 9p -o "trans=virtio,version=9p2000.L,msize=262144,$3" "$1" "$2" || fail "the host's folder $1 cannot be mounted"
+  mount -t 9p -o "trans=virtio,version=9p2000.L,msize=262144,$3" "$1" "$2" ||
+    fail "the host's folder $1 cannot be mounted"
 }
 
 # The host's root, read-only, with the guest's own /proc, /sys, /dev and empty temporary folders over it.
@@ -96,7 +98,8 @@ bring_up_network() {
     # Without quotes: the words of netem's own syntax.
     host tc qdisc add dev eth0 root netem $netem || fail "tc does not take 'netem $netem'"
   fi
-  host rdma link add rxe0 type rxe netdev eth0 || fail "rdma link add rxe0 failed; the kernel said: $(dmesg | grep rxe)"
+  host rdma link add rxe0 type rxe netdev eth0 ||
+    fail "rdma link add rxe0 failed; the kernel said: $(dmesg | grep rxe)"
 }
 
 # Until the port is active and has the GID of its IPv4 address, which librdmacm asks for.

@@ -49,7 +49,8 @@ native_up() {
     fi
   done
   if [ -z "$native_interface" ]; then
-    echo "ci/softroce: no network card of type dummy can be made here: ${reason:-all of rxe0 to rxe9 exist}" >&2
+    echo "ci/softroce: no network card of type dummy can be made here: ${reason:-all of rxe0 to rxe9 exist}" \
+      >&2
     return 1
   fi
   native_address=10.77.$number.1
@@ -90,11 +91,13 @@ run_natively() {
   limit=${memlock:-$limit}
   if [ "$limit" != unlimited ]; then limit=$((limit * 1024)); fi
   as_root prlimit --pid $$ --memlock="$limit:$limit" ||
-    echo "ci/softroce: the limit of locked memory stays at $(ulimit -l) KiB; $limit bytes were not allowed here." >&2
+    echo "ci/softroce: the limit of locked memory stays at $(ulimit -l) KiB; $limit bytes were not" \
+      "allowed here." >&2
   [ -z "$user" ] || [ "$(id -u)" -eq 0 ] || as=(sudo --preserve-env)
   [ -z "$user" ] || as+=(setpriv "--reuid=$(id -u "$user")" "--regid=$(id -g "$user")" --init-groups --)
   status=0
-  env SOFTROCE=native SOFTROCE_DEVICE="$native_device" SOFTROCE_ADDRESS="$native_address" SOFTROCE_OUT="$out" \
+  env SOFTROCE=native SOFTROCE_DEVICE="$native_device" SOFTROCE_ADDRESS="$native_address" \
+    SOFTROCE_OUT="$out" \
     timeout -k 5 "$timeout_seconds" "${as[@]}" "${command[@]}" </dev/null &
   pids=($!)
   wait "${pids[0]}" || status=$?

@@ -42,6 +42,7 @@ install_verbs_tools() {
 }
 
 install_guest_tools() {
-  install_packages qemu-system-x86_64:qemu-system-x86 busybox:busybox-static cpio:cpio modprobe:kmod xz:xz-utils \
+  install_packages qemu-system-x86_64:qemu-system-x86 busybox:busybox-static cpio:cpio modprobe:kmod \
+    xz:xz-utils \
     python3:python3 setpriv:util-linux readelf:binutils
 }

@@ -76,8 +76,8 @@ typedef struct cfaultfloor_times {
  * @return 0, or an errno: EINVAL for a wrong order or size; EIO where a page's contents came out wrong;
  *   otherwise what a system call said.
  */
-int cfaultfloor_measure(const uint32_t *order, size_t pages, size_t page_bytes, const cfaultfloor_kind_t *kind,
-                        cfaultfloor_times_t *times, const char **failed_call);
+int cfaultfloor_measure(const uint32_t *order, size_t pages, size_t page_bytes,
+                        const cfaultfloor_kind_t *kind, cfaultfloor_times_t *times, const char **failed_call);
 
 /**
  * The local part of a release: written pages are made read-only, and each is compared with a copy, which it

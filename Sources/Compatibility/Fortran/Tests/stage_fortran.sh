@@ -7,7 +7,8 @@ stage_fortran() {
     -J "$CI_WORK" -c "$module" -o "$CI_WORK/merino.o"
   # By the module that is staged, and by the source, as programs with another compiler are built.
   check "everything.f90 by the staged module" fortran_program $tests/everything.f90 everything-staged
-  check "everything.f90 by the module's source" gfortran -std=f2008 -Wall -Wextra -Werror -O1 -g "-J$CI_WORK" "$module" \
+  check "everything.f90 by the module's source" gfortran -std=f2008 -Wall -Wextra -Werror -O1 -g \
+    "-J$CI_WORK" "$module" \
     $tests/everything.f90 -o "$CI_WORK/everything" -Lout/lib -lmerino "-Wl,-rpath,$PWD/out/lib"
   python3 $tests/kinds.py >"$CI_WORK/kinds.f90"
   check "kinds.f90" fortran_program "$CI_WORK/kinds.f90" kinds

@@ -22,7 +22,8 @@ stage_parmacs() {
   chmod +x "$CI_WORK/lu-other"
   run_table parmacs:programs
   check "what a process printed comes before WAIT_FOR_END's end" parmacs_order
-  if [ "$(cat /proc/sys/kernel/randomize_va_space)" = 2 ] && ! ((0x$(cat /proc/self/personality) & 0x40000)); then
+  if [ "$(cat /proc/sys/kernel/randomize_va_space)" = 2 ] &&
+    ! ((0x$(cat /proc/self/personality) & 0x40000)); then
     run_table parmacs:random
   fi
 }
@@ -38,7 +39,8 @@ parmacs_same_m4() {
 # -l: would take the shared one.
 parmacs_archive() {
   ${CC:-cc} "$CI_WORK/lu.c" -Iout/include -ISources/Compatibility/PARMACS/Tests \
-    -o "$CI_WORK/lu-archive" out/lib/libmerino_parmacs.a out/lib/libmerino.a -libverbs -lrdmacm -lstdc++ -lm -lpthread -ldl
+    -o "$CI_WORK/lu-archive" out/lib/libmerino_parmacs.a out/lib/libmerino.a \
+    -libverbs -lrdmacm -lstdc++ -lm -lpthread -ldl
 }
 
 # The processes' lines, then the main program's.

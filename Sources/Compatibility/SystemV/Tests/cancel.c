@@ -85,7 +85,8 @@ static int wait_condition_until(void) {
 static int read_pipe(void) { return (int)read(ends_of_pipe[0], shared + (size_t)me * PLACE + 4096, 100); }
 
 static void point(const char *name, int (*call)(void)) {
-  struct victim victim = {.call = call, .needs_mutex = call == wait_condition || call == wait_condition_until};
+  struct victim victim = {.call = call,
+                          .needs_mutex = call == wait_condition || call == wait_condition_until};
   pthread_t thread = start(&victim);
   pthread_cancel(thread);
   CHECK(is_cancelled(thread) && !victim.has_returned, name);
@@ -110,7 +111,8 @@ static void no_point(const char *name, int (*call)(void), void (*undo)(void), vo
   usleep(50000);
   CHECK(pthread_tryjoin_np(thread, NULL) == EBUSY, name);
   allow();
-  CHECK(is_cancelled(thread) && victim.has_returned && victim.result == 0, "it comes back with what it waited for");
+  CHECK(is_cancelled(thread) && victim.has_returned && victim.result == 0,
+        "it comes back with what it waited for");
 }
 static void allow_barrier(void) { CHECK(meet_two() == 0, "a barrier"); }
 static void allow_set(void) { NEED(change(set, me, 1, 0)); }

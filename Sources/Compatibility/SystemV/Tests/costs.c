@@ -27,7 +27,8 @@ int main(int count, char **arguments) {
   meet(set);
   if (me == 0) {
     NEED(sem_init(semaphore, 1, 0));
-    MEASURE("a mutex outside, locked and unlocked", 1000000, pthread_mutex_lock(&own); pthread_mutex_unlock(&own));
+    MEASURE("a mutex outside, locked and unlocked", 1000000,
+            pthread_mutex_lock(&own); pthread_mutex_unlock(&own));
     MEASURE("a mutex in the segment", 20000, pthread_mutex_lock(mutex); pthread_mutex_unlock(mutex));
     MEASURE("sem_post and sem_wait", 5000, sem_post(semaphore); sem_wait(semaphore));
     MEASURE("semop up and down", 5000, change(turns, 0, 1, 0); change(turns, 0, -1, 0));
@@ -36,7 +37,10 @@ int main(int count, char **arguments) {
   if (me == 0) MEASURE("there and back by semop", 2000, change(turns, 0, 1, 0); change(turns, 1, -1, 0));
   for (int i = 0; me == 1 && i < 2000; i++) change(turns, 0, -1, 0), change(turns, 1, 1, 0);
   meet(set);
-  if (me == 0) MEASURE("the same with a page that both write", 2000, page[0]++; change(turns, 0, 1, 0); change(turns, 1, -1, 0));
+  if (me == 0) {
+    MEASURE("the same with a page that both write", 2000,
+            page[0]++; change(turns, 0, 1, 0); change(turns, 1, -1, 0));
+  }
   for (int i = 0; me == 1 && i < 2000; i++) change(turns, 0, -1, 0), page[1]++, change(turns, 1, 1, 0);
   meet(set);
   CHECK(page[0] == 2000 && page[1] == 2000, "what both wrote");

@@ -51,7 +51,8 @@ static int forks(void) {
   CHECK(in_child(child_locks, bytes) == 1 << 8, "a child that locks a mutex there ends");
   CHECK(in_child(child_prints, bytes) == 0, "a child that does neither goes its way");
   pthread_mutex_t *mutex = (pthread_mutex_t *)(bytes + 4096);
-  CHECK(bytes[0] == 5 && pthread_mutex_lock(mutex) == 0 && pthread_mutex_unlock(mutex) == 0, "the parent goes on");
+  CHECK(bytes[0] == 5 && pthread_mutex_lock(mutex) == 0 && pthread_mutex_unlock(mutex) == 0,
+        "the parent goes on");
   return end();
 }
 

@@ -119,7 +119,8 @@ static void file_locks(int *counter, int set) {
   NEED(file);
   meet(set);
   for (int i = 0; i < 60; i++) {
-    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET}, none = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET},
+                 none = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
     int how = i / 20;
     if (how == 0) NEED(flock(file, LOCK_EX));
     else if (how == 1) NEED(fcntl(file, F_SETLKW, &whole));
@@ -130,7 +131,8 @@ static void file_locks(int *counter, int set) {
     else NEED(lockf(file, F_ULOCK, 0));
   }
   meet(set);
-  CHECK(counter[0] == 20 * all && counter[1] == 20 * all && counter[2] == 20 * all, "counters behind locks on a file");
+  CHECK(counter[0] == 20 * all && counter[1] == 20 * all && counter[2] == 20 * all,
+        "counters behind locks on a file");
   close(file);
   unlink(name);
   meet(set);
@@ -141,7 +143,8 @@ static void others(int set) {
   CHECK(system("exit 7") == 7 << 8, "system(3)");
   FILE *stream = popen("echo hello", "r");
   char line[16] = "";
-  CHECK(stream != NULL && fgets(line, sizeof line, stream) != NULL && strcmp(line, "hello\n") == 0, "popen(3)");
+  CHECK(stream != NULL && fgets(line, sizeof line, stream) != NULL && strcmp(line, "hello\n") == 0,
+        "popen(3)");
   pclose(stream);
   meet(set);
 }

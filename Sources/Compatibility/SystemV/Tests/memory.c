@@ -23,7 +23,8 @@ static void keys(int set) {
   CHECK_FAILS(shmget(key, BYTES + 1, 0600), EINVAL, "more bytes than it has");
   CHECK(shmget(key, BYTES, IPC_CREAT | 0600) == id, "the same identifier for all");
   int private_one = shmget(IPC_PRIVATE, 1, 0600), private_two = shmget(IPC_PRIVATE, 1, 0600);
-  CHECK(private_one >= 0 && private_two >= 0 && private_one != private_two, "IPC_PRIVATE is a new one each time");
+  CHECK(private_one >= 0 && private_two >= 0 && private_one != private_two,
+        "IPC_PRIVATE is a new one each time");
   CHECK_FAILS(shmat(private_one + 1000000, NULL, 0), EINVAL, "an identifier of nothing");
   NEED(shmctl(private_one, IPC_RMID, NULL));
   NEED(shmctl(private_two, IPC_RMID, NULL));

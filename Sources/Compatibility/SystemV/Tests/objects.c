@@ -114,7 +114,8 @@ static void conditions(struct shared *s, int set) {
   int items = consumers == 0 ? 0 : each_makes * (is_producer ? consumers : producers);
   for (int i = 0; i < items; i++) {
     pthread_mutex_lock(&s->queue_mutex);
-    while (is_producer ? s->in - s->out == SLOTS : s->in == s->out) pthread_cond_wait(&s->changed, &s->queue_mutex);
+    while (is_producer ? s->in - s->out == SLOTS : s->in == s->out)
+      pthread_cond_wait(&s->changed, &s->queue_mutex);
     if (is_producer) s->slots[s->in++ % SLOTS] = i + 1;
     else s->sum += s->slots[s->out++ % SLOTS];
     pthread_cond_broadcast(&s->changed);
@@ -218,7 +219,8 @@ static void ends(struct shared *s, int set) {
     CHECK(pthread_mutex_destroy(&s->mutex) == EBUSY, "destroyed while it is held");
     pthread_mutex_unlock(&s->mutex);
     CHECK(pthread_mutex_destroy(&s->mutex) == 0 && pthread_cond_destroy(&s->changed) == 0, "destroyed");
-    CHECK(pthread_barrier_destroy(&s->barrier) == 0 && pthread_rwlock_destroy(&s->lock) == 0, "destroyed, too");
+    CHECK(pthread_barrier_destroy(&s->barrier) == 0 && pthread_rwlock_destroy(&s->lock) == 0,
+          "destroyed, too");
     CHECK(sem_destroy(&s->semaphore) == 0 && pthread_spin_destroy(&s->spin) == 0, "and these");
     // Another object in the same place, which others have known as a mutex.
     memset(&s->mutex, 0, sizeof s->mutex);
@@ -247,7 +249,8 @@ int main(int count, char **arguments) {
   NEED(s = shmat(id, NULL, 0));
   // What is not shared goes on to libc.
   static pthread_mutex_t own = PTHREAD_MUTEX_INITIALIZER;
-  CHECK(pthread_mutex_lock(&own) == 0 && pthread_mutex_trylock(&own) == EBUSY && pthread_mutex_unlock(&own) == 0,
+  CHECK(pthread_mutex_lock(&own) == 0 && pthread_mutex_trylock(&own) == EBUSY &&
+            pthread_mutex_unlock(&own) == 0,
         "a mutex of this process");
   if (me == 0) initialise(s);
   meet(set);

@@ -27,7 +27,8 @@ static void keys(int meeting_set) {
   CHECK_FAILS(semget(key, 3, IPC_CREAT | IPC_EXCL | 0600), EEXIST, "IPC_EXCL");
   CHECK_FAILS(semget(key, 4, 0600), EINVAL, "more than the set has");
   NEED(semctl(set, 0, IPC_STAT, argument));
-  CHECK(found.sem_nsems == 3 && (found.sem_perm.mode & 0777) == 0600 && found.sem_perm.__key == key, "IPC_STAT");
+  CHECK(found.sem_nsems == 3 && (found.sem_perm.mode & 0777) == 0600 && found.sem_perm.__key == key,
+        "IPC_STAT");
   CHECK_FAILS(value(set, 3), EINVAL, "the value of a semaphore that there is not");
   CHECK_FAILS(change(set, 3, 1, 0), EFBIG, "an operation on a semaphore that there is not");
   CHECK_FAILS(semop(set, NULL, 0), EINVAL, "no operation");
@@ -58,7 +59,8 @@ static void values(int meeting_set) {
     CHECK_FAILS(semop(set, both, 2), EAGAIN, "two operations, the second of which has to wait");
     CHECK(value(set, 0) == 4 && value(set, 1) == 5, "none of the two was done");
     struct sembuf through[3] = {{0, -4, 0}, {0, 0, 0}, {0, 7, 0}};
-    CHECK(semop(set, through, 3) == 0 && value(set, 0) == 7, "operations in order: down to zero, and up again");
+    CHECK(semop(set, through, 3) == 0 && value(set, 0) == 7,
+          "operations in order: down to zero, and up again");
     struct timespec limit = {0, 30000000};
     struct sembuf late = {2, -7, 0};
     double began = now_s();
@@ -87,7 +89,8 @@ static void exclusion(int meeting_set) {
     NEED(change(set, 0, 1, i % 2 ? SEM_UNDO : 0));
   }
   meet(meeting_set);
-  CHECK(counter[0] == (long)rounds * all && counter[600] == (long)rounds * all, "a counter behind a semaphore");
+  CHECK(counter[0] == (long)rounds * all && counter[600] == (long)rounds * all,
+        "a counter behind a semaphore");
   meet(meeting_set);
   NEED(shmdt(counter));
   if (me == 0) {

@@ -13,7 +13,8 @@ stage_systemv() {
     check "$name.c compiles" build_systemv "$tests/$name.c" "$CI_WORK/$name"
   done
   for name in server worker; do
-    check "Examples/SystemV/primes-$name.c compiles" build_systemv "Examples/SystemV/primes-$name.c" "$CI_WORK/primes-$name"
+    check "Examples/SystemV/primes-$name.c compiles" build_systemv "Examples/SystemV/primes-$name.c" \
+      "$CI_WORK/primes-$name"
   done
   run_table systemv key="$SYSTEMV_KEY" tests=$tests
   check "the example, by hand" systemv_primes_by_hand
@@ -22,11 +23,12 @@ stage_systemv() {
 
 # What is exported exists in libc under the same name.
 systemv_names() {
-  local libc names
+  local libc names known
   libc=$(ldconfig -p | awk '$1 == "libc.so.6" { print $NF; exit }')
   names=$(nm -D --defined-only "$SYSTEMV_LIBRARY" | awk '$2 == "T" { print $3 }' | sort)
   [ "$(wc -l <<<"$names")" -gt 80 ] || return 1
-  diff <(comm -23 <(echo "$names") <(nm -D --defined-only "$libc" | awk '{ print $3 }' | sed 's/@.*//' | sort -u)) /dev/null
+  known=$(nm -D --defined-only "$libc" | awk '{ print $3 }' | sed 's/@.*//' | sort -u)
+  diff <(comm -23 <(echo "$names") <(echo "$known")) /dev/null
 }
 
 # Where a program has broken off, as mutants do: what has a key of this run, of the kernel and the file of

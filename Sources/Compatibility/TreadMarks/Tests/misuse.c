@@ -78,7 +78,8 @@ static const struct {
   CASE(broadcast_not_held), CASE(distribute_stack), CASE(distribute_heap), CASE(distribute_shared),
   CASE(distribute_thread), CASE(distribute_library), CASE(distribute_constant), CASE(distribute_protected),
   CASE(distribute_code), CASE(distribute_too_much), CASE(distribute_overflow), CASE(distribute_number),
-  CASE(too_large), CASE(free_private), CASE(free_twice), CASE(exit_3), CASE(exit_256), CASE(libc_exit_7), CASE(child),
+  CASE(too_large), CASE(free_private), CASE(free_twice), CASE(exit_3), CASE(exit_256), CASE(libc_exit_7),
+  CASE(child),
 };
 
 // Process 0 leaves at once; what it wrote and its locks are there for the others, who go on.

@@ -8,7 +8,8 @@ stage_treadmarks() {
     check "a program of two units, $kind, compiles" build_treadmarks "$kind" "$CI_WORK/$kind"
   done
   check "misuse.c compiles" build_program $misuse "$CI_WORK/misuse" $flags
-  check "misuse.c compiles for fixed addresses" build_program $misuse "$CI_WORK/misuse-fixed" $flags -fno-pie -no-pie
+  check "misuse.c compiles for fixed addresses" build_program $misuse "$CI_WORK/misuse-fixed" \
+    $flags -fno-pie -no-pie
   check "the example is built" make examples
   run_table treadmarks
 }
@@ -18,7 +19,8 @@ treadmarks_header() {
   local standard
   for standard in gcc-c{99,11,17} clang-c{99,11,17} g++-c++{17,20} clang++-c++{17,20}; do
     ! command -v "${standard%%-*}" >/dev/null ||
-      check "${standard%%-*} -std=${standard#*-} compiles Tmk.h" treadmarks_alone "${standard%%-*}" "${standard#*-}"
+      check "${standard%%-*} -std=${standard#*-} compiles Tmk.h" treadmarks_alone "${standard%%-*}" \
+        "${standard#*-}"
   done
   check "Tmk.h is documented" treadmarks_documented Sources/Compatibility/TreadMarks/Tmk.h
   sed '/^\/\*\* Gives the lock back/d' Sources/Compatibility/TreadMarks/Tmk.h >"$CI_WORK/Undocumented.h"
@@ -30,8 +32,10 @@ treadmarks_header() {
 treadmarks_alone() {
   local language=c
   [[ $2 != c++* ]] || language=c++
-  printf '#include <Tmk.h>\n#include <Tmk.h>\nint main(int c, char **v) { Tmk_startup(c, v); Tmk_exit(0); }\n' |
-    "$1" -x "$language" -std="$2" -Wpedantic -O1 -g -Wall -Wextra -Werror -pthread -ISources/Merino/CMerino/include \
+  printf '%s\n' '#include <Tmk.h>' '#include <Tmk.h>' \
+    'int main(int c, char **v) { Tmk_startup(c, v); Tmk_exit(0); }' |
+    "$1" -x "$language" -std="$2" -Wpedantic -O1 -g -Wall -Wextra -Werror -pthread \
+      -ISources/Merino/CMerino/include \
       -ISources/Compatibility/TreadMarks -fsyntax-only -
 }
 

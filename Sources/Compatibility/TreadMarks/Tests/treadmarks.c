@@ -13,7 +13,8 @@ static volatile long number;
 static int share = 1;
 
 static void two_units(void) {
-  CHECK(Tmk_nprocs == (unsigned)merino_nodes() && Tmk_proc_id == (unsigned)merino_node(), "the process's number");
+  CHECK(Tmk_nprocs == (unsigned)merino_nodes() && Tmk_proc_id == (unsigned)merino_node(),
+        "the process's number");
   CHECK(other_proc_id() == &Tmk_proc_id && other_nprocs() == &Tmk_nprocs, "one variable in both units");
 }
 
@@ -142,7 +143,9 @@ static void own_afterwards(void) {
 enum { MARGIN = 64, LARGEST = 1 << 20 };
 static unsigned char window[MARGIN + LARGEST + MARGIN];
 
-static unsigned char pattern(unsigned process, size_t i) { return (unsigned char)(process * 37 + i * 11 + i / 251); }
+static unsigned char pattern(unsigned process, size_t i) {
+  return (unsigned char)(process * 37 + i * 11 + i / 251);
+}
 
 static size_t window_wrong(unsigned from, size_t begin, size_t size) {
   size_t wrong = 0;

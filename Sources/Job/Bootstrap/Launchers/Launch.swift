@@ -30,7 +30,8 @@ package enum Launch: Sendable, Hashable {
     case let other:
       throw BootstrapError(
         .badEnvironment,
-        "\(launcherName) is \"\(other)\"; it must be auto, merino, pmix, pmi1, pmi2 or none (a job of one node)."
+        "\(launcherName) is \"\(other)\"; it must be auto, merino, pmix, pmi1, pmi2 or none (a job of one "
+          + "node)."
       )
     }
   }
@@ -71,8 +72,8 @@ package enum Launch: Sendable, Hashable {
       guard let text = variable(name), text != "1" else { continue }
       throw BootstrapError(
         .badEnvironment,
-        "\(name) is \(text): a launcher started this process as one of \(text), but \(what), so they cannot find "
-          + "each other; \(cure), or set \(launcherName)=none for a job of one node.")
+        "\(name) is \(text): a launcher started this process as one of \(text), but \(what), so they cannot "
+          + "find each other; \(cure), or set \(launcherName)=none for a job of one node.")
     }
   }
 }

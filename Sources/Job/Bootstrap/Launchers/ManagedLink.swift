@@ -33,8 +33,8 @@ final class ManagedLink: JobLink {
       guard let card = RendezvousCard(text) else {
         throw BootstrapError(
           .protocolViolation,
-          "what \(manager.name) brought from node 0 is no address of a rendezvous; use libmerino of one build on all "
-            + "nodes.")
+          "what \(manager.name) brought from node 0 is no address of a rendezvous; use libmerino of one "
+            + "build on all nodes.")
       }
       link = try LauncherLink(
         RendezvousEntry.open(card), node: manager.node, nodeCount: manager.nodeCount,
@@ -117,8 +117,8 @@ final class ManagedLink: JobLink {
     let keeper = members[0]
     return BootstrapError(
       .peerLost, node: 0,
-      "node 0 (\(keeper.programName), process \(keeper.processID) on \(keeper.hostName)) ended without having left the "
-        + "job: it crashed, was killed, or did not finalize or could not.")
+      "node 0 (\(keeper.programName), process \(keeper.processID) on \(keeper.hostName)) ended without "
+        + "having left the job: it crashed, was killed, or did not finalize or could not.")
   }
 
   /// A call that finds the rendezvous gone tells what was the first to go, which may not have been told yet.

@@ -33,8 +33,8 @@ final class PMIManager: ProcessManager {
     case CBOOTSTRAP_MPI_LOADED:
       throw BootstrapError(
         .cannotReachLauncher,
-        "this is an MPI program that has not called MPI_Init yet, and srun speaks PMI, where MPI must come first: call "
-          + "MPI_Init before joining, or use srun --mpi=pmix, where the order does not matter.")
+        "this is an MPI program that has not called MPI_Init yet, and srun speaks PMI, where MPI must come "
+          + "first: call MPI_Init before joining, or use srun --mpi=pmix, where the order does not matter.")
     // MPI libraries speak PMI-1 by themselves and PMI-2 by Slurm's own library.
     default: return cbootstrap_has_library("libpmi2.so.0") == 0 ? .one : .two
     }

@@ -25,12 +25,12 @@ struct PMISocket: Sendable, Hashable {
     let cause =
       cbootstrap_mpi() == CBOOTSTRAP_MPI_FINALIZED
       ? "MPI_Finalize has closed it: join before it, or before MPI_Init"
-      : "something between the launcher and the program closed it (a script, sudo, a daemon): start the program "
-        + "directly"
+      : "something between the launcher and the program closed it (a script, sudo, a daemon): start the "
+        + "program directly"
     return BootstrapError(
       .cannotReachLauncher,
-      "a PMI launcher (mpiexec, srun) started this process, but descriptor \(descriptor), which PMI_FD names, "
-        + "\(what). Perhaps \(cause), or set \(Launch.launcherName)=none for a job of one node.")
+      "a PMI launcher (mpiexec, srun) started this process, but descriptor \(descriptor), which PMI_FD "
+        + "names, \(what). Perhaps \(cause), or set \(Launch.launcherName)=none for a job of one node.")
   }
 
   /// Still the file that it was; MPI closes it in MPI_Finalize, and the number may be another's then.
@@ -47,8 +47,8 @@ struct PMISocket: Sendable, Hashable {
     guard sent == bytes.count else {
       throw BootstrapError(
         .cannotReachLauncher,
-        "could not ask the launcher (PMI): send said \(String(cString: strerror(errno))). It has ended, or it takes "
-          + "this process for finished.")
+        "could not ask the launcher (PMI): send said \(String(cString: strerror(errno))). It has ended, or "
+          + "it takes this process for finished.")
     }
   }
 

@@ -24,10 +24,11 @@ final class PMIxManager: ProcessManager {
     guard status == 0 else {
       throw BootstrapError(
         .cannotReachLauncher,
-        "PMIX_RANK is set: a PMIx launcher (mpirun, prterun, srun --mpi=pmix) started this process, but PMIx_Init of "
-          + "\(String(cString: cbootstrap_pmix_path(pointer))) failed: \(Self.words(pointer, status)). The launcher may "
-          + "have ended, or its PMIx may be too different (\(PMIxLibrary.variable) names another libpmix); "
-          + "\(Launch.launcherName)=none makes this process a job of one node.")
+        "PMIX_RANK is set: a PMIx launcher (mpirun, prterun, srun --mpi=pmix) started this process, but "
+          + "PMIx_Init of \(String(cString: cbootstrap_pmix_path(pointer))) failed: "
+          + "\(Self.words(pointer, status)). The launcher may have ended, or its PMIx may be too different "
+          + "(\(PMIxLibrary.variable) names another libpmix); \(Launch.launcherName)=none makes this process "
+          + "a job of one node.")
     }
     do throws(BootstrapError) {
       let status = cbootstrap_pmix_job_size(pointer, &size)

@@ -23,8 +23,8 @@ extension ProcessManager {
     BootstrapError(
       .joinTimedOut,
       "not every one of the \(nodeCount) processes that \(name) started called for joining within "
-        + "\(Double(limitMilliseconds) / 1000) s, and node \(node) waited; see why (all of them must join), or raise "
-        + "the limit with \(JobEnvironment.joinTimeoutName) (in seconds).")
+        + "\(Double(limitMilliseconds) / 1000) s, and node \(node) waited; see why (all of them must join), "
+        + "or raise the limit with \(JobEnvironment.joinTimeoutName) (in seconds).")
   }
 }
 
@@ -34,13 +34,14 @@ enum NodeNumbers {
     guard size >= 1, (0..<size).contains(rank) else {
       throw BootstrapError(
         .badEnvironment,
-        "\(source) say that this is process \(rank) of \(size), which cannot be; see how it was started, or set "
-          + "\(Launch.launcherName)=none for a job of one node.")
+        "\(source) say that this is process \(rank) of \(size), which cannot be; see how it was started, or "
+          + "set \(Launch.launcherName)=none for a job of one node.")
     }
     guard size <= Job.maximumNodeCount else {
       throw BootstrapError(
         .limitExceeded,
-        "the launcher started \(size) processes, and a job has at most \(Job.maximumNodeCount) nodes; start fewer."
+        "the launcher started \(size) processes, and a job has at most \(Job.maximumNodeCount) nodes; start "
+          + "fewer."
       )
     }
   }

@@ -58,7 +58,8 @@
 /** Patch level of this header: changes with every other release. */
 #define MERINO_VERSION_PATCH 0
 /** The version of this header as one number: 1002003 is 1.2.3. */
-#define MERINO_VERSION_NUMBER (MERINO_VERSION_MAJOR * 1000000 + MERINO_VERSION_MINOR * 1000 + MERINO_VERSION_PATCH)
+#define MERINO_VERSION_NUMBER \
+  (MERINO_VERSION_MAJOR * 1000000 + MERINO_VERSION_MINOR * 1000 + MERINO_VERSION_PATCH)
 
 /** Marks a function that does not return. */
 #if defined(__GNUC__)
