@@ -23,6 +23,7 @@ stage_checks() {
   # A report of merino-fetch-lat: slow, and otherwise whole.
   run_table checks:benchmarks slow=$wrong/slow.json
   checks_dependencies "$CI_WORK"
+  checks_columns "$CI_WORK"
 }
 
 # The runner sees each row of the table `planted`, and the row of no table is one that cannot fail.
@@ -72,4 +73,20 @@ SWIFT
   : >"$1/package/Sources/Above/Above.swift"
   check_fails "check-dependencies finds a declared one that is not imported" 'Above depends on Below' \
     "${here[@]}" ci/check-dependencies "$1/package"
+}
+
+# A comment of 111 columns, and one in a list, which are wrapped and lose nothing; and code that is as long,
+# which is told.
+checks_columns() {
+  local words file=$1/wide.h
+  words=$(printf 'word %.0s' {1..30})
+  printf '/// %s\n/// - %s\nint a; // %s\n' "${words:0:107}" "$words" "${words:0:101}" >"$file"
+  tr -d '/ \n' <"$file" >"$1/narrow"
+  check_fails "check-columns finds a comment that is too long" 'wide.h:1: 111 columns' \
+    ci/check-columns "$file"
+  check_fails "check-columns tells the code that it does not wrap" 'wide.h:5: 111 columns' \
+    ci/check-columns --wrap "$file"
+  check "check-columns wraps the rest" test "$(cut -c1-7 "$file" | paste -sd'|')" = \
+    '/// wor|/// wo|/// - w|///   w|int a; '
+  check "check-columns loses nothing" cmp <(tr -d '/ \n' <"$file") "$1/narrow"
 }
