@@ -77,7 +77,7 @@ FORTRAN := $(OUT)/include/merino/fortran
 FORTRAN_PARTS := codes.f90 errors.f90 job.f90 synchronisation memory.f90 arrays values atomics merino.f90
 fortran: $(FORTRAN)/merino.f90 $(if $(FC),$(OUT)/lib/libmerino_fortran.a)
 
-$(FORTRAN)/merino.f90: $(wildcard Sources/Compatibility/Fortran/*)
+$(FORTRAN)/merino.f90: $(wildcard Sources/Compatibility/Fortran/*.*)
 	@mkdir -p $(FORTRAN)
 	@set -e; for part in $(FORTRAN_PARTS); do \
 	  case $$part in \
@@ -123,5 +123,5 @@ clean:
 	rm -rf $(OUT) $(SCRATCH)
 
 include packaging/rules.mk
-include Sources/Compatibility/parmacs/rules.mk
-include Sources/Compatibility/sysv/rules.mk
+include Sources/Compatibility/PARMACS/rules.mk
+include Sources/Compatibility/SystemV/rules.mk

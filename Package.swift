@@ -81,6 +81,8 @@ let package = Package(
         "VerbsFabric",
       ], path: "Sources/Merino/Merino"),
     .target(name: "SystemV", dependencies: ["Merino"], path: "Sources/Merino/SystemV"),
+    // merino.h, and what programs in C call. More than headers, and not renamed: who depends on the product MerinoC can
+    // import this module, too, as every one below a product.
     .target(name: "CMerino", path: "Sources/Merino/CMerino"),
     .target(
       name: "MerinoC", dependencies: ["CMerino", "Merino", "Node", "SystemV"],

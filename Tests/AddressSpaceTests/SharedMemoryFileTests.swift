@@ -5,7 +5,8 @@ import Testing
 
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct SharedMemoryFileTests {
-  /// The kernel answers ftruncate beyond the limit with SIGXFSZ, which ends the process: the limit is looked at first.
+  /// The kernel answers ftruncate beyond the limit with SIGXFSZ, which ends the process: the limit is looked
+  /// at first.
   @Test func beyondTheLimitOfFileSizesIsAnError() throws {
     // RLIMIT_FSIZE is a macro that does not import; its value is 1 on every Linux.
     let fileSizes = __rlimit_resource_t(1)

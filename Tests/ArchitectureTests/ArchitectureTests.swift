@@ -22,14 +22,16 @@ import Testing
     for name in Layers.narrower.keys { #expect(Layers.target(name) != nil, "there is no target \(name)") }
   }
 
-  /// An arrow that the package does not declare is none: what is not compiled in that order must not be allowed either.
+  /// An arrow that the package does not declare is none: what is not compiled in that order must not be
+  /// allowed either.
   @Test func arrowsAreDeclaredInTheManifest() throws {
     let manifest = try #require(Repository.read("Package.swift"))
     #expect(Layers.undeclared(Layers.narrower, manifest) == [])
   }
 
   /// The library never prints and never exits on its own: what a host program shows is its own affair. The
-  /// allowed places end a process that cannot go on (a fault that cannot be served, abort) and the launcher's.
+  /// allowed places end a process that cannot go on (a fault that cannot be served, abort) and the
+  /// launcher's.
   @Test func theLibraryNeitherPrintsNorExits() {
     #expect(LibraryRules.violations(in: Repository.sources()) == [])
   }

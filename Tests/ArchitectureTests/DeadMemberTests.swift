@@ -21,7 +21,8 @@ import Testing
     let file = SourceFile(
       path: "Sources/Heap/A.swift", target: "Heap",
       text:
-        "  @inlinable public var left: Int { right }\n  var right = 1 // left\n  func left(_: Int)\n let dead = 1"
+        "  @inlinable public var left: Int { right }\n  var right = 1 // left\n  func left(_: Int)\n let "
+        + "dead = 1"
     )
     var counts: [Substring: Int] = [:]
     for word in ReferenceRules.words(of: file.text, "") { counts[word, default: 0] += 1 }

@@ -1,5 +1,6 @@
-/// Which part of the sources may import which: derived from the floors, the folders of `Sources`, and from the order in
-/// which `Package.swift` lists the targets of a floor. A new target needs no entry here, a new floor does.
+/// Which part of the sources may import which: derived from the floors, the folders of `Sources`, and from
+/// the order in which `Package.swift` lists the targets of a floor. A new target needs no entry here, a new
+/// floor does.
 enum Layers {
   /// The floors and wings, each with those it stands on.
   static let floors: [String: Set<String>] = [

@@ -1,7 +1,7 @@
 import Testing
 
-/// Page words change by the transitions of `PageLife.swift` only: a plain store to one would undo what another thread does
-/// meanwhile, and a word that is put together elsewhere has passed by the table.
+/// Page words change by the transitions of `PageLife.swift` only: a plain store to one would undo what
+/// another thread does meanwhile, and a word that is put together elsewhere has passed by the table.
 @Suite struct PageWordTests {
   @Test func nothingElseStoresToAPageWord() {
     let files = Repository.sources()
@@ -51,7 +51,8 @@ enum PageWordRules {
       file in
       let name = String(file.path.split(separator: "/").last ?? "")
       return file.code.filter { names($0.text, in: name) }.map {
-        "\(file.path):\($0.number): page words change by the transitions of PageLife.swift only, not by: \($0.text)"
+        "\(file.path):\($0.number): page words change by the transitions of PageLife.swift only, not by: "
+          + "\($0.text)"
       }
     }
   }

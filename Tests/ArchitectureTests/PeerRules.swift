@@ -1,9 +1,10 @@
-/// What a file must not do that handles bytes of somebody else: nothing that whoever is at the other end says may stop
-/// this process. Two rules.
+/// What a file must not do that handles bytes of somebody else: nothing that whoever is at the other end says
+/// may stop this process. Two rules.
 ///
-/// - *Never*, in all that runs while a job comes together: what ends the process where a condition does not hold.
-/// - *With a reason*, where peers' bytes are taken apart: what ends it where a number is out of range. The reason is a
-///   comment on the line or right above it that says "In bounds:" or "In range:", and why.
+/// - *Never*, in all that runs while a job comes together: what ends the process where a condition does not
+///   hold.
+/// - *With a reason*, where peers' bytes are taken apart: what ends it where a number is out of range. The
+///   reason is a comment on the line or right above it that says "In bounds:" or "In range:", and why.
 enum PeerRules {
   /// Where nothing of the first rule may be.
   static let startUp = [
@@ -16,7 +17,8 @@ enum PeerRules {
     "Sources/Merino/Merino/JoinMessages.swift", "Sources/Merino/Merino/Joining.swift",
   ]
 
-  /// Where the second holds as well: whoever writes another file that takes peers' bytes apart enters it here.
+  /// Where the second holds as well: whoever writes another file that takes peers' bytes apart enters it
+  /// here.
   static let parsers = [
     "Job/Bootstrap/Admission", "Job/Bootstrap/CallChannel", "Job/Bootstrap/Handshake",
     "Job/Bootstrap/LauncherLink",
@@ -35,8 +37,8 @@ enum PeerRules {
     "Fabrics/VerbsFabric/Invitations",
   ].map { "Sources/\($0).swift" }
 
-  /// Subscripts that end no process: dictionaries, and what the server keeps for each node, by a number that `admit` or
-  /// `places(for:)` has let through.
+  /// Subscripts that end no process: dictionaries, and what the server keeps for each node, by a number that
+  /// `admit` or `places(for:)` has let through.
   static let harmlessSubscripts: Set<String> = ["slots", "fields", "connections", "entryNodes"]
 
   static let words = [

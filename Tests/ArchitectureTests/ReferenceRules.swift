@@ -5,7 +5,7 @@ enum ReferenceRules {
   /// Ends of the names that are files of ours, or look like it.
   static let extensions: Set<Substring> = ["swift", "md", "h", "hpp", "c", "cpp", "sh", "py", "f90"]
   /// Files of other people's and of the guest's, and what stands for many.
-  static let foreign: Set<Substring> = ["pmix_common.h", "enter.sh", "ci/lib/stage_NAME.sh"]
+  static let foreign: Set<Substring> = ["pmix_common.h", "enter.sh", "stage_NAME.sh"]
 
   /// The files that the comments of `text` name and that none of `known` is, with their lines. A comment may
   /// leave out folders, from the left; `known` are paths.

@@ -1,6 +1,7 @@
 import Testing
 
-/// The walks of docs/architecture.md lead through the sources as they are, and its floors are those of `Layers`.
+/// The walks of docs/architecture.md lead through the sources as they are, and its floors are those of
+/// `Layers`.
 @Suite struct WalkTests {
   private let text = Repository.read("docs/architecture.md") ?? ""
 
@@ -27,7 +28,8 @@ import Testing
     for walk in walks { #expect(walk.faults == [], "\(walk.title)") }
   }
 
-  /// From the handler's entry to the doorbell at most 12 files and one climb, back to the instruction at most 16 files.
+  /// From the handler's entry to the doorbell at most 12 files and one climb, back to the instruction at most
+  /// 16 files.
   @Test func theWayToTheWireIsShort() throws {
     let walks = Walk.all(text)
     let there = try #require(walks.first { $0.title.hasPrefix("A page fault") })
@@ -104,7 +106,8 @@ struct Walk {
     }
   }
 
-  /// The text of each function of this name, without its declaration: to the line that closes it, at its own depth.
+  /// The text of each function of this name, without its declaration: to the line that closes it, at its own
+  /// depth.
   static func bodies(of function: String, in text: String) -> [String] {
     let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
     return lines.indices.filter { declares(function, lines[$0]) }.map { start in

@@ -6,8 +6,8 @@ import Testing
 /// Who gets in where many knock, and what those are told that do not.
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct EntranceTests {
-  /// All places are taken by those who have greeted. The first of them has sent its proof, and it is there when the next
-  /// one knocks; nobody has looked at it yet.
+  /// All places are taken by those who have greeted. The first of them has sent its proof, and it is there
+  /// when the next one knocks; nobody has looked at it yet.
   @Test func whoHasJustProvenIsNotSentAway() throws {
     let rig = try RendezvousRig(nodeCount: 1)
     let node = try rig.stranger()

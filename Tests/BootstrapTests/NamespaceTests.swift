@@ -12,7 +12,8 @@ enum Namespaces {
   }()
 }
 
-/// Two network namespaces joined by a virtual Ethernet: hosts with addresses of their own, as far as TCP goes.
+/// Two network namespaces joined by a virtual Ethernet: hosts with addresses of their own, as far as TCP
+/// goes.
 @Suite(
   .serialized, .timeLimit(.minutes(2)), .enabled(if: Namespaces.arePossible, "needs root and ip-netns"))
 struct NamespaceTests {
@@ -55,9 +56,11 @@ struct NamespaceTests {
   @Test func aHostThatVanishesIsNoticedOnBothSides() throws {
     let run = try bash(
       """
-      timeout 80 ip netns exec $A $M run --listen 7000 -n 3 --secret-file $D/s -- $P signal -1 0 >$D/a 2>&1 & a=$!
+      timeout 80 ip netns exec $A \
+        $M run --listen 7000 -n 3 --secret-file $D/s -- $P signal -1 0 >$D/a 2>&1 & a=$!
       until grep -qs -e --join $D/a; do sleep 0.02; done
-      timeout 80 ip netns exec $B $M run --join 10.77.0.1:7000 -n 2 --secret-file $D/s -- $P signal -1 0 >$D/b 2>&1 &
+      timeout 80 ip netns exec $B \
+        $M run --join 10.77.0.1:7000 -n 2 --secret-file $D/s -- $P signal -1 0 >$D/b 2>&1 &
       b=$!
       until [ "$(cat $D/a $D/b | grep -c ^process)" = 3 ]; do sleep 0.02; done
       sleep 0.2; ip -n $B addr flush dev vb$$; SECONDS=0

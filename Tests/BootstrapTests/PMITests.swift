@@ -126,7 +126,8 @@ struct PMITests {
     }
   }
 
-  /// The lost node's link is dropped without leaving, as its process's end would do; node 0 keeps the rendezvous.
+  /// The lost node's link is dropped without leaving, as its process's end would do; node 0 keeps the
+  /// rendezvous.
   @Test(arguments: [0, 1, 2])
   func theLossOfANodeIsTold(lost: Int) throws {
     let pmi = FakePMI(3, .one)
@@ -143,7 +144,8 @@ struct PMITests {
         let event = link.nextEvent()
         try? link.leave()
         return
-          "\(error.kind) \(error.node ?? -1) \(error.description) \(event == .peerLost(node: lost, how: error.description))"
+          "\(error.kind) \(error.node ?? -1) \(error.description) "
+          + "\(event == .peerLost(node: lost, how: error.description))"
       }
     }
     for (rank, result) in results.enumerated() where rank != lost {

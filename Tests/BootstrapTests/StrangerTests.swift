@@ -181,7 +181,8 @@ struct StrangerTests {
     #expect(run.errors.contains("was cut off by the launcher: ") && run.errors.contains(why[way]), "\(run)")
   }
 
-  /// Whoever comes later finds nobody: neither beside nodes of outposts nor beside those that came by themselves.
+  /// Whoever comes later finds nobody: neither beside nodes of outposts nor beside those that came by
+  /// themselves.
   @Test func theEntranceClosesWhenAllHaveJoined() throws {
     let scratch = Scratch()
     let file = scratch.path + "/end"

@@ -81,7 +81,8 @@ struct TCPRendezvousTests {
     try rig.expectGoodJob()
   }
 
-  /// Who greets well and then says nothing, or says it byte by byte, is put out in time; others join meanwhile.
+  /// Who greets well and then says nothing, or says it byte by byte, is put out in time; others join
+  /// meanwhile.
   @Test func silenceEndsInTimeAndBlocksNobody() throws {
     let rig = try RendezvousRig(nodeCount: 1)
     let silent = try (0..<80).map { _ in try rig.stranger() }

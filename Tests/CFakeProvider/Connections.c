@@ -183,7 +183,9 @@ int rdma_destroy_id(struct rdma_cm_id *id) {
   return 0;
 }
 
-static uint16_t port_of(struct sockaddr *address) { return ntohs(((struct sockaddr_in *)(void *)address)->sin_port); }
+static uint16_t port_of(struct sockaddr *address) {
+  return ntohs(((struct sockaddr_in *)(void *)address)->sin_port);
+}
 
 int rdma_bind_addr(struct rdma_cm_id *id, struct sockaddr *address) {
   if (!fake_is(id)) return REAL(rdma_bind_addr)(id, address);

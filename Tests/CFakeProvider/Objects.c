@@ -138,8 +138,8 @@ int ibv_query_gid(struct ibv_context *context, uint8_t port, int index, union ib
 }
 
 // ibv_query_gid_table is inline over this; entries that hold nothing are left out.
-ssize_t _ibv_query_gid_table(
-    struct ibv_context *context, struct ibv_gid_entry *entries, size_t room, uint32_t flags, size_t entry_size) {
+ssize_t _ibv_query_gid_table(struct ibv_context *context, struct ibv_gid_entry *entries, size_t room,
+                             uint32_t flags, size_t entry_size) {
   if (!fake_is(context)) return REAL(_ibv_query_gid_table)(context, entries, room, flags, entry_size);
   int code = fake_failure("ibv_query_gid_table");
   if (code) return -code;
@@ -172,7 +172,8 @@ int ibv_dealloc_pd(struct ibv_pd *domain) {
   return 0;
 }
 
-struct ibv_mr *ibv_reg_mr_iova2(struct ibv_pd *domain, void *at, size_t length, uint64_t iova, unsigned access) {
+struct ibv_mr *ibv_reg_mr_iova2(struct ibv_pd *domain, void *at, size_t length, uint64_t iova,
+                                unsigned access) {
   if (!fake_is(domain)) return REAL(ibv_reg_mr_iova2)(domain, at, length, iova, access);
   FAIL_POINTER("ibv_reg_mr");
   LOCKED;
@@ -192,7 +193,8 @@ struct ibv_mr *ibv_reg_mr(struct ibv_pd *domain, void *at, size_t length, int ac
 
 int ibv_dereg_mr(struct ibv_mr *region) {
   if (!fake_is(region)) return REAL(ibv_dereg_mr)(region);
-  // A failure that was asked for is reported; the region goes all the same, so that the test leaves nothing behind.
+  // A failure that was asked for is reported; the region goes all the same, so that the test leaves nothing
+  // behind.
   int code = fake_failure("ibv_dereg_mr");
   fake_remove(region);
   fake_replace(fake_regions, region, NULL);

@@ -164,7 +164,8 @@ int fake_post_recv(struct ibv_qp *qp, struct ibv_recv_wr *request, struct ibv_re
 }
 
 /// The bytes that a key admits to, NULL where it does not.
-static void *reach(uint32_t key, int remote, uint64_t at, uint64_t length, unsigned access, struct ibv_pd *domain) {
+static void *reach(uint32_t key, int remote, uint64_t at, uint64_t length, unsigned access,
+                   struct ibv_pd *domain) {
   for (int i = 0; i < MOST; i++) {
     struct fake_mr *region = fake_regions[i];
     if (!region || (remote ? region->mr.rkey : region->mr.lkey) != key) continue;
@@ -201,7 +202,8 @@ static enum ibv_wc_status deliver(
   return result;
 }
 
-static enum ibv_wc_status execute(struct fake_qp *pair, const struct ibv_send_wr *request, enum ibv_wc_opcode *opcode) {
+static enum ibv_wc_status execute(struct fake_qp *pair, const struct ibv_send_wr *request,
+                                  enum ibv_wc_opcode *opcode) {
   struct fake_qp *peer = fake_qp_numbered(pair->attr.dest_qp_num);
   struct ibv_sge local = {0};
   if (request->num_sge) local = request->sg_list[0];
@@ -227,7 +229,9 @@ static enum ibv_wc_status execute(struct fake_qp *pair, const struct ibv_send_wr
   if (peer->attr.dest_qp_num != pair->qp.qp_num) return IBV_WC_RETRY_EXC_ERR;
   if (*opcode == IBV_WC_SEND) return deliver(peer, request, here, local.length, 0);
 
-  unsigned needs = atomic ? IBV_ACCESS_REMOTE_ATOMIC : fetches ? IBV_ACCESS_REMOTE_READ : IBV_ACCESS_REMOTE_WRITE;
+  unsigned needs = atomic    ? IBV_ACCESS_REMOTE_ATOMIC
+                   : fetches ? IBV_ACCESS_REMOTE_READ
+                             : IBV_ACCESS_REMOTE_WRITE;
   uint64_t address = atomic ? request->wr.atomic.remote_addr : request->wr.rdma.remote_addr;
   uint32_t key = atomic ? request->wr.atomic.rkey : request->wr.rdma.rkey;
   if (atomic && (address % 8 || local.length != 8)) return IBV_WC_REM_INV_REQ_ERR;

@@ -232,7 +232,8 @@ func seeds(
     #expect(newer < 400)
   }
 
-  /// The interval log's rule: the owner raises the floor before it overwrites, the reader READs entry, then floor.
+  /// The interval log's rule: the owner raises the floor before it overwrites, the reader READs entry, then
+  /// floor.
   @Test func aReadIsNeverOlderThanTheReadBeforeIt() throws {
     let wrong = try seeds(2000, NetworkShape(nodeCount: 2)) { cluster in
       cluster.scheduler.spawn("reader", node: 0) {

@@ -4,8 +4,8 @@ import Testing
 
 @testable import Coherence
 
-/// Packed fields at their limits: the largest values come back as they went in, and the next ones are refused by an
-/// assertion, not cut. The table of them is in docs/protocol.md.
+/// Packed fields at their limits: the largest values come back as they went in, and the next ones are refused
+/// by an assertion, not cut. The table of them is in docs/protocol.md.
 @Suite struct LimitTests {
   // MARK: Write notices
 
@@ -123,7 +123,8 @@ import Testing
 
   // MARK: Freed ranges
 
-  /// An entry of the ring is two whole words: no range is too long for it. (2^28 pages once were forgotten as none.)
+  /// An entry of the ring is two whole words: no range is too long for it. (2^28 pages once were forgotten as
+  /// none.)
   @Test func freedRangesHaveWholeWords() {
     #expect(FreedRecord.byteCount == 16)
   }

@@ -4,8 +4,8 @@ import Testing
 
 @testable import Coherence
 
-/// A node is lost, and its memory stays within reach: whatever orders memory or reaches a node says so on entry, also of
-/// what is homed here.
+/// A node is lost, and its memory stays within reach: whatever orders memory or reaches a node says so on
+/// entry, also of what is homed here.
 @Suite struct LossTests {
   struct Entry: CustomTestStringConvertible, Sendable {
     let name: String
@@ -92,8 +92,8 @@ import Testing
     try pair.engines[0].fault(page: 7, access: .readWrite, view: 0)
   }
 
-  /// A release that has looked on entry, and gets the commit lock behind a round that failed: that round had taken pages off
-  /// the list and placed nothing, so no round behind it may count as one that covers it.
+  /// A release that has looked on entry, and gets the commit lock behind a round that failed: that round had
+  /// taken pages off the list and placed nothing, so no round behind it may count as one that covers it.
   @Test func noRoundFollowsOneThatFailed() throws {
     let pair = try pair()
     let engine = pair.engines[0]
@@ -105,7 +105,8 @@ import Testing
     #expect(!engine.isCommitLockHeld)
   }
 
-  /// The old home has left its page when the others are not heard of any more: it is home again, and may be written.
+  /// The old home has left its page when the others are not heard of any more: it is home again, and may be
+  /// written.
   @Test func aPageThatWasBeingLeftIsAtHomeAgain() throws {
     let pair = try HostPair()
     try pair.write(0, page: Self.own, 1)
@@ -118,8 +119,8 @@ import Testing
     #expect(try pair.read(0, page: Self.own) == 2)
   }
 
-  /// A node that dies in the middle of a barrier's moves, or when pages are forgotten, leaves no closed gate behind: what
-  /// is here is still served.
+  /// A node that dies in the middle of a barrier's moves, or when pages are forgotten, leaves no closed gate
+  /// behind: what is here is still served.
   @Test func theGateIsOpenAfterALoss() throws {
     let pair = try pair()
     let engine = pair.engines[0]

@@ -4,8 +4,8 @@ import Testing
 
 @testable import Coherence
 
-/// The transitions of a page's word: the table in docs/protocol.md is the one in the code, whatever it has not ends the process,
-/// and so does a word that cannot be.
+/// The transitions of a page's word: the table in docs/protocol.md is the one in the code, whatever it has
+/// not ends the process, and so does a word that cannot be.
 @Suite struct PageLifeTests {
   static let node: NodeID = 0
 
@@ -67,8 +67,8 @@ import Testing
 
   // MARK: What is legal
 
-  /// From every state, free or held, with every flag: what the rule allows is what its columns say, and the result is a word
-  /// that the node can have.
+  /// From every state, free or held, with every flag: what the rule allows is what its columns say, and the
+  /// result is a word that the node can have.
   @Test(arguments: Transition.allCases) func allowsWhatItSays(_ transition: Transition) {
     let rule = transition.rule
     var allowed = 0

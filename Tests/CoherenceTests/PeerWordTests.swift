@@ -4,8 +4,9 @@ import Testing
 
 @testable import Coherence
 
-/// A word of a peer that says what no node writes, one of each kind: whoever reads it says whose it is and what it says,
-/// and does not follow it. (`segmentCount`, `segmentEntry`, `waiter`, `objectState`: Tests/Programs/damage.c.)
+/// A word of a peer that says what no node writes, one of each kind: whoever reads it says whose it is and
+/// what it says, and does not follow it. (`segmentCount`, `segmentEntry`, `waiter`, `objectState`:
+/// Tests/Programs/damage.c.)
 @Suite struct PeerWordTests {
   typealias Pair = HostPair
   static let above: Set<PeerWord> = [.segmentCount, .segmentEntry, .waiter, .objectState]
@@ -71,8 +72,8 @@ import Testing
     try pair.engines[0].reset(upTo: 1)
   }
 
-  /// Who detached behind its node's seal noted pages of a life that is over at the barrier after; another thread of this
-  /// node may know the next segment at these addresses by then, with another unit.
+  /// Who detached behind its node's seal noted pages of a life that is over at the barrier after; another
+  /// thread of this node may know the next segment at these addresses by then, with another unit.
   @Test func aNoticeOfAnEarlierLifeIsNoError() throws {
     let pair = try Pair()
     let engine = pair.engines[0]
@@ -97,8 +98,8 @@ import Testing
     #expect(found == .fabric(FabricFailure(bad: .epochNotice, of: 0, value: value)))
   }
 
-  /// The lock is at the node, but not what was released with it: nobody of the node gets it any more, another thread neither
-  /// that waits for it already.
+  /// The lock is at the node, but not what was released with it: nobody of the node gets it any more, another
+  /// thread neither that waits for it already.
   @Test func aLockIsNotHandedOnWithoutItsNotices() throws {
     let pair = try Pair()
     let bad = EngineError.fabric(FabricFailure(bad: .logNotice, of: 1, value: 1 << 62))

@@ -4,8 +4,8 @@ import Platform
 import Simulation
 import Testing
 
-/// The whole protocol from seeds. `ci/test` runs many more of them in release, by `merino-simulate`. Serialised:
-/// the mutation is one for the process.
+/// The whole protocol from seeds. `ci/test` runs many more of them in release, by `merino-simulate`.
+/// Serialised: the mutation is one for the process.
 @Suite(.serialized) struct SimulationTests {
   /// The first of `seeds` that fails, with its message.
   private func firstFailure(_ seeds: Range<UInt64>, _ mutation: Mutation?) -> (seed: UInt64, text: String)? {
@@ -27,15 +27,15 @@ import Testing
     #expect(failure == nil, "seed \(failure?.seed ?? 0): \(failure?.text ?? "")")
   }
 
-  /// Seeds that failed once. 135630: the simulator took a thread for dead that waited for one time limit after another.
-  /// 6037400: a release round behind one that had failed counted as one that covers it.
+  /// Seeds that failed once. 135630: the simulator took a thread for dead that waited for one time limit
+  /// after another. 6037400: a release round behind one that had failed counted as one that covers it.
   @Test(.timeLimit(.minutes(2)), arguments: [UInt64(135_630), 6_037_400]) func aSeedThatFailed(_ seed: UInt64)
   {
     #expect(firstFailure(seed..<seed + 1, nil) == nil)
   }
 
-  /// Those that few seeds are enough for; the others take the release build, and those that an assertion finds a process of
-  /// their own (`merino-simulate --all-mutations`).
+  /// Those that few seeds are enough for; the others take the release build, and those that an assertion
+  /// finds a process of their own (`merino-simulate --all-mutations`).
   @Test(
     .timeLimit(.minutes(2)),
     arguments: [

@@ -24,8 +24,8 @@ import Testing
     )
   }
 
-  /// What is wrong with the only device: under `auto` the job falls back to the host fabric and the line warns; where
-  /// verbs is demanded it fails; where host is demanded it is no matter.
+  /// What is wrong with the only device: under `auto` the job falls back to the host fabric and the line
+  /// warns; where verbs is demanded it fails; where host is demanded it is no matter.
   @Test(arguments: [
     ("rdma.port_state", RDMADevice.roce("rxe0", state: .down)),
     ("rdma.atomics", .roce("rxe0", atomics: .none)),

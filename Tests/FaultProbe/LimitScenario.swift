@@ -4,8 +4,8 @@ import Glibc
 import Node
 import Platform
 
-/// Protections that alternate from page to page, with the kernel's limit of mappings in force. In a process of
-/// its own, because at the limit everything else that maps memory fails too.
+/// Protections that alternate from page to page, with the kernel's limit of mappings in force. In a process
+/// of its own, because at the limit everything else that maps memory fails too.
 enum LimitScenario: String {
   /// With the budget of production.
   case respected = "limit-respected"

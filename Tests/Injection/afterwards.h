@@ -16,11 +16,13 @@ static void locks_after(int result) {
   CHECK_CODE(merino_lock_destroy(on.other), 0, "so can the other");
 }
 static void not_held(int result) {
-  if (result < 0) CHECK_CODE(merino_lock_release(on.lock), MERINO_EPERM, "a lock that could not be taken is not held");
+  if (result < 0)
+    CHECK_CODE(merino_lock_release(on.lock), MERINO_EPERM, "a lock that could not be taken is not held");
   locks_after(result);
 }
 static void still_held(int result) {
-  CHECK_CODE(merino_lock_acquire(on.lock), result < 0 ? MERINO_EDEADLK : 0, "a lock that could not be given back is held");
+  CHECK_CODE(merino_lock_acquire(on.lock), result < 0 ? MERINO_EDEADLK : 0,
+             "a lock that could not be given back is held");
   locks_after(result);
 }
 static void destroyed_lock(int result) {
@@ -57,7 +59,8 @@ static void destroyed_event(int result) {
 static void condition_after(int result) {
   (void)result;
   CHECK_CODE(merino_lock_acquire(on.lock), MERINO_EDEADLK, "the condition's lock is held");
-  CHECK_CODE(merino_cond_wait_within(on.condition, on.lock, 1000), MERINO_ETIMEDOUT, "the condition can be waited for");
+  CHECK_CODE(merino_cond_wait_within(on.condition, on.lock, 1000), MERINO_ETIMEDOUT,
+             "the condition can be waited for");
   CHECK_CODE(merino_cond_signal(on.condition), 0, "and signalled");
   CHECK_CODE(merino_cond_destroy(on.condition), 0, "and removed: nobody is in its queue");
   locks_after(0);
@@ -77,14 +80,17 @@ static void destroyed_barrier(int result) {
 static void segment_after(int result) {
   (void)result;
   void *address;
-  CHECK_CODE(merino_segment_attach(on.segment, NULL, PROT_READ | PROT_WRITE, &address), 0, "the segment can be attached");
+  CHECK_CODE(merino_segment_attach(on.segment, NULL, PROT_READ | PROT_WRITE, &address), 0,
+             "the segment can be attached");
   memset(address, 3, 100000);
   CHECK_CODE(merino_segment_detach(address), 0, "and detached");
   CHECK_CODE(merino_segment_destroy(on.segment), 0, "and removed");
   CHECK_CODE(merino_segment_open(segment_name(), &on.segment), MERINO_ENOENT, "its name is free");
 }
 static void created_segment(int result) {
-  if (result < 0) CHECK_CODE(merino_segment_open(segment_name(), &on.segment), MERINO_ENOENT, "what could not be made is not there");
+  if (result < 0)
+    CHECK_CODE(merino_segment_open(segment_name(), &on.segment), MERINO_ENOENT,
+               "what could not be made is not there");
   else segment_after(result);
 }
 static void destroyed_segment(int result) {
@@ -149,7 +155,8 @@ static void word_after(int result) {
   merino_free(on.word);
 }
 static void unpinned(int result) {
-  CHECK_CODE(merino_segment_detach(on.view), result < 0 ? MERINO_EBUSY : 0, "a view is busy while it is pinned");
+  CHECK_CODE(merino_segment_detach(on.view), result < 0 ? MERINO_EBUSY : 0,
+             "a view is busy while it is pinned");
   if (result == 0) {
     segment_after(0);
     return;

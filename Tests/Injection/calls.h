@@ -1,5 +1,5 @@
-// Each function of merino.h, for the injection of failures: what is there before it is called, the call, and what the
-// objects must still be good for afterwards.
+// Each function of merino.h, for the injection of failures: what is there before it is called, the call, and
+// what the objects must still be good for afterwards.
 #ifndef INJECTION_CALLS_H
 #define INJECTION_CALLS_H
 
@@ -23,7 +23,9 @@ static struct shmid_ds shm_status;
 #define WORD32 ((uint32_t *)on.word)
 
 // A result that is no code: of a pointer, or of System V.
-static int of_pointer(const void *pointer) { return pointer != NULL ? 0 : errno == EINVAL ? MERINO_EINVAL : MERINO_ENOMEM; }
+static int of_pointer(const void *pointer) {
+  return pointer != NULL ? 0 : errno == EINVAL ? MERINO_EINVAL : MERINO_ENOMEM;
+}
 static int of_errno(int result) {
   if (result >= 0) return 0;
   switch (errno) {
@@ -57,7 +59,8 @@ static int attach_shm(void) {
 #define CALLS(X) \
   X(node, no_objects, merino_node() < 0 ? merino_node() : 0, nothing) \
   X(nodes, no_objects, merino_nodes() < 0 ? merino_nodes() : 0, nothing) \
-  X(segment_create, no_objects, merino_segment_create(segment_name(), 100000, NULL, &on.segment), created_segment) \
+  X(segment_create, no_objects, merino_segment_create(segment_name(), 100000, NULL, &on.segment), \
+    created_segment) \
   X(segment_open, segment, merino_segment_open(segment_name(), &on.segment), segment_after) \
   X(segment_attach, segment, attach(), attached_view) \
   X(segment_detach, view, merino_segment_detach(on.view), detached_view) \
@@ -68,7 +71,8 @@ static int attach_shm(void) {
   X(realloc, block, of_pointer(on.made_block = merino_realloc(on.block, 90000)), resized_block) \
   X(aligned_alloc, no_objects, of_pointer(on.made_block = merino_aligned_alloc(65536, 100)), made_block) \
   X(free, block, free_block(), freed_block) \
-  X(collective_malloc, no_objects, of_pointer(on.made_block = merino_collective_malloc(20000, 0)), made_block) \
+  X(collective_malloc, no_objects, of_pointer(on.made_block = merino_collective_malloc(20000, 0)), \
+    made_block) \
   X(collective_free, block, merino_collective_free(on.block), freed_block) \
   X(lock_create, no_objects, merino_lock_create(&on.made), made_lock) \
   X(lock_create_named, no_objects, merino_lock_create_named(segment_name(), &on.made), made_lock) \
@@ -90,7 +94,8 @@ static int attach_shm(void) {
   X(cond_create, no_objects, merino_cond_create(&on.made), nothing) \
   X(cond_destroy, condition, merino_cond_destroy(on.condition), destroyed_condition) \
   X(cond_wait, condition, wait_and_be_woken(), condition_after) \
-  X(cond_wait_within, condition, expired(merino_cond_wait_within(on.condition, on.lock, 1000)), condition_after) \
+  X(cond_wait_within, condition, expired(merino_cond_wait_within(on.condition, on.lock, 1000)), \
+    condition_after) \
   X(cond_signal, condition, merino_cond_signal(on.condition), condition_after) \
   X(cond_broadcast, condition, merino_cond_broadcast(on.condition), condition_after) \
   X(barrier, no_objects, merino_barrier(), nothing) \

@@ -1,5 +1,5 @@
-// Failures after which nothing goes on: of the fabric, which last, and of joining and leaving. In a child for each, which joins
-// a job of its own.
+// Failures after which nothing goes on: of the fabric, which last, and of joining and leaving. In a child for
+// each, which joins a job of its own.
 #ifndef INJECTION_CHILDREN_H
 #define INJECTION_CHILDREN_H
 
@@ -37,7 +37,8 @@ static int meets_failure(const struct entry *entry, int kind, int nth) {
   int result = entry->call();
   if (!cplatform_injection_disarm()) return result == 0 ? DONE : complain("nothing failed, and yet", result);
   if (result == 0 || !says_fabric(entry, result)) return complain("the call says", result);
-  // From here on this node's job is over, and all calls say the same. None hangs, and none says something else.
+  // From here on this node's job is over, and all calls say the same. None hangs, and none says something
+  // else.
   result = entry->call();
   if (!says_fabric(entry, result)) return complain("the second call says", result);
   result = merino_lock_acquire(fresh);
@@ -59,7 +60,8 @@ static int meets_failure(const struct entry *entry, int kind, int nth) {
 
 // Joining and leaving: what fails leaves the process as it was, or out of the job.
 static int joins(const struct entry *entry, int kind, int nth) {
-  snprintf(what, sizeof what, "%s, %s %d fails", entry->name, kind == FABRIC ? "operation" : "allocation", nth);
+  snprintf(what, sizeof what, "%s, %s %d fails", entry->name, kind == FABRIC ? "operation" : "allocation",
+           nth);
   cplatform_injection_arm(kind, nth);
   int result = entry->call();
   if (!cplatform_injection_disarm()) return result == 0 ? DONE : complain("nothing failed, and yet", result);
@@ -101,7 +103,8 @@ static void each_use(const struct entry *entry, int (*child)(const struct entry 
     }
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
       check_failures++;
-      say("FAIL %s: with failure %d the process ends by %s %d", entry->name, nth, WIFSIGNALED(status) ? "signal" : "code",
+      say("FAIL %s: with failure %d the process ends by %s %d", entry->name, nth,
+          WIFSIGNALED(status) ? "signal" : "code",
           WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
       return;
     }

@@ -1,4 +1,5 @@
-// How a use of something is made to fail (`Injection.c` of CPlatform, in debug builds), and the limits of an attempt.
+// How a use of something is made to fail (`Injection.c` of CPlatform, in debug builds), and the limits of an
+// attempt.
 #ifndef INJECTION_FAILURES_H
 #define INJECTION_FAILURES_H
 

@@ -1,5 +1,5 @@
-// Locks held by guards of C++ when the job is over: the exception that says so reaches its handler, and no guard ends the
-// program on the way. With a debug build of the library.
+// Locks held by guards of C++ when the job is over: the exception that says so reaches its handler, and no
+// guard ends the program on the way. With a debug build of the library.
 #include <cstdio>
 #include <cstring>
 #include <mutex>
@@ -41,8 +41,10 @@ int main() {
     cplatform_injection_arm(fabric, 1);
     event.set();
   });
-  check(cplatform_injection_disarm() == 1 && code == MERINO_EFABRIC, "an exception passes guards whose locks cannot be given back");
-  check(thrown([&] { std::lock_guard<merino::mutex> again(mutex); }) == MERINO_EFABRIC, "the next call says the same");
+  check(cplatform_injection_disarm() == 1 && code == MERINO_EFABRIC,
+        "an exception passes guards whose locks cannot be given back");
+  check(thrown([&] { std::lock_guard<merino::mutex> again(mutex); }) == MERINO_EFABRIC,
+        "the next call says the same");
   check(thrown([&] { event.set(); }) == MERINO_EFABRIC, "and so does every other");
   code = thrown([&] { cluster.finalize(); });
   check(code == 0 || code == MERINO_EFABRIC, "the process can leave");

@@ -1,6 +1,7 @@
-// Makes each use of something by each function of merino.h fail in turn (a lock slot; memory, addresses, places in tables; an
-// operation of the fabric) until the call needs no further one, and uses the objects afterwards. Linked with a debug build
-// of the library, which alone has the injection (`Injection.c` of CPlatform). A job of one.
+// Makes each use of something by each function of merino.h fail in turn (a lock slot; memory, addresses,
+// places in tables; an operation of the fabric) until the call needs no further one, and uses the objects
+// afterwards. Linked with a debug build of the library, which alone has the injection (`Injection.c` of
+// CPlatform). A job of one.
 //
 //   injection --list             the functions that are in the table, for comparison with the header
 //   injection locals             slots and allocations, in this process

@@ -34,7 +34,8 @@ static void locals(const struct entry *entry, int kind) {
     NEED(merino_barrier());
     NEED(merino_barrier());
     if (!has_struck) {
-      say("PASS %s: %d %s can fail [%d]", entry->name, nth - 1, kind == SLOT ? "slots" : "allocations", check_node);
+      say("PASS %s: %d %s can fail [%d]", entry->name, nth - 1, kind == SLOT ? "slots" : "allocations",
+          check_node);
       return;
     }
   }

@@ -1,5 +1,5 @@
-// Calls that wait, with the thread that ends the wait. Nothing of that thread's fails; where the job is over it is told so,
-// too.
+// Calls that wait, with the thread that ends the wait. Nothing of that thread's fails; where the job is over
+// it is told so, too.
 #ifndef INJECTION_WAITS_H
 #define INJECTION_WAITS_H
 
@@ -26,12 +26,13 @@ static int wait_and_be_woken(void) {
   return result;
 }
 
-// In these the other thread comes when this one stands in the queue: a wait has a slot. Or when the call is over without, as
-// it could not wait.
+// In these the other thread comes when this one stands in the queue: a wait has a slot. Or when the call is
+// over without, as it could not wait.
 static int slots_before, is_held, is_over;
 
 static void let_wait(void) {
-  while (merino_injection_slots_in_use() == slots_before && !__atomic_load_n(&is_over, __ATOMIC_ACQUIRE)) sched_yield();
+  while (merino_injection_slots_in_use() == slots_before && !__atomic_load_n(&is_over, __ATOMIC_ACQUIRE))
+    sched_yield();
   sleep_ms(3);
 }
 static void *set_event(void *unused) {

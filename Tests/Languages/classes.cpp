@@ -85,7 +85,8 @@ void locks(objects &o, int nodes) {
     merino::barrier();
     CHECK(!o.mutex.try_lock(), "try_lock: held elsewhere");
     CHECK(!o.mutex.try_lock_for(2ms), "try_lock_for: held elsewhere");
-    CHECK(!o.mutex.try_lock_until(std::chrono::steady_clock::now() - 1s), "try_lock_until: a time that has passed");
+    CHECK(!o.mutex.try_lock_until(std::chrono::steady_clock::now() - 1s),
+          "try_lock_until: a time that has passed");
     merino::barrier();
   }
   merino::barrier();
@@ -93,7 +94,8 @@ void locks(objects &o, int nodes) {
     std::unique_lock<merino::mutex> held(o.mutex, std::chrono::hours::max());
     CHECK(held.owns_lock(), "try_lock_for: the longest limit");
   }
-  CHECK(merino::mutex::named("by name").handle() == merino::mutex::named("by name").handle(), "mutex: by name");
+  CHECK(merino::mutex::named("by name").handle() == merino::mutex::named("by name").handle(),
+        "mutex: by name");
 }
 
 void waiting(objects &o, int nodes) {
@@ -121,9 +123,11 @@ void waiting(objects &o, int nodes) {
   CHECK(o.turns == nodes, "condition_variable: each in its turn");
   {
     std::unique_lock<merino::mutex> held(o.mutex);
-    CHECK(o.condition.wait_for(held, 1ms) == std::cv_status::timeout && held.owns_lock(), "wait_for: times out");
+    CHECK(o.condition.wait_for(held, 1ms) == std::cv_status::timeout && held.owns_lock(),
+          "wait_for: times out");
     CHECK(!o.condition.wait_for(held, 1ms, [] { return false; }), "wait_for: a predicate that never holds");
-    CHECK(o.condition.wait_for(held, std::chrono::hours::max(), [] { return true; }), "wait_for: the longest limit");
+    CHECK(o.condition.wait_for(held, std::chrono::hours::max(), [] { return true; }),
+          "wait_for: the longest limit");
   }
 }
 
@@ -172,7 +176,8 @@ void arrays(int nodes) {
   merino::array<double> moved(std::move(all));
   CHECK(all.data() == nullptr && moved.size() == 1000 && moved[999] == 0, "array: moved, and zeros");
   merino::barrier();
-  for (size_t i = static_cast<size_t>(check_node); i < moved.size(); i += static_cast<size_t>(nodes)) moved[i] = 1;
+  for (size_t i = static_cast<size_t>(check_node); i < moved.size(); i += static_cast<size_t>(nodes))
+    moved[i] = 1;
   merino::barrier();
   double sum = 0;
   for (double each : moved) sum += each;
@@ -211,7 +216,8 @@ void segments() {
   if (check_node == 0) segment.destroy();
   merino::barrier();
   check_throws(MERINO_ENOENT, "segment: no such name", [] { merino::segment::open("made in C++"); });
-  check_throws(MERINO_EINVAL, "segment: a name too long", [] { merino::segment::create(std::string(99, 'x'), 1); });
+  check_throws(MERINO_EINVAL, "segment: a name too long",
+               [] { merino::segment::create(std::string(99, 'x'), 1); });
 }
 
 void atomics(int nodes) {
@@ -253,7 +259,8 @@ int main() {
     segments();
     atomics(nodes);
     check_throws(MERINO_EALREADY, "cluster: a second one", [] { merino::cluster again; });
-    CHECK(merino::statistics().barriers > 0 && std::string(merino::version()) == "0.1.0", "statistics, version");
+    CHECK(merino::statistics().barriers > 0 && std::string(merino::version()) == "0.1.0",
+          "statistics, version");
     cluster.barrier();
     if (check_node == 0) merino::destroy(o);
     cluster.finalize();

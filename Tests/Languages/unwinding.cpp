@@ -1,5 +1,5 @@
-// An exception ends the cluster's scope on node 0 while the others wait for it: nobody hangs, the exception is told, and
-// the launcher ends the rest. See ci/lib/stage_languages.sh.
+// An exception ends the cluster's scope on node 0 while the others wait for it: nobody hangs, the exception
+// is told, and the launcher ends the rest. See ci/lib/stage_languages.sh.
 #include <merino.hpp>
 
 #include <cstdio>

@@ -1,5 +1,5 @@
-// MPI and Merino in one process, one after the other: "merino-mpi", "mpi-merino", or "merino" alone in a program that
-// is linked with MPI. Prints PASS and FAIL lines as the programs of Tests/Programs do.
+// MPI and Merino in one process, one after the other: "merino-mpi", "mpi-merino", or "merino" alone in a
+// program that is linked with MPI. Prints PASS and FAIL lines as the programs of Tests/Programs do.
 #include "../Programs/check.h"
 
 #include <mpi.h>

@@ -32,13 +32,13 @@ import VerbsFabric
     #expect(error.code == .fabric)
     #expect(
       error.description
-        == "could not take a lock: the fabric's operation to node 2 failed with status 12, no answer from the node "
-        + "(transport retry counter exceeded); see whether it runs, and whether the network carries RDMA between "
-        + "the hosts (rping, ib_read_lat).")
+        == "could not take a lock: the fabric's operation to node 2 failed with status 12, no answer from "
+        + "the node (transport retry counter exceeded); see whether it runs, and whether the network carries "
+        + "RDMA between the hosts (rping, ib_read_lat).")
     #expect(
       lastWords(failure(12))
-        == ": the fabric's operation to node 2 failed with status 12, no answer from the node (transport retry "
-        + "counter exceeded)")
+        == ": the fabric's operation to node 2 failed with status 12, no answer from the node (transport "
+        + "retry counter exceeded)")
   }
 
   @Test(arguments: [
@@ -56,8 +56,8 @@ import VerbsFabric
     let error = MerinoError(failure(-ENOMEM), "take a lock")
     #expect(
       error.description
-        == "could not take a lock: the fabric's operation to node 2 was not accepted by this node's device: Cannot "
-        + "allocate memory (errno 12); see the kernel's log.")
+        == "could not take a lock: the fabric's operation to node 2 was not accepted by this node's device: "
+        + "Cannot allocate memory (errno 12); see the kernel's log.")
     #expect(
       lastWords(failure(-ENOMEM))
         == ": the fabric's operation to node 2 was not accepted by this node's device, with errno 12")
@@ -68,8 +68,8 @@ import VerbsFabric
       lastWords(
         FabricFailure(reason: .peerLost, peer: 3), how: "node 3 (process 4711) was ended by SIGKILL (Killed)."
       )
-        == ": node 3 left the job before the end, and this page needs the others: node 3 (process 4711) was ended by "
-        + "SIGKILL (Killed)")
+        == ": node 3 left the job before the end, and this page needs the others: node 3 (process 4711) was "
+        + "ended by SIGKILL (Killed)")
     let longest = String(repeating: "x", count: LossRecord.byteCount)
     #expect(
       lastWords(FabricFailure(reason: .peerLost, peer: 3), how: longest).utf8.count <= LastWords.byteCount)
@@ -78,7 +78,8 @@ import VerbsFabric
   @Test(arguments: PeerWord.allCases) func aBadWordIsNamedWithNodeAndValue(_ word: PeerWord) {
     let failure = FabricFailure(bad: word, of: 3, value: 0xDEAD_BEEF)
     let said =
-      "\(word.words) at node 3 is 0xdeadbeef, which no node can have written there: its memory was overwritten"
+      "\(word.words) at node 3 is 0xdeadbeef, which no node can have written there: its memory was "
+      + "overwritten"
     let error = MerinoError(failure, "take a lock")
     #expect(error.code == .fabric)
     #expect(

@@ -2,7 +2,8 @@ import Testing
 
 @testable import Merino
 
-/// What the limit of locked memory leaves of a capacity that nobody asked for, and what is said where it is too low.
+/// What the limit of locked memory leaves of a capacity that nobody asked for, and what is said where it is
+/// too low.
 @Suite struct LockedMemoryTests {
   private func agreement(
     _ nodeCount: Int, mebibytes: Int?, capacity: Int? = nil, isRegistered: Bool = true
@@ -41,8 +42,8 @@ import Testing
     let fitting = try #require(large.capacityThatFits)
     #expect(
       large.advising(refused).description
-        == "could not register this node's control memory: raise memlock; or set MERINO_CAPACITY=1G or less on all "
-        + "nodes, which needs less control memory.")
+        == "could not register this node's control memory: raise memlock; or set MERINO_CAPACITY=1G or less "
+        + "on all nodes, which needs less control memory.")
     #expect(Agreement.capacityText(fitting) == "1G")
     // It fits, and twice as much does not.
     let chunk = Agreement.chunkByteCount
@@ -55,8 +56,8 @@ import Testing
     #expect(alone.capacityThatFits == nil)
     #expect(
       alone.advising(refused).description
-        == "could not register this node's control memory: raise memlock; no MERINO_CAPACITY is small enough for this "
-        + "limit; fewer locks (MERINO_LOCKS) and more nodes need less control memory.")
+        == "could not register this node's control memory: raise memlock; no MERINO_CAPACITY is small enough "
+        + "for this limit; fewer locks (MERINO_LOCKS) and more nodes need less control memory.")
     #expect(try agreement(2, mebibytes: 0, capacity: 2 << 20).capacityThatFits == nil)
   }
 

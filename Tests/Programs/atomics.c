@@ -22,21 +22,27 @@ typedef struct {
     CHECK(merino_atomic_exchange_u##bits(word, 7, &old) == 0 && old == 6, "exchange u" #bits);             \
     CHECK(merino_atomic_exchange_u##bits##_acquire(word, 8, &old) == 0 && old == 7, "exchange acq u" #bits); \
     CHECK(merino_atomic_exchange_u##bits##_release(word, 9, &old) == 0 && old == 8, "exchange rel u" #bits); \
-    CHECK(merino_atomic_exchange_u##bits##_acq_rel(word, 10, &old) == 0 && old == 9, "exchange a_r u" #bits); \
+    CHECK(merino_atomic_exchange_u##bits##_acq_rel(word, 10, &old) == 0 && old == 9,                       \
+          "exchange a_r u" #bits);                                                                         \
     CHECK(merino_atomic_exchange_u##bits(word, 11, NULL) == 0, "exchange, no old u" #bits);                \
     CHECK(merino_atomic_compare_exchange_u##bits(word, 11, 12, &old) == 0 && old == 11, "cas u" #bits);    \
-    CHECK(merino_atomic_compare_exchange_u##bits(word, 11, 99, &old) == 0 && old == 12, "cas fails u" #bits); \
-    CHECK(merino_atomic_compare_exchange_u##bits##_acquire(word, 12, 13, &old) == 0 && old == 12, "cas acq u" #bits); \
-    CHECK(merino_atomic_compare_exchange_u##bits##_release(word, 13, 14, &old) == 0 && old == 13, "cas rel u" #bits); \
+    CHECK(merino_atomic_compare_exchange_u##bits(word, 11, 99, &old) == 0 && old == 12,                    \
+          "cas fails u" #bits);                                                                            \
+    CHECK(merino_atomic_compare_exchange_u##bits##_acquire(word, 12, 13, &old) == 0 && old == 12,          \
+          "cas acq u" #bits);                                                                              \
+    CHECK(merino_atomic_compare_exchange_u##bits##_release(word, 13, 14, &old) == 0 && old == 13,          \
+          "cas rel u" #bits);                                                                              \
     CHECK(merino_atomic_compare_exchange_u##bits##_acq_rel(word, 14, 15, NULL) == 0, "cas a_r u" #bits);   \
     CHECK(merino_atomic_fetch_add_u##bits(word, 1, &old) == 0 && old == 15, "add u" #bits);                \
     CHECK(merino_atomic_fetch_add_u##bits##_acquire(word, 1, &old) == 0 && old == 16, "add acq u" #bits);  \
     CHECK(merino_atomic_fetch_add_u##bits##_release(word, 1, &old) == 0 && old == 17, "add rel u" #bits);  \
-    CHECK(merino_atomic_fetch_add_u##bits##_acq_rel(word, (type)-19, &old) == 0 && old == 18, "add a_r u" #bits); \
+    CHECK(merino_atomic_fetch_add_u##bits##_acq_rel(word, (type)-19, &old) == 0 && old == 18,              \
+          "add a_r u" #bits);                                                                              \
     CHECK(merino_atomic_load_u##bits(word, &value) == 0 && value == (type)-1, "wraps below 0 u" #bits);    \
     CHECK(merino_atomic_fetch_add_u##bits(word, 1, NULL) == 0, "add, no old u" #bits);                     \
     CHECK(merino_atomic_load_u##bits(word, &value) == 0 && value == 0, "wraps to 0 u" #bits);              \
-    CHECK_CODE(merino_atomic_load_u##bits((type *)((char *)word + 1), &value), MERINO_EINVAL, "not aligned u" #bits); \
+    CHECK_CODE(merino_atomic_load_u##bits((type *)((char *)word + 1), &value), MERINO_EINVAL,              \
+               "not aligned u" #bits);                                                                     \
     CHECK_CODE(merino_atomic_load_u##bits(NULL, &value), MERINO_EINVAL, "null u" #bits);                   \
     CHECK_CODE(merino_atomic_load_u##bits(word, NULL), MERINO_EINVAL, "nowhere to put it u" #bits);        \
     CHECK_CODE(merino_atomic_fetch_add_u##bits(&value, 1, &old), MERINO_EFAULT, "the stack u" #bits);      \

@@ -1,6 +1,6 @@
-// Threads that are cancelled by pthread_cancel in every kind of wait, in page faults and in the midst of other calls, with
-// both types of cancellation. Waiting for an event and with a condition are cancellation points, everything else is
-// none; and whatever a thread was in, all objects can be used afterwards.
+// Threads that are cancelled by pthread_cancel in every kind of wait, in page faults and in the midst of
+// other calls, with both types of cancellation. Waiting for an event and with a condition are cancellation
+// points, everything else is none; and whatever a thread was in, all objects can be used afterwards.
 #define _GNU_SOURCE
 #include "check.h"
 
@@ -24,7 +24,8 @@ static const char *with_type(const char *what) {
   static char names[16][128];
   static unsigned next;
   char *name = names[__atomic_fetch_add(&next, 1, __ATOMIC_RELAXED) % 16];
-  snprintf(name, sizeof names[0], "%s, %s", what, type == PTHREAD_CANCEL_DEFERRED ? "deferred" : "asynchronous");
+  snprintf(name, sizeof names[0], "%s, %s", what,
+           type == PTHREAD_CANCEL_DEFERRED ? "deferred" : "asynchronous");
   return name;
 }
 
@@ -128,7 +129,8 @@ static void no_point(const char *what, int (*call)(void), void (*undo)(void)) {
   if (call == meet) NEED(meet());
   CHECK(is_cancelled(thread), with_type(what));
   CHECK(still_waits, with_type("is no cancellation point"));
-  if (type == PTHREAD_CANCEL_DEFERRED) CHECK(victim.has_returned && victim.result == 0, with_type("came back with what it waited for"));
+  if (type == PTHREAD_CANCEL_DEFERRED)
+    CHECK(victim.has_returned && victim.result == 0, with_type("came back with what it waited for"));
   take_all();
   CHECK(1, with_type("and can be had again"));
   give_all();
@@ -143,7 +145,8 @@ static void barrier_of_all(void) {
   pthread_cancel(thread);
   // Node 0's has passed at once, and may have ended before it could be cancelled.
   CHECK(check_node == 0 ? ends(thread) : is_cancelled(thread), with_type("merino_barrier"));
-  if (type == PTHREAD_CANCEL_DEFERRED) CHECK(victim.has_returned && victim.result == 0, with_type("merino_barrier was passed"));
+  if (type == PTHREAD_CANCEL_DEFERRED)
+    CHECK(victim.has_returned && victim.result == 0, with_type("merino_barrier was passed"));
   CHECK_CODE(merino_barrier(), MERINO_SUCCESS, with_type("and can be passed again"));
 }
 
@@ -173,12 +176,14 @@ static void still_works(int isCondition) {
     sleep_ms(10);
     signal_token();
     CHECK(ends(thread), with_type("the next one who waits is woken"));
-    CHECK_CODE(merino_cond_destroy(mine->condition), MERINO_SUCCESS, with_type("nobody is in the condition's queue"));
+    CHECK_CODE(merino_cond_destroy(mine->condition), MERINO_SUCCESS,
+               with_type("nobody is in the condition's queue"));
     NEED(merino_cond_create(&mine->condition));
   } else {
     NEED(merino_event_set(mine->event));
     CHECK_CODE(merino_event_wait(mine->event), MERINO_SUCCESS, with_type("the event can be waited for"));
-    CHECK_CODE(merino_event_destroy(mine->event), MERINO_SUCCESS, with_type("nobody is in the event's queue"));
+    CHECK_CODE(merino_event_destroy(mine->event), MERINO_SUCCESS,
+               with_type("nobody is in the event's queue"));
     NEED(merino_event_create(&mine->event));
   }
 }
@@ -239,7 +244,8 @@ static void signals_against_cancellations(void) {
   }
   say("%d of %d were cancelled before they got the signal [%d]", cancelled, rounds, check_node);
   CHECK(lost == 0, with_type("no signal is lost by a cancellation"));
-  CHECK_CODE(merino_cond_destroy(mine->condition), MERINO_SUCCESS, with_type("nobody is left in the condition's queue"));
+  CHECK_CODE(merino_cond_destroy(mine->condition), MERINO_SUCCESS,
+             with_type("nobody is left in the condition's queue"));
   NEED(merino_cond_create(&mine->condition));
 }
 

@@ -1,7 +1,7 @@
 // What the programs of this folder share: checks that print a line each, and end non-zero when one fails.
 //
-// A line goes out in one write(2), so that those of several nodes do not mix and none is lost when the program
-// ends by a signal.
+// A line goes out in one write(2), so that those of several nodes do not mix and none is lost when the
+// program ends by a signal.
 #ifndef CHECK_H
 #define CHECK_H
 

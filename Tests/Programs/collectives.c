@@ -100,7 +100,8 @@ static void mismatches(void) {
   static unsigned char bytes[20000];
   int first = check_node == 0;
   CHECK_CODE(merino_broadcast(bytes, first ? 8 : 16, 0), MERINO_EMISMATCH, "mismatch: bytes");
-  CHECK_CODE(merino_broadcast(bytes, first ? 4056 : 9000, 0), MERINO_EMISMATCH, "mismatch: one piece, or several");
+  CHECK_CODE(merino_broadcast(bytes, first ? 4056 : 9000, 0), MERINO_EMISMATCH,
+             "mismatch: one piece, or several");
   CHECK_CODE(merino_broadcast(bytes, first ? 4080 : 9000, 0), MERINO_EMISMATCH, "mismatch: pieces");
   CHECK_CODE(merino_broadcast(bytes, 8, first ? 0 : 1), MERINO_EMISMATCH, "mismatch: root");
   int64_t x[2] = {1, 1};
@@ -139,8 +140,9 @@ int main(void) {
       sleep_ms(50);
       int mine = merino_barrier();
       pthread_join(thread, NULL);
-      CHECK((mine == 0) != (in_barrier_busy == 0) && (mine == MERINO_EBUSY || in_barrier_busy == MERINO_EBUSY),
-            "barrier: one call on each node");
+      CHECK(
+          (mine == 0) != (in_barrier_busy == 0) && (mine == MERINO_EBUSY || in_barrier_busy == MERINO_EBUSY),
+          "barrier: one call on each node");
     } else {
       NEED(merino_barrier());
     }

@@ -1,7 +1,7 @@
-// Words in the control memory of nodes that say what no node writes: whoever reads one says so, with the node and the
-// value, and goes no further. On 2 nodes of one machine, which map each other's memory; node 0 overwrites a word that it
-// knows by what lies beside it, and calls what reads it. The failure stays, so each damage is of a job of its own.
-// (The other kinds: Tests/CoherenceTests/PeerWordTests.swift.)
+// Words in the control memory of nodes that say what no node writes: whoever reads one says so, with the node
+// and the value, and goes no further. On 2 nodes of one machine, which map each other's memory; node 0
+// overwrites a word that it knows by what lies beside it, and calls what reads it. The failure stays, so each
+// damage is of a job of its own. (The other kinds: Tests/CoherenceTests/PeerWordTests.swift.)
 //
 //   damage list          the damages, a line each
 //   damage NAME NUMBER   one of them
@@ -37,7 +37,8 @@ static void find_maps(void) {
   if (file != NULL) fclose(file);
 }
 
-/// The record of an object: its handle is the info word behind the tail and six state words. NULL where there is none.
+/// The record of an object: its handle is the info word behind the tail and six state words. NULL where there
+/// is none.
 static uint64_t *record(uint64_t handle) {
   for (int m = 0; m < map_count; m++) {
     for (uint64_t *word = maps[m].start; word < maps[m].end; word++) {
@@ -47,12 +48,14 @@ static uint64_t *record(uint64_t handle) {
   return NULL;
 }
 
-/// The entry of the only segment beside the heap in the table at node 0: the name is in its second half, the heap's entry
-/// comes before it, and the count of entries a cache line before that. (Names are also where somebody has READ the table.)
+/// The entry of the only segment beside the heap in the table at node 0: the name is in its second half, the
+/// heap's entry comes before it, and the count of entries a cache line before that. (Names are also where
+/// somebody has READ the table.)
 static uint64_t *entry(const char *name) {
   for (int m = 0; m < map_count; m++) {
     for (uint64_t *word = maps[m].start; word + 8 < maps[m].end; word++) {
-      if (memcmp(word, name, strlen(name) + 1) == 0 && word - 32 >= maps[m].start && word[-32] == 2) return word - 8;
+      if (memcmp(word, name, strlen(name) + 1) == 0 && word - 32 >= maps[m].start && word[-32] == 2)
+        return word - 8;
     }
   }
   return NULL;
@@ -88,9 +91,10 @@ static const struct {
   int word;
   uint64_t value;
 } entries[] = {
-    // The state, the first page, the pages, the unit with the placement, the bytes, the views; a name without an end.
-    {0, 9}, {2, 1ull << 40}, {2, 1}, {2, ~0ull}, {3, 0}, {3, ~0ull}, {4, 40}, {4, 7 << 8}, {4, 2 << 16}, {1, ~0ull}, {5, ~0ull},
-    {15, ~0ull},
+    // The state, the first page, the pages, the unit with the placement, the bytes, the views; a name without
+    // an end.
+    {0, 9},  {2, 1ull << 40}, {2, 1},       {2, ~0ull}, {3, 0},     {3, ~0ull},
+    {4, 40}, {4, 7 << 8},     {4, 2 << 16}, {1, ~0ull}, {5, ~0ull}, {15, ~0ull},
 };
 
 static void damage_entry(int number) {
@@ -98,17 +102,20 @@ static void damage_entry(int number) {
   char text[32];
   CHECK(segment != NULL, "the segment's entry is found");
   if (segment == NULL) return;
-  CHECK((segment[-16] & 0xff) == 5 && segment[-16 + 5] == 0, "the heap's entry is reserved, not a segment with a view");
+  CHECK((segment[-16] & 0xff) == 5 && segment[-16 + 5] == 0,
+        "the heap's entry is reserved, not a segment with a view");
   segment[entries[number].word] = entries[number].value;
   snprintf(text, sizeof text, "0x%llx", (unsigned long long)entries[number].value);
-  CHECK(says(merino_segment_open("damaged-segment", &(merino_segment_t){0}), "an entry of the table of segments", text),
+  CHECK(says(merino_segment_open("damaged-segment", &(merino_segment_t){0}),
+             "an entry of the table of segments", text),
         "an entry of the table of segments");
 }
 
 static void damage_count(int number) {
   uint64_t *segment = entry("damaged-segment");
   if (segment != NULL) *(segment - 24) = number == 0 ? ~0ull : 70000;
-  CHECK(says(merino_segment_open("damaged-segment", &(merino_segment_t){0}), "the number of segments", number == 0 ? "0xff" : "0x11170"),
+  CHECK(says(merino_segment_open("damaged-segment", &(merino_segment_t){0}), "the number of segments",
+             number == 0 ? "0xff" : "0x11170"),
         "the number of segments");
 }
 
@@ -117,7 +124,8 @@ static void damage_views(int number) {
   (void)number;
   uint64_t *segment = entry("damaged-segment");
   if (segment != NULL) segment[5] = 0;
-  CHECK(says(merino_segment_detach(view), "an entry of the table of segments", "0x0"), "more views are gone than there were");
+  CHECK(says(merino_segment_detach(view), "an entry of the table of segments", "0x0"),
+        "more views are gone than there were");
 }
 
 // The words of an entry that is free are not looked at, whatever they say: no damage at all.
@@ -127,12 +135,14 @@ static void damage_nothing(int number) {
   CHECK(segment != NULL, "the segment's entry is found");
   if (segment == NULL) return;
   segment[0] = 0, segment[3] = ~0ull, segment[4] = ~0ull;
-  CHECK(merino_segment_open("damaged-segment", &(merino_segment_t){0}) == MERINO_ENOENT, "a free entry that says anything");
+  CHECK(merino_segment_open("damaged-segment", &(merino_segment_t){0}) == MERINO_ENOENT,
+        "a free entry that says anything");
   CHECK_CODE(merino_fence_release(), MERINO_SUCCESS, "all is well");
   merino_abort(check_failures == 0 ? 0 : 1);
 }
 
-// ---- Damages of objects. Words of a record: tail, six of state (the last two: first and last waiter), handle.
+// ---- Damages of objects. Words of a record: tail, six of state (the last two: first and last waiter),
+// handle.
 
 /// Overwrites words of the record of `handles[object]`.
 static void set(int object, int word, uint64_t value) {
@@ -154,27 +164,31 @@ static void damage_tail(int number) {
 static void damage_readers(int number) {
   NEED(merino_rwlock_acquire_read(handles[1]));
   set(1, number == 0 ? 1 : 2, number == 0 ? ~0ull : 9);
-  CHECK(says(merino_rwlock_release(handles[1]), "the state of an object", number == 0 ? "0xffffffffffffffff" : "0x9"),
+  CHECK(says(merino_rwlock_release(handles[1]), "the state of an object",
+             number == 0 ? "0xffffffffffffffff" : "0x9"),
         "a reader-writer lock, given back");
 }
 
 static void damage_writers(int number) {
   (void)number;
   set(5, 2, 7);
-  CHECK(says(merino_rwlock_acquire_read(handles[5]), "the state of an object", "0x7"), "a lock with 7 writers");
+  CHECK(says(merino_rwlock_acquire_read(handles[5]), "the state of an object", "0x7"),
+        "a lock with 7 writers");
 }
 
 static void damage_waiter(int number) {
   if (number == 0) set(2, 5, 3ull << 32), set(2, 6, 3ull << 32);
   else set(3, 6, 1ull << 32);
   int code = number == 0 ? merino_event_set(handles[2]) : merino_cond_broadcast(handles[3]);
-  CHECK(says(code, "a waiter's name", number == 0 ? "0x300000000" : "0x100000000"), "the waiters of an object");
+  CHECK(says(code, "a waiter's name", number == 0 ? "0x300000000" : "0x100000000"),
+        "the waiters of an object");
 }
 
 static void damage_arrivals(int number) {
   (void)number;
   set(4, 2, 1000);
-  CHECK(says(merino_barrier_wait(handles[4]), "the state of an object", "0x3e8"), "more in a barrier than it is for");
+  CHECK(says(merino_barrier_wait(handles[4]), "the state of an object", "0x3e8"),
+        "more in a barrier than it is for");
 }
 
 /// A queue that goes round in a circle: the first waiter's successor is the first again.
@@ -223,8 +237,8 @@ static const struct {
     {"queue", 1, damage_queue},
 };
 
-// A node that has failed leaves, and its process lives on: the other one, which waits for it, is told at once. (What
-// System V's calls keep for the process must not keep the connection to the job.)
+// A node that has failed leaves, and its process lives on: the other one, which waits for it, is told at
+// once. (What System V's calls keep for the process must not keep the connection to the job.)
 static void leave(void) {
   if (merino_shmget(0, PAGE, 0600) < 0) merino_abort(3);
   damage_tail(0);

@@ -1,5 +1,5 @@
-// Pages that only their home writes, far apart: what others fetch from them is noticed at the home's next release, wherever
-// the pages lie.
+// Pages that only their home writes, far apart: what others fetch from them is noticed at the home's next
+// release, wherever the pages lie.
 #include "check.h"
 
 enum { PAGES = 200, ROUNDS = 12 };

@@ -1,6 +1,7 @@
 // Faults that are not Merino's, in a process that has joined: they go where they would go without it. And the
-// ways to end a job. The first argument says which; a second one, which node ends it (the last one); a third one, what the
-// others wait for meanwhile: barrier, lock, event or condition; or releases, which they do of a lock homed there.
+// ways to end a job. The first argument says which; a second one, which node ends it (the last one); a third
+// one, what the others wait for meanwhile: barrier, lock, event or condition; or releases, which they do of a
+// lock homed there.
 #define _GNU_SOURCE
 #include "check.h"
 
@@ -87,7 +88,8 @@ static int handlers(const char *which) {
   if (strcmp(which, "siginfo") == 0) {
     CHECK(code_seen == SEGV_ACCERR, "with its code");
     if (sigsetjmp(escape, 1) == 0) (void)*(volatile int *)4096;
-    CHECK(calls == 4 && code_seen == SEGV_MAPERR && address_seen == (void *)4096, "an address where nothing is");
+    CHECK(calls == 4 && code_seen == SEGV_MAPERR && address_seen == (void *)4096,
+          "an address where nothing is");
     if (sigsetjmp(escape, 1) == 0) raise(SIGSEGV);
     CHECK(calls == 5 && code_seen == SI_TKILL, "a signal that was sent");
   }
@@ -151,7 +153,8 @@ static pthread_t start_waiter(struct waiter *waiter) {
   NEED(merino_lock_create(&guard));
   NEED(merino_lock_acquire(guard));
   pthread_t thread = start(wait_in_thread, waiter);
-  while (merino_finalize() == MERINO_EBUSY && strstr(merino_last_error(), "waits for a lock, an event") == NULL) {}
+  while (merino_finalize() == MERINO_EBUSY &&
+         strstr(merino_last_error(), "waits for a lock, an event") == NULL) {}
   NEED(merino_lock_release(guard));
   return thread;
 }

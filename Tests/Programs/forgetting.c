@@ -1,5 +1,6 @@
 // Freed memory of any size: zero in its next life, and what nobody touched costs nothing to forget.
-//   forgetting GIB: a segment of so many GiB (MERINO_CAPACITY has to have room), written in eight places by each node.
+//   forgetting GIB: a segment of so many GiB (MERINO_CAPACITY has to have room), written in eight places by
+//   each node.
 #include "check.h"
 
 #include <sys/mman.h>
@@ -32,11 +33,13 @@ static void live(size_t bytes, int round) {
   }
   CHECK(stale == 0, round == 0 ? "a new segment is zero" : "and so it is in its next life");
   NEED(merino_barrier());
-  for (int index = 0; index < PLACES; index++) *place(view, bytes, index, check_node) = 0xABCD0000u + (unsigned)index;
+  for (int index = 0; index < PLACES; index++)
+    *place(view, bytes, index, check_node) = 0xABCD0000u + (unsigned)index;
   NEED(merino_barrier());
   int wrong = 0;
   for (int index = 0; index < PLACES; index++) {
-    for (int node = 0; node < nodes; node++) wrong += *place(view, bytes, index, node) != 0xABCD0000u + (unsigned)index;
+    for (int node = 0; node < nodes; node++)
+      wrong += *place(view, bytes, index, node) != 0xABCD0000u + (unsigned)index;
   }
   CHECK(wrong == 0, "everybody sees what everybody wrote");
   NEED(merino_barrier());

@@ -1,9 +1,11 @@
-// Memory is freed and used again while another thread of a node that had it is in the middle of release rounds.
+// Memory is freed and used again while another thread of a node that had it is in the middle of release
+// rounds.
 //
-// Node 1 makes pages exclusive, leaves the segment, and enters the barrier with its main thread, while another thread of it
-// releases now and then. Node 0 reads the pages behind that node's seal and detaches: the pages are forgotten in that
-// barrier, while the rounds of node 1's other thread look at their marks. A thread of real-time priority takes the
-// processor from it in the middle of its call, where the system permits that: it makes a rare interleaving a common one.
+// Node 1 makes pages exclusive, leaves the segment, and enters the barrier with its main thread, while
+// another thread of it releases now and then. Node 0 reads the pages behind that node's seal and detaches:
+// the pages are forgotten in that barrier, while the rounds of node 1's other thread look at their marks. A
+// thread of real-time priority takes the processor from it in the middle of its call, where the system
+// permits that: it makes a rare interleaving a common one.
 //   forgetting_race PAGES ROUNDS FILE: FILE is one that both nodes can map, to talk past Merino.
 #define _GNU_SOURCE
 #include "check.h"
@@ -58,7 +60,8 @@ static void *release_now_and_then(void *argument) {
   return argument;
 }
 
-/// A thread that is about to take the processor away, on the core of the one that releases. False where that is not allowed.
+/// A thread that is about to take the processor away, on the core of the one that releases. False where that
+/// is not allowed.
 static int start_hog(pthread_t *thread) {
   pthread_attr_t attributes;
   struct sched_param priority = {.sched_priority = 10};
@@ -112,7 +115,8 @@ static int first_life(int pages, int round) {
   return wrong;
 }
 
-/// The next life of the addresses: node 0's. Node 1 must read what node 0 wrote, and node 0 what node 1 writes.
+/// The next life of the addresses: node 0's. Node 1 must read what node 0 wrote, and node 0 what node 1
+/// writes.
 static int next_life(int pages, int round) {
   size_t bytes = (size_t)pages * 4096;
   char name[32];

@@ -1,5 +1,6 @@
-// fork() in a node: a child that touches shared memory is told so and ends as by any bad address; its calls say so; whatever
-// it does, the job goes on, over host and verbs. And starting other programs works, in every way.
+// fork() in a node: a child that touches shared memory is told so and ends as by any bad address; its calls
+// say so; whatever it does, the job goes on, over host and verbs. And starting other programs works, in every
+// way.
 #define _GNU_SOURCE
 #include "check.h"
 #include "process.h"
@@ -170,7 +171,8 @@ static void starting_programs(void) {
 /// All nodes write, and see what the others wrote; `round` makes the values differ each time.
 static void all_see_all(uint64_t round, const char *name) {
   int wrong = 0, nodes = merino_nodes();
-  for (int page = 0; page < pages - 1; page++) words[page * words_of_page + check_node] = round * 1000 + (uint64_t)page;
+  for (int page = 0; page < pages - 1; page++)
+    words[page * words_of_page + check_node] = round * 1000 + (uint64_t)page;
   NEED(merino_barrier());
   for (int page = 0; page < pages - 1; page++) {
     for (int n = 0; n < nodes; n++) wrong += words[page * words_of_page + n] != round * 1000 + (uint64_t)page;

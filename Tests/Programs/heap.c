@@ -167,7 +167,8 @@ static void collective(int nodes) {
   errno = 0;
   CHECK(merino_collective_malloc(64, 48) == NULL && errno == EINVAL, "collective_malloc: alignment 48");
   errno = 0;
-  CHECK(merino_collective_malloc((size_t)1 << 45, 0) == NULL && errno == ENOMEM, "collective_malloc: too much");
+  CHECK(merino_collective_malloc((size_t)1 << 45, 0) == NULL && errno == ENOMEM,
+        "collective_malloc: too much");
   errno = 0;
   CHECK(merino_collective_malloc(SIZE_MAX, 0) == NULL && errno != 0, "collective_malloc: SIZE_MAX");
   uint64_t *words = merino_collective_malloc(8 * (size_t)nodes, 64);
@@ -198,6 +199,7 @@ int main(void) {
   NEED(merino_barrier());
   uint64_t after = stats_now().heap_bytes_in_use;
   CHECK(after == before, "heap_bytes_in_use is back");
-  if (after != before) say("in use: %llu, before %llu", (unsigned long long)after, (unsigned long long)before);
+  if (after != before)
+    say("in use: %llu, before %llu", (unsigned long long)after, (unsigned long long)before);
   return leave_job();
 }

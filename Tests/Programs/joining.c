@@ -1,5 +1,6 @@
-// Joining at the same time by several threads; again, after it failed or after leaving. In a job that `merino run` started, a
-// node has joined the job once it has been told who the others are; in one of one node there is nobody to tell.
+// Joining at the same time by several threads; again, after it failed or after leaving. In a job that
+// `merino run` started, a node has joined the job once it has been told who the others are; in one of one
+// node there is nobody to tell.
 #define _GNU_SOURCE
 #include "check.h"
 #include "process.h"
@@ -35,7 +36,8 @@ static void at_once(void *(*body)(void *), int otherwise, const char *name) {
   CHECK(successes == 1 && others == threads - 1, name);
 }
 
-/// A join that fails on this node alone, before any other node hears of it, or on all: the limit of addresses is too low.
+/// A join that fails on this node alone, before any other node hears of it, or on all: the limit of addresses
+/// is too low.
 static int join_without_room(void) {
   struct rlimit before, low;
   getrlimit(RLIMIT_AS, &before);
@@ -56,7 +58,8 @@ int main(int count, char **arguments) {
   if (strcmp(which, "without-room") == 0) {
     int code = join_without_room();
     say("FIRST %d %s", code, merino_last_error());
-    CHECK(code == MERINO_ENOMEM || code == MERINO_ESYSTEM || code == MERINO_EADDRINUSE, "no room for the capacity");
+    CHECK(code == MERINO_ENOMEM || code == MERINO_ESYSTEM || code == MERINO_EADDRINUSE,
+          "no room for the capacity");
     CHECK(mappings_of("memfd:merino") == 0, "nothing of it is left");
     CHECK_CODE(merino_barrier(), MERINO_ENOTINIT, "this process has not joined");
     code = merino_init();

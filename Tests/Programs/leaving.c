@@ -1,5 +1,5 @@
-// merino_finalize where something is left to do: locks that somebody of this node holds, threads that wait. It says what it
-// is and changes nothing; nobody hangs, the other nodes neither.
+// merino_finalize where something is left to do: locks that somebody of this node holds, threads that wait.
+// It says what it is and changes nothing; nobody hangs, the other nodes neither.
 #define _GNU_SOURCE
 #include "check.h"
 
@@ -18,7 +18,8 @@ static void refused(const char *words, const char *name) {
   CHECK(merino_node() == check_node, "still in the job");
 }
 
-/// Until a thread has arrived where the sentence says. The caller holds a lock, so that it cannot succeed before.
+/// Until a thread has arrived where the sentence says. The caller holds a lock, so that it cannot succeed
+/// before.
 static int refused_in_the_end(const char *words) {
   uint64_t end = now_ns() + 20000000000u;
   do {
@@ -150,7 +151,8 @@ static void between_nodes(void) {
   NEED(merino_lock_release(common));
   while (count + 1 < (uint64_t)nodes) NEED(merino_atomic_load_u64(passed, &count));
   if (nodes > 1) {
-    // The others come into this barrier when they are ready; until then, or until this thread is there, the guard holds.
+    // The others come into this barrier when they are ready; until then, or until this thread is there, the
+    // guard holds.
     pthread_t thread = start(pass_barrier, &code);
     pthread_join(thread, NULL);
     CHECK(code == MERINO_SUCCESS, "a barrier by another thread");

@@ -58,7 +58,8 @@ static void before_joining(void) {
   CHECK(is_sentence(merino_last_error()) && strstr(merino_last_error(), "merino_init") != NULL,
         "before joining: the sentence says what to do");
   char version[32];
-  snprintf(version, sizeof version, "%d.%d.%d", MERINO_VERSION_MAJOR, MERINO_VERSION_MINOR, MERINO_VERSION_PATCH);
+  snprintf(version, sizeof version, "%d.%d.%d", MERINO_VERSION_MAJOR, MERINO_VERSION_MINOR,
+           MERINO_VERSION_PATCH);
   CHECK(strcmp(merino_version(), version) == 0, "version: that of the header");
   int wrong = 0;
   for (int code = 0; code >= MERINO_EFORKED; code--) {
@@ -115,7 +116,8 @@ static void child_of_fork(unsigned char *shared) {
   }
   int status = 0;
   waitpid(child, &status, 0);
-  CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 40, "fork: the child's calls give MERINO_EFORKED, it can exit");
+  CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 40,
+        "fork: the child's calls give MERINO_EFORKED, it can exit");
   child = fork();
   if (child == 0) {
     volatile unsigned char byte = *shared;
@@ -148,7 +150,8 @@ int main(void) {
   pthread_join(start(last_error_of_thread, &untouched), NULL);
   CHECK(untouched, "last_error: each thread has its own");
   merino_segment_t s;
-  CHECK_CODE(merino_segment_create("too much", 257 << 20, NULL, &s), MERINO_ENOSPC, "options: the capacity holds");
+  CHECK_CODE(merino_segment_create("too much", 257 << 20, NULL, &s), MERINO_ENOSPC,
+             "options: the capacity holds");
   unsigned char *shared = merino_malloc(64);
   *shared = 1;
   NEED(merino_barrier());
@@ -160,7 +163,8 @@ int main(void) {
   CHECK(merino_handle_fault(SIGSEGV, NULL, NULL) == 0, "handle_fault: after leaving");
   sigaction(SIGSEGV, NULL, &after);
   // SA_RESTORER, which has no name in the headers, is glibc's own in every action that was ever set.
-  CHECK(before.sa_handler == after.sa_handler && (before.sa_flags | 0x04000000) == (after.sa_flags | 0x04000000),
+  CHECK(before.sa_handler == after.sa_handler &&
+            (before.sa_flags | 0x04000000) == (after.sa_flags | 0x04000000),
         "left: the signal's action");
   CHECK(thread_count() == threads, "left: no thread of the library");
   CHECK(mappings_of("memfd:merino") == 0, "left: no shared memory is mapped");
@@ -168,7 +172,8 @@ int main(void) {
   int kept = device_descriptor_count();
   const char *method = getenv("MERINO_CONNECT");
   int by_exchange = method != NULL && strcmp(method, "exchange") == 0;
-  CHECK(kept == 0 || (!by_exchange && kept <= 2 * device_count()), "left: librdmacm keeps one pair for each device");
+  CHECK(kept == 0 || (!by_exchange && kept <= 2 * device_count()),
+        "left: librdmacm keeps one pair for each device");
   CHECK(descriptor_count() - kept <= descriptors, "left: no descriptor is open");
   return check_failures == 0 ? 0 : 1;
 }

@@ -22,7 +22,8 @@ static void *count_up(void *unused) {
     shared->counter++;
     shared->text[shared->counter % sizeof shared->text]++;
     if (--shared->inside != 0) __atomic_fetch_add(&exclusion_errors, 1, __ATOMIC_RELAXED);
-    if (merino_lock_release(shared->counter_lock) != 0) __atomic_fetch_add(&exclusion_errors, 1, __ATOMIC_RELAXED);
+    if (merino_lock_release(shared->counter_lock) != 0)
+      __atomic_fetch_add(&exclusion_errors, 1, __ATOMIC_RELAXED);
   }
   return NULL;
 }
@@ -97,7 +98,8 @@ static void held_elsewhere(void) {
     CHECK_CODE(merino_lock_destroy(shared->held_lock), MERINO_EBUSY, "destroy: held by another node");
     CHECK_CODE(merino_lock_acquire_within(shared->held_lock, 0), MERINO_ETIMEDOUT, "within 0 ns: held");
     uint64_t began = now_ns();
-    CHECK_CODE(merino_lock_acquire_within(shared->held_lock, 50000000), MERINO_ETIMEDOUT, "within 50 ms: held");
+    CHECK_CODE(merino_lock_acquire_within(shared->held_lock, 50000000), MERINO_ETIMEDOUT,
+               "within 50 ms: held");
     uint64_t took = now_ns() - began;
     CHECK(took >= 50000000 && took < 5000000000u, "within 50 ms: takes that long");
   }

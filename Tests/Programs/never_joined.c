@@ -27,7 +27,8 @@ int main(void) {
     shared += flags[3] == 's';
     deleted += strstr(line, "(deleted)") != NULL;
     if (line[path] == '/') end_of_file = end;
-    if (path > 0 && (line[path] == 0 || line[path] == '\n') && start != end_of_file && end - start > 65536) anonymous += end - start;
+    if (path > 0 && (line[path] == 0 || line[path] == '\n') && start != end_of_file && end - start > 65536)
+      anonymous += end - start;
   }
   if (maps != NULL) fclose(maps);
   printf("shared mappings %d\ndeleted files %d\nlarge anonymous mappings %lu\n", shared, deleted, anonymous);

@@ -1,5 +1,5 @@
-// A program that was compiled with the header of a later version, whose structures have more fields than this library
-// knows: what it leaves at its default does no harm, and what it sets is refused and not ignored.
+// A program that was compiled with the header of a later version, whose structures have more fields than this
+// library knows: what it leaves at its default does no harm, and what it sets is refused and not ignored.
 #include "check.h"
 
 typedef struct {
@@ -44,10 +44,12 @@ int main(void) {
   snprintf(name, sizeof name, "later %d", check_node);
   segment_options.known.size = sizeof segment_options;
   segment_options.known.header_version = version_0_2_0;
-  check_refused(merino_segment_create(name, 4096, &segment_options.known, &segment), "an option of a segment");
+  check_refused(merino_segment_create(name, 4096, &segment_options.known, &segment),
+                "an option of a segment");
   CHECK(strstr(merino_last_error(), "merino.h 0.2.0") != NULL, "the program's version is named");
   segment_options.also = 0;
-  CHECK_CODE(merino_segment_create(name, 4096, &segment_options.known, &segment), MERINO_SUCCESS, "left at its default");
+  CHECK_CODE(merino_segment_create(name, 4096, &segment_options.known, &segment), MERINO_SUCCESS,
+             "left at its default");
   struct {
     merino_segment_info_t known;
     uint64_t later;

@@ -1,5 +1,5 @@
-// Pinning: system calls on shared memory, while other nodes change other bytes of the same pages. Prefetch and
-// the counters.
+// Pinning: system calls on shared memory, while other nodes change other bytes of the same pages. Prefetch
+// and the counters.
 #include "check.h"
 
 #include <fcntl.h>
@@ -13,8 +13,8 @@ static merino_stats_t counters(void) {
   return stats;
 }
 
-// What is counted of a segment that node 0 alone has written: it is the home of every page. (Of pages that several
-// nodes have written before, it depends on their timing which have moved where.)
+// What is counted of a segment that node 0 alone has written: it is the home of every page. (Of pages that
+// several nodes have written before, it depends on their timing which have moved where.)
 static void count_from_node_0(void) {
   merino_segment_t s;
   if (check_node == 0) NEED(merino_segment_create("counted", bytes, NULL, &s));

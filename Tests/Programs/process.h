@@ -33,7 +33,8 @@ static inline int device_descriptor_count(void) {
     ssize_t length = readlink(path, target, sizeof target - 1);
     if (length < 0) continue;
     target[length] = 0;
-    count += strncmp(target, "/dev/infiniband/", 16) == 0 || strcmp(target, "anon_inode:[infinibandevent]") == 0;
+    count +=
+        strncmp(target, "/dev/infiniband/", 16) == 0 || strcmp(target, "anon_inode:[infinibandevent]") == 0;
   }
   if (directory != NULL) closedir(directory);
   return count;

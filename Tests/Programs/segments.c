@@ -19,7 +19,8 @@ static void on_fault(int signal, siginfo_t *info, void *context) {
   siglongjmp(escape, 1);
 }
 
-static merino_segment_t make_or_open(const char *name, size_t bytes, const merino_segment_options_t *options) {
+static merino_segment_t make_or_open(const char *name, size_t bytes,
+                                     const merino_segment_options_t *options) {
   merino_segment_t segment = 0;
   if (check_node == 0) NEED(merino_segment_create(name, bytes, options, &segment));
   NEED(merino_barrier());
@@ -40,7 +41,8 @@ static void refusals(void) {
   CHECK_CODE(merino_segment_create("x", 1, NULL, NULL), MERINO_EINVAL, "create: nowhere to put it");
   CHECK_CODE(merino_segment_create(name, 1, NULL, &s), MERINO_EINVAL, "create: name of 79 bytes");
   CHECK_CODE(merino_segment_create("\xff\xfe", 1, NULL, &s), MERINO_EINVAL, "create: name not UTF-8");
-  CHECK_CODE(merino_segment_create("big", (size_t)1 << 46, NULL, &s), MERINO_ENOSPC, "create: beyond capacity");
+  CHECK_CODE(merino_segment_create("big", (size_t)1 << 46, NULL, &s), MERINO_ENOSPC,
+             "create: beyond capacity");
   CHECK_CODE(merino_segment_create("big", SIZE_MAX, NULL, &s), MERINO_ENOSPC, "create: SIZE_MAX");
   CHECK_CODE(merino_segment_create("big", SIZE_MAX / 2, NULL, &s), MERINO_ENOSPC, "create: SIZE_MAX / 2");
   options.unit_bytes = 2048;

@@ -1,9 +1,10 @@
 // What a node is told when another one has died, and no launcher ends it: every function of merino.h, as
 // docs/after-a-loss.md lists it. ci/check-survivors starts the nodes by hand.
 //
-//   survivors calls NODE WAY WORDS   NODE dies by kill, exit or _exit; the others call everything, and WORDS is in each
-//                                    sentence
-//   survivors waits NODE WAY WORDS   the others wait in everything that waits, and poll with everything that polls
+//   survivors calls NODE WAY WORDS   NODE dies by kill, exit or _exit; the others call everything, and WORDS
+//                                    is in each sentence
+//   survivors waits NODE WAY WORDS   the others wait in everything that waits, and poll with everything that
+//                                    polls
 //   survivors abort NODE WAY WORDS   the others call merino_abort(7)
 //   survivors list                   the functions that `calls` calls
 #define _GNU_SOURCE

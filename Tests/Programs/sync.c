@@ -163,7 +163,8 @@ static void conditions(void) {
   }
   for (int t = 0; t < threads; t++) pthread_join(thread[t], NULL);
   NEED(merino_barrier());
-  CHECK(shared->taken == (uint64_t)nodes * threads && shared->tickets == 0, "condition: one signal, one ticket");
+  CHECK(shared->taken == (uint64_t)nodes * threads && shared->tickets == 0,
+        "condition: one signal, one ticket");
   CHECK(errors == 0, "condition: waiters that gave up broke nothing");
 }
 
@@ -250,8 +251,8 @@ static void *wait_and_destroy(void *barrier) {
   return (void *)(intptr_t)merino_barrier_destroy(*(merino_barrier_t *)barrier);
 }
 
-// Whoever has passed a barrier may destroy it at once. It came first, so it is let go first: the last to come still has the
-// rest of the crowd to let go, and holds what guards the barrier meanwhile.
+// Whoever has passed a barrier may destroy it at once. It came first, so it is let go first: the last to come
+// still has the rest of the crowd to let go, and holds what guards the barrier meanwhile.
 static void barriers_of_one_round(void) {
   int refused = 0;
   for (int round = 0; round < 60; round++) {

@@ -1,5 +1,5 @@
-// merino_shmget and its like, from a program that knows Merino. (What they do in detail is tested through the preloadable
-// library, against the kernel's own: Tests/SystemV.)
+// merino_shmget and its like, from a program that knows Merino. (What they do in detail is tested through the
+// preloadable library, against the kernel's own: Sources/Compatibility/SystemV/Tests.)
 #define _GNU_SOURCE // IPC_INFO
 #include <sys/shm.h>
 
@@ -41,7 +41,8 @@ int main(void) {
   CHECK(merino_shmctl(id, IPC_STAT, &found) == 0 && found.shm_nattch == (shmatt_t)nodes, "counted");
   struct shminfo limits;
   struct shm_info usage;
-  CHECK(merino_shmctl(0, IPC_INFO, (void *)&limits) >= 0 && limits.shmmin == 1 && limits.shmmni >= 4096, "IPC_INFO");
+  CHECK(merino_shmctl(0, IPC_INFO, (void *)&limits) >= 0 && limits.shmmin == 1 && limits.shmmni >= 4096,
+        "IPC_INFO");
   int highest = merino_shmctl(0, SHM_INFO, (void *)&usage), seen = 0;
   CHECK(highest >= 0 && usage.used_ids == 1 && usage.shm_tot >= 100000 / 4096, "SHM_INFO");
   for (int place = 0; place <= highest; place++) seen += merino_shmctl(place, SHM_STAT, &found) == id;

@@ -84,7 +84,8 @@ extension FakeFabric {
       }
     }
 
-    /// Whoever overheard a greeting and comes second gets nothing. (The first one takes the place: it has the secret.)
+    /// Whoever overheard a greeting and comes second gets nothing. (The first one takes the place: it has the
+    /// secret.)
     @Test func aRepeatedGreetingIsRejected() throws {
       try onFake {
         let memories = [TestMemory(), TestMemory()]

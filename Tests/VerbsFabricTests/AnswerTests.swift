@@ -6,7 +6,8 @@ import Testing
 @testable import VerbsFabric
 
 extension FakeFabric {
-  /// A device that confuses answers as Soft-RoCE does: an atomic gets no value while a WRITE before it has not ended.
+  /// A device that confuses answers as Soft-RoCE does: an atomic gets no value while a WRITE before it has
+  /// not ended.
   @Suite(.serialized) struct Answers {
     /// A vendor that makes devices.
     private static let vendor: UInt32 = 0x15B3
@@ -76,7 +77,8 @@ extension FakeFabric {
       }
     }
 
-    /// A batch that is longer than the slots, WRITEs and atomics in turn; and no more is waited for than has to be.
+    /// A batch that is longer than the slots, WRITEs and atomics in turn; and no more is waited for than has
+    /// to be.
     @Test func longBatchesInTurn() throws {
       try onConfusingFake {
         let job = try TestJob(2, settings { $0.queueLength = 16 })
@@ -138,7 +140,8 @@ extension FakeFabric {
       }
     }
 
-    /// A peer that is gone answers nothing, and a device may ask it for ever: who waits is let go with the job's end.
+    /// A peer that is gone answers nothing, and a device may ask it for ever: who waits is let go with the
+    /// job's end.
     @Test func anAtomicThatWaitsIsLetGo() throws {
       try onConfusingFake {
         let job = try TestJob(2)

@@ -34,8 +34,8 @@ extension FakeFabric {
         // There are devices: nobody should look for drivers.
         #expect(
           sentence.hasPrefix(
-            "could not choose a port of an RDMA device: ibv_get_device_list on this host found no port that can be "
-              + "used: fake0"))
+            "could not choose a port of an RDMA device: ibv_get_device_list on this host found no port that "
+              + "can be used: fake0"))
         #expect(!sentence.contains("found nothing"))
         #expect(sentence.hasSuffix(".") && !sentence.contains("..") && !sentence.contains(".;"))
       }

@@ -62,7 +62,8 @@ extension FakeFabric {
       }
     }
 
-    /// The fault is found between a thread's look at the connection and its post: the next look ends that one, too.
+    /// The fault is found between a thread's look at the connection and its post: the next look ends that
+    /// one, too.
     @Test func aPostBehindThePollThatFailedEnds() throws {
       try onFake {
         let job = try TestJob(2)

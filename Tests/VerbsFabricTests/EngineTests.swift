@@ -109,8 +109,8 @@ extension FakeFabric {
       }
     }
 
-    /// The connection breaks and nobody dies: the node at the other end waits for the message that was lost, and this one
-    /// for its answer. It says so instead.
+    /// The connection breaks and nobody dies: the node at the other end waits for the message that was lost,
+    /// and this one for its answer. It says so instead.
     @Test func aBarrierWhoseMessageIsLostEnds() throws {
       try withEngine { engine, lost in
         cfake_complete_next_with(12)

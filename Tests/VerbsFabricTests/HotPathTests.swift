@@ -8,8 +8,8 @@ extension FakeFabric {
   /// What runs in the page-fault handler allocates nothing.
   @Suite(.serialized, .enabled(if: cfake_counts_allocations() != 0, "a sanitizer's allocator is not counted"))
   struct HotPath {
-    /// Allocations of `body` from its second round on: in the first the runtime looks up types once for the life
-    /// of the process.
+    /// Allocations of `body` from its second round on: in the first the runtime looks up types once for the
+    /// life of the process.
     private func allocations(_ body: (Int) -> Void) -> Int {
       var before = 0
       for round in 0...100 {

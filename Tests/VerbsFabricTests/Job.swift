@@ -11,8 +11,8 @@ import Verbs
 /// to the whole process, so these suites run one after the other.
 @Suite(.serialized) enum FakeFabric {}
 
-/// Runs a test on the fake devices. Afterwards everything is closed, in the right order, no completion queue has
-/// overrun, and the fake is as before.
+/// Runs a test on the fake devices. Afterwards everything is closed, in the right order, no completion queue
+/// has overrun, and the fake is as before.
 func onFake(_ body: () throws -> Void) throws {
   cfake_enable(1)
   defer { cfake_enable(0) }

@@ -54,7 +54,8 @@ extension FakeFabric {
       }
     }
 
-    /// What of a long batch was posted before the refusal has ended when the flight has: its buffers are free.
+    /// What of a long batch was posted before the refusal has ended when the flight has: its buffers are
+    /// free.
     @Test func aRefusalBehindAPartWaitsForThePart() throws {
       try onFake {
         let job = try TestJob(2)

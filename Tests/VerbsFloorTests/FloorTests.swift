@@ -4,8 +4,8 @@ import Testing
 import Verbs
 import VerbsFloor
 
-/// The plain operations on the fake device, both ends in this process on two threads. The fake's switch belongs to a
-/// thread, and its devices to the process.
+/// The plain operations on the fake device, both ends in this process on two threads. The fake's switch
+/// belongs to a thread, and its devices to the process.
 @Suite(.serialized) struct FloorTests {
   /// Both ends of a connection; `body` gets the one that measures and the one that lends its memory.
   private func onFake(_ body: (FloorEnd, FloorEnd) throws -> Void) throws {

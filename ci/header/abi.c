@@ -1,7 +1,7 @@
 /*
- * Compiled by ci/check-header as C99 and as C++17: the header's initialisers are complete, its numbers are the
- * ones that were published, and its structures have the layout that programs were built against. A line here
- * changes only by being added.
+ * Compiled by ci/check-header as C99 and as C++17: the header's initialisers are complete, its numbers are
+ * the ones that were published, and its structures have the layout that programs were built against. A line
+ * here changes only by being added.
  */
 #include "merino.h"
 
@@ -28,6 +28,7 @@ HOLDS(operations, MERINO_SUM == 0 && MERINO_PROD == 1 && MERINO_MIN == 2 && MERI
 #if defined(__LP64__)
 HOLDS(options_bytes, sizeof(merino_options_t) == 56 && offsetof(merino_options_t, log) == 32);
 HOLDS(segment_options_bytes, sizeof(merino_segment_options_t) == 24);
-HOLDS(segment_info_bytes, sizeof(merino_segment_info_t) == 120 && offsetof(merino_segment_info_t, name) == 56);
+HOLDS(segment_info_bytes,
+      sizeof(merino_segment_info_t) == 120 && offsetof(merino_segment_info_t, name) == 56);
 HOLDS(stats_bytes, offsetof(merino_stats_t, segment_bytes_in_use) == 176);
 #endif

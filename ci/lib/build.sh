@@ -10,7 +10,8 @@
 build_program() {
   local source=$1 target=$2 library=${PROGRAMS_LIBRARY:-out/lib}
   shift 2
-  ${CC:-cc} -std=gnu11 -O1 -g -Wall -Wextra -Werror -pthread -ISources/Merino/CMerino/include "$source" "$@" -o "$target" \
+  ${CC:-cc} -std=gnu11 -O1 -g -Wall -Wextra -Werror -pthread -ISources/Merino/CMerino/include "$source" "$@" \
+    -o "$target" \
     -L"$library" "-l${PROGRAMS_NAME:-merino}" "-Wl,-rpath,$PWD/$library"
 }
 
@@ -23,16 +24,17 @@ build_checks() {
     shift
   done
   for source in "${@:2}"; do
-    check "$source compiles" build_program "$source" "$folder/$(basename "$source" .c)" ${flags[@]+"${flags[@]}"}
+    check "$source compiles" build_program "$source" "$folder/$(basename "$source" .c)" \
+      ${flags[@]+"${flags[@]}"}
   done
 }
 
 # build_parmacs SOURCE TARGET FLAGS...: by m4, c.m4.merino and cc. The flags of the linker come last.
 build_parmacs() {
-  local source=$1 target=$2
+  local source=$1 target=$2 tests=Sources/Compatibility/PARMACS/Tests
   shift 2
   m4 -Ulen -Uindex out/share/merino/parmacs/c.m4.merino "$source" >"$target.c" || return 1
-  ${CC:-cc} -std=gnu11 -O1 -g -Wall -Wextra -Wno-missing-field-initializers -Werror -Iout/include -ITests/Parmacs \
+  ${CC:-cc} -std=gnu11 -O1 -g -Wall -Wextra -Wno-missing-field-initializers -Werror -Iout/include "-I$tests" \
     "$target.c" -o "$target" -L"${PARMACS_LIBRARY:-out/lib}" -lmerino_parmacs -Lout/lib -lmerino -lm \
     "-Wl,-rpath,$PWD/out/lib" "$@"
 }
@@ -45,12 +47,14 @@ build_systemv() {
 # build_treadmarks KIND TARGET: of two units; the second one as C, linked for random or for fixed addresses,
 # as C++, or as a shared library.
 build_treadmarks() {
-  local folder=Tests/Programs/TreadMarks kind=$1 target=$2 header=-ISources/Compatibility/TreadMarks
+  local layer=Sources/Compatibility/TreadMarks kind=$1 target=$2
+  local folder=$layer/Tests header="-I$layer -ITests/Programs"
   case $kind in
     pie) build_program $folder/treadmarks.c "$target" $header -fPIE -pie $folder/other.c ;;
     fixed) build_program $folder/treadmarks.c "$target" $header -fno-pie -no-pie $folder/other.c ;;
     cxx)
-      "${CXX:-c++}" -x c++ -std=c++17 -O1 -g -Wall -Wextra -Werror -pthread -ISources/Merino/CMerino/include $header \
+      "${CXX:-c++}" -x c++ -std=c++17 -O1 -g -Wall -Wextra -Werror -pthread -ISources/Merino/CMerino/include \
+        $header \
         -c $folder/other.c -o "$target.o" && build_program $folder/treadmarks.c "$target" $header "$target.o"
       ;;
     library)
@@ -69,7 +73,7 @@ build_stress() {
 # build_for_guests FILE...: what guests need under the repository, all of it in out/verbs, not in /tmp,
 # which they have for themselves; what is missing is built, and each FILE is a product of the debug build.
 build_for_guests() {
-  local name folder=out/verbs
+  local name folder=out/verbs layers=Sources/Compatibility
   [ -x out/bin/merino ] && [ -e out/lib/libmerino.so ] || check "make" make
   [ -x out/examples/jacobi ] || check "the examples are built" make examples
   [ -x .build-static/release/MerinoStress ] || check "the stress programs are built" build_stress
@@ -82,19 +86,22 @@ build_for_guests() {
   done
   check "the TreadMarks program compiles for the guests" build_treadmarks pie "$folder/treadmarks"
   for name in globals lu queue pauses; do
-    check "$name in PARMACS compiles for the guests" build_parmacs "Tests/Parmacs/$name.c.in" "$folder/parmacs-$name"
+    check "$name in PARMACS compiles for the guests" build_parmacs "$layers/PARMACS/Tests/$name.c.in" \
+      "$folder/parmacs-$name"
   done
-  check "heap in PARMACS, carried, compiles for the guests" build_parmacs Tests/Parmacs/heap.c.in \
+  check "heap in PARMACS, carried, compiles for the guests" build_parmacs $layers/PARMACS/Tests/heap.c.in \
     "$folder/parmacs-heap" @out/share/merino/parmacs/carried-heap.link
-  check "shared in PARMACS compiles for the guests" build_parmacs Tests/Parmacs/shared.c.in \
+  check "shared in PARMACS compiles for the guests" build_parmacs $layers/PARMACS/Tests/shared.c.in \
     "$folder/parmacs-shared" -fPIC -pie -Wl,-z,now
   for name in memory semaphores undo ends objects habits signals; do
-    check "Tests/SystemV/$name.c compiles for the guests" build_systemv "Tests/SystemV/$name.c" "$folder/systemv-$name"
+    check "$name of System V compiles for the guests" build_systemv "$layers/SystemV/Tests/$name.c" \
+      "$folder/systemv-$name"
   done
   for name in server worker; do
-    check "primes-$name.c compiles for the guests" build_systemv "Examples/SystemV/primes-$name.c" "$folder/primes-$name"
+    check "primes-$name.c compiles for the guests" build_systemv "Examples/SystemV/primes-$name.c" \
+      "$folder/primes-$name"
   done
-  install -m 755 Tests/SystemV/as-node "$folder/as-node"
+  install -m 755 $layers/SystemV/Tests/as-node "$folder/as-node"
 }
 
 # logged FILE COMMAND...: what it says goes to FILE; the end of it is shown where it fails.

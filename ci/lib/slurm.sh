@@ -9,7 +9,8 @@ slurm_up() {
   mkdir -p "$slurm/state" "$slurm/spool"
   chmod 755 "$CI_WORK" "$slurm"
   (umask 077 && head -c 1024 /dev/urandom >"$slurm/munge.key")
-  sed "s|@slurm@|$slurm|g; s|@host@|$host|g; s|@port@|$port|; s|@slurmd_port@|$((port + 1))|; s|@user@|$(id -un)|" \
+  sed "s|@slurm@|$slurm|g; s|@host@|$host|g; s|@port@|$port|; s|@slurmd_port@|$((port + 1))|
+    s|@user@|$(id -un)|" \
     ci/fixtures/slurm.conf >"$slurm/slurm.conf"
   export SLURM_CONF=$slurm/slurm.conf
   munged --foreground --force --socket="$slurm/munge.socket" --key-file="$slurm/munge.key" \

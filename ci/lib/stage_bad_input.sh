@@ -15,12 +15,15 @@ stage_bad_input() {
 # Nodes that were started by hand, so that nobody ends the survivors: every function of merino.h after a
 # death.
 bad_input_survivors() {
-  local command=(ci/check-survivors "$CI_WORK/survivors" "$PROGRAMS_RUN") header=Sources/Merino/CMerino/include/merino.h
+  local command=(ci/check-survivors "$CI_WORK/survivors" "$PROGRAMS_RUN")
+  local header=Sources/Merino/CMerino/include/merino.h
   tally_stream "survivors" timeout --kill-after=5 400 "${command[@]}" $header docs/after-a-loss.md
   { cat $header && echo 'int merino_new(void);'; } >"$CI_WORK/merino.h"
-  check_fails "a function in no list" "^< merino_new$" "${command[@]}" "$CI_WORK/merino.h" docs/after-a-loss.md lists
+  check_fails "a function in no list" "^< merino_new$" "${command[@]}" \
+    "$CI_WORK/merino.h" docs/after-a-loss.md lists
   sed 's/^- `merino_unpin`/- `merino_pin`/' docs/after-a-loss.md >"$CI_WORK/lists.md"
-  check_fails "a function in two lists" "in two lists: merino_pin" "${command[@]}" $header "$CI_WORK/lists.md" lists
+  check_fails "a function in two lists" "in two lists: merino_pin" "${command[@]}" $header \
+    "$CI_WORK/lists.md" lists
 }
 
 # Programs that were built where the library is a later one, {newer}.
@@ -33,7 +36,8 @@ bad_input_newer_library() {
   bad_input_library "$newer/libmerino.so.77"
   gcc -O1 Tests/Programs/Newer/program.c -o "$newer/program-77" "$newer/libmerino.so.77"
   run_table bad_input:newer newer="$newer"
-  [ "$PROGRAMS_LIBRARY" != out/lib ] || run_table "bad_input:newer than what is staged" newer="$newer" soname="$soname"
+  [ "$PROGRAMS_LIBRARY" != out/lib ] || run_table "bad_input:newer than what is staged" newer="$newer" \
+    soname="$soname"
 }
 
 # bad_input_library FILE: the library of tomorrow, whose soname is the file's name.
@@ -53,12 +57,14 @@ bad_input_copies() {
   cp out/lib/libmerino.so "$CI_WORK/second.so"
   check "a library with the archive inside is linked" gcc "${flags[@]}" -shared -fPIC "$sources/solver.c" \
     -o "$CI_WORK/libsolver.so" "${archive[@]}"
-  check "by lld, too" gcc "${flags[@]}" -shared -fPIC "${lld[@]}" "$sources/solver.c" -o "$CI_WORK/libsolver-lld.so" \
+  check "by lld, too" gcc "${flags[@]}" -shared -fPIC "${lld[@]}" "$sources/solver.c" \
+    -o "$CI_WORK/libsolver-lld.so" \
     "${archive[@]}"
   unset "flags[-1]"
   check "a program with that library and libmerino.so" gcc "${flags[@]}" -DWITH_SOLVER "$sources/copies.c" \
     -o "$CI_WORK/copies" -L"$CI_WORK" -lsolver -Lout/lib -lmerino -Wl,-rpath,"$CI_WORK:$PWD/out/lib"
-  check "a program with the archive" gcc "${flags[@]}" "$sources/copies.c" -o "$CI_WORK/static-copies" "${archive[@]}"
+  check "a program with the archive" gcc "${flags[@]}" "$sources/copies.c" -o "$CI_WORK/static-copies" \
+    "${archive[@]}"
   run_table bad_input:copies
   mv "$CI_WORK/libsolver-lld.so" "$CI_WORK/libsolver.so"
   run_table "bad_input:linked by lld"

@@ -10,8 +10,10 @@ stage_benchmarks() {
 }
 
 benchmarks_compared() {
-  timeout --kill-after=5 120 ci/compare-perftest --fabric host --rounds 1 --quick --json "$CI_WORK/compare.json" \
+  timeout --kill-after=5 120 ci/compare-perftest --fabric host --rounds 1 \
+    --quick --json "$CI_WORK/compare.json" \
     >"$CI_WORK/compare.txt" 2>&1 || { cat "$CI_WORK/compare.txt"; return 1; }
   [ "$(grep -c '^ratio ' "$CI_WORK/compare.txt")" -eq 9 ] || { cat "$CI_WORK/compare.txt"; return 1; }
-  python3 -c 'import json, sys; assert len(json.load(open(sys.argv[1]))["figures"]) >= 9' "$CI_WORK/compare.json"
+  python3 -c 'import json, sys; assert len(json.load(open(sys.argv[1]))["figures"]) >= 9' \
+    "$CI_WORK/compare.json"
 }

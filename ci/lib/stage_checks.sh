@@ -4,7 +4,7 @@ stage_checks() {
   local wrong=ci/fixtures/wrong
   checks_tables
   check "no stage calls another one's function, none reads its caller's variables" ci/check-stages ci/soak \
-    ci/lib/*.sh ci/lib/{guest,install,languages}/*.sh
+    ci/lib/*.sh ci/lib/{guest,install}/*.sh Sources/Compatibility/*/Tests/stage_*.sh
   check_fails "check-stages finds a function that reads its caller's variables" 'reads directory' \
     ci/check-stages ci/fixtures/stages/stage_b.sh
   check_fails "check-stages finds a stage that calls another one's function" 'calls a_helper of' \
@@ -23,6 +23,7 @@ stage_checks() {
   # A report of merino-fetch-lat: slow, and otherwise whole.
   run_table checks:benchmarks slow=$wrong/slow.json
   checks_dependencies "$CI_WORK"
+  checks_columns "$CI_WORK"
 }
 
 # The runner sees each row of the table `planted`, and the row of no table is one that cannot fail.
@@ -32,18 +33,23 @@ checks_tables() {
   while read -r line; do
     check "planted: $line" grep -Fqx "FAIL $line" "$CI_WORK/planted"
   done <ci/fixtures/planted
-  for table in ci/tables/*; do
+  for table in ci/tables/* Sources/Compatibility/*/Tests/*.table; do
     [ "$table" = ci/tables/planted ] ||
-      check "$(basename "$table"): each row can fail, for each reason" env CI_TALLY= ci/check-tables "$table"
+      check "$(basename "$table" .table): each row can fail, for each reason" \
+        env CI_TALLY= ci/check-tables "$table"
   done
+  check_fails "run-table finds a table that is not there" 'FAIL nowhere: there is no such table' \
+    env CI_TALLY= ci/run-table nowhere
   check_fails "run-table finds a section that is not there" 'it has no section nowhere' \
     env CI_TALLY= ci/run-table verbs:nowhere
   echo "without a reason | - | true | ends" >"$CI_WORK/table"
-  check_fails "check-tables finds a row that cannot fail" 'not red for that' env CI_TALLY= ci/check-tables "$CI_WORK/table"
+  check_fails "check-tables finds a row that cannot fail" 'not red for that' \
+    env CI_TALLY= ci/check-tables "$CI_WORK/table"
   # The comparison of two runs finds what is gone, and no more than what is said.
   printf '%s\n' 's: a' 's: b' 's: b' >"$CI_WORK/old"
   printf '%s\n' 's: a' 's: b' >"$CI_WORK/new"
-  check_fails "compare-checks finds a check that is gone" '^gone: s: b$' ci/compare-checks "$CI_WORK/old" "$CI_WORK/new"
+  check_fails "compare-checks finds a check that is gone" '^gone: s: b$' \
+    ci/compare-checks "$CI_WORK/old" "$CI_WORK/new"
   check "compare-checks says what is new" ci/compare-checks "$CI_WORK/new" "$CI_WORK/old"
 }
 
@@ -59,11 +65,28 @@ checks_dependencies() {
 import PackageDescription
 let package = Package(name: "wrong", targets: [.target(name: "Below"), .target(name: "Above")])
 SWIFT
-  check_fails "check-dependencies finds an import that is not declared" 'Above.swift imports Below, which Above' \
+  check_fails "check-dependencies finds an import that is not declared" \
+    'Above.swift imports Below, which Above' \
     "${here[@]}" ci/check-dependencies "$1/package"
   sed -i 's/name: "Above"/name: "Above", dependencies: ["Below"]/' "$1/package/Package.swift"
   check "check-dependencies admits one that is declared" "${here[@]}" ci/check-dependencies "$1/package"
   : >"$1/package/Sources/Above/Above.swift"
   check_fails "check-dependencies finds a declared one that is not imported" 'Above depends on Below' \
     "${here[@]}" ci/check-dependencies "$1/package"
+}
+
+# A comment of 111 columns, and one in a list, which are wrapped and lose nothing; and code that is as long,
+# which is told.
+checks_columns() {
+  local words file=$1/wide.h
+  words=$(printf 'word %.0s' {1..30})
+  printf '/// %s\n/// - %s\nint a; // %s\n' "${words:0:107}" "$words" "${words:0:101}" >"$file"
+  tr -d '/ \n' <"$file" >"$1/narrow"
+  check_fails "check-columns finds a comment that is too long" 'wide.h:1: 111 columns' \
+    ci/check-columns "$file"
+  check_fails "check-columns tells the code that it does not wrap" 'wide.h:5: 111 columns' \
+    ci/check-columns --wrap "$file"
+  check "check-columns wraps the rest" test "$(cut -c1-7 "$file" | paste -sd'|')" = \
+    '/// wor|/// wo|/// - w|///   w|int a; '
+  check "check-columns loses nothing" cmp <(tr -d '/ \n' <"$file") "$1/narrow"
 }

@@ -6,8 +6,10 @@ stage_launchers() {
   check "the examples are built" make examples
   build_checks "$CI_WORK" -DWITH_MERINO -- Tests/Programs/{sync,collectives,atomics,lifecycle,faults,join}.c
   for launcher in openmpi mpich; do
-    CC=mpicc.$launcher check "mpi.c compiles with $launcher" build_program Examples/mpi.c "$CI_WORK/mpi-$launcher"
-    CC=mpicc.$launcher check "apart.c compiles with $launcher" build_program Tests/Launchers/apart.c "$CI_WORK/apart-$launcher"
+    CC=mpicc.$launcher check "mpi.c compiles with $launcher" \
+      build_program Examples/mpi.c "$CI_WORK/mpi-$launcher"
+    CC=mpicc.$launcher check "apart.c compiles with $launcher" \
+      build_program Tests/Launchers/apart.c "$CI_WORK/apart-$launcher"
   done
   # Not within a check, which would be a subshell: the daemons are this shell's.
   trap slurm_down EXIT

@@ -4,8 +4,10 @@ stage_launchers_hosts() {
   local library
   build_for_guests
   for library in openmpi mpich; do
-    CC=mpicc.$library check "mpi.c compiles with $library for the guests" build_program Examples/mpi.c "out/verbs/mpi-$library"
+    CC=mpicc.$library check "mpi.c compiles with $library for the guests" \
+      build_program Examples/mpi.c "out/verbs/mpi-$library"
   done
-  tally_stream "other launchers across two hosts" ci/softroce --timeout 600 --guests 2 --cpus 1 --memory 2048 -- \
+  tally_stream "other launchers across two hosts" ci/softroce --timeout 600 --guests 2 --cpus 1 \
+    --memory 2048 -- \
     ci/lib/guest/launchers.sh "$PWD/out/verbs"
 }

@@ -8,9 +8,11 @@ stage_release() {
     share/man/man7/merino.7; do
     check "out/$file is staged" test -s "out/$file"
   done
-  check "make says what is left out without a Fortran compiler" release_ends_with 'no Fortran compiler here:' FC=
+  check "make says what is left out without a Fortran compiler" \
+    release_ends_with 'no Fortran compiler here:' FC=
   if command -v gfortran >/dev/null; then
-    check_fails "make says nothing of it where there is one" '^$' release_ends_with 'no Fortran compiler here:'
+    check_fails "make says nothing of it where there is one" '^$' \
+      release_ends_with 'no Fortran compiler here:'
   fi
   check "the library exports only merino_* and stands alone" ci/check-library out/lib/libmerino.so
 }

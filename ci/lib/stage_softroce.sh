@@ -53,16 +53,18 @@ softroce_one_guest() {
       ib_read_lat -x 1 -F -s 4096 -n 200 $SOFTROCE_ADDRESS 2>/dev/null | grep "^ 4096" | sed "s/^/read/"; wait
       cp "$SOFTROCE_OUT/torn-words" /tmp; /tmp/torn-words rxe0 3 && echo "no word torn"
       touch "$SOFTROCE_OUT/written" 2>&1; touch "$PWD/not-written" 2>/dev/null || echo "read-only"
-      MERINO_SOFTROCE=native ci/softroce -- sh -c "echo native \$SOFTROCE_DEVICE; ibv_devinfo -d \$SOFTROCE_DEVICE |
-        grep -c PORT_ACTIVE; exit 9"
+      MERINO_SOFTROCE=native ci/softroce -- sh -c "echo native \$SOFTROCE_DEVICE
+        ibv_devinfo -d \$SOFTROCE_DEVICE | grep -c PORT_ACTIVE; exit 9"
       echo "native status $?"; echo "left: $(ls /sys/class/infiniband)"
       exit 7'
   local want
-  for want in "to stdout" " state: PORT_ACTIVE (4)" " active_mtu: 4096 (5)" "5" "read-only" "no word torn" "native rxe1" \
+  for want in "to stdout" " state: PORT_ACTIVE (4)" " active_mtu: 4096 (5)" "5" "read-only" "no word torn" \
+    "native rxe1" \
     "native status 9" "left: rxe0"; do
     check "softroce: in a guest: $want" grep -Fxq -- "$want" "$scratch/one.out"
   done
-  check "softroce: in a guest: READ latency was measured" grep -Eq '^read 4096 +200 +[0-9.]+ ' "$scratch/one.out"
+  check "softroce: in a guest: READ latency was measured" grep -Eq '^read 4096 +200 +[0-9.]+ ' \
+    "$scratch/one.out"
   check "softroce: a guest's clock goes as fast as the host's" softroce_clock "$scratch/result/mhz"
   check "softroce: stderr apart from stdout" softroce_only_stderr "$scratch/one"
   check "softroce: a file of the guest is on the host" test -e "$scratch/result/written"

@@ -15,10 +15,12 @@ stage_stress() {
 stress_unserved_fault() {
   local attempt output
   for attempt in 1 2 3 4 5 6 7 8; do
-    output=$(timeout --kill-after=5 30 out/bin/merino run -n 4 -- .build-static/release/MerinoStress death move \
+    output=$(timeout --kill-after=5 30 out/bin/merino run -n 4 -- \
+      .build-static/release/MerinoStress death move \
       --after $((200 + 37 * attempt)) --ignore-term 2>&1) || true
     echo "$output"
-    if grep -Eq 'merino: node [0-9]+ could not (read|write) the page at global address 0x[0-9a-f]+: node 3 left' \
+    if grep -Eq \
+      'merino: node [0-9]+ could not (read|write) the page at global address 0x[0-9a-f]+: node 3 left' \
       <<<"$output"; then
       return 0
     fi

@@ -6,7 +6,8 @@ stage_verbs_hosts() {
   build_for_guests
   check "lost-atomics compiles for the guests" \
     gcc -O2 -Wall -Wextra -Werror -o out/verbs/lost-atomics ci/fixtures/lost-atomics.c -libverbs
-  tally_stream "across two hosts" ci/softroce --timeout 900 "${guests[@]}" -- ci/lib/guest/verbs_hosts.sh "$PWD/out/verbs"
+  tally_stream "across two hosts" ci/softroce --timeout 900 "${guests[@]}" -- \
+    ci/lib/guest/verbs_hosts.sh "$PWD/out/verbs"
   tally_stream "across two hosts, over a lossy link" ci/softroce --timeout 1200 "${guests[@]}" \
     --netem 'loss 2% delay 1ms' -- ci/lib/guest/verbs_hosts.sh "$PWD/out/verbs" lossy
 }

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# The runner of the tables in ci/tables, the same on the host and in a guest. After tally.sh.
-# CONTRIBUTING.md says how a table is written. It reads these, which whoever calls it exports:
+# The runner of the tables, the same on the host and in a guest. After tally.sh. CONTRIBUTING.md says where
+# the tables are and how one is written. It reads these, which whoever calls it exports:
 #
 #   CI_WORK        the folder of the compiled programs
 #   PROGRAMS_RUN   the command `merino` (out/bin/merino where it is not set)
@@ -8,14 +8,19 @@
 #   CI_PATIENCE    seconds that a row's processes may outlive it (15)
 #   CI_PLANT       how ci/check-tables shows that a table can fail: see planted_command
 
-# run_table TABLE[:SECTION] NAME=VALUE...: each row of ci/tables/TABLE, or of a file, or those of a section
-# and what comes before the first one (of the section `everywhere` nothing else). {NAME} stands for VALUE.
+# run_table TABLE[:SECTION] NAME=VALUE...: each row of a table (a file, ci/tables/TABLE, or TABLE.table among
+# the tests of a compatibility layer), or those of a section and what comes before the first one (of the
+# section `everywhere` nothing else). {NAME} stands for VALUE.
 run_table() {
-  local table=${1%%:*} line row='' seconds=60 environment='' expected='' each=() parameter section=''
+  local name=${1%%:*} table line row='' seconds=60 environment='' expected='' each=() parameter section=''
   local wanted='' seen=everywhere
   [[ $1 != *:* ]] || wanted=${1#*:}
   shift
-  [ -e "$table" ] || table=ci/tables/$table
+  table=$name
+  if [ ! -f "$table" ]; then
+    table=$(compgen -G "ci/tables/$name" || compgen -G "Sources/Compatibility/*/Tests/$name.table") ||
+      { failed "$name" "there is no such table"; return 0; }
+  fi
   while IFS= read -r line || [ -n "$line" ]; do
     line=${line#"${line%%[! ]*}"}
     [[ $line == \#* ]] && continue
@@ -248,7 +253,8 @@ reasons_of_output() {
       ! grep -q '^FAIL ' "$file" || echo "$(grep -c '^FAIL ' "$file") checks failed"
     elif [[ $item =~ ^([0-9]+)x\ (.*)$ ]]; then
       count=$(grep -Ec -- "${BASH_REMATCH[2]}" "$file") || true
-      [ "$count" -eq "${BASH_REMATCH[1]}" ] || echo "$count lines match ${BASH_REMATCH[2]}, not ${BASH_REMATCH[1]}"
+      [ "$count" -eq "${BASH_REMATCH[1]}" ] ||
+        echo "$count lines match ${BASH_REMATCH[2]}, not ${BASH_REMATCH[1]}"
     else
       grep -Eq -- "$item" "$file" || echo "no line matches $item"
     fi

@@ -41,7 +41,9 @@ tally_lines() {
     awk -v name="$1" '/^(PASS|FAIL) / { print substr($0, 1, 5) name ": " substr($0, 6) }' "$2"
   else
     awk -v name="${CI_STAGE:+$CI_STAGE: }$1" '
-      /^(PASS|FAIL) / { print (/^PASS/ ? "passed" : "failed") " 1 " name ": " substr($0, 6) }' "$2" >>"$CI_TALLY"
+      /^(PASS|FAIL) / {
+        print (/^PASS/ ? "passed" : "failed") " 1 " name ": " substr($0, 6)
+      }' "$2" >>"$CI_TALLY"
   fi
 }
 

@@ -1,5 +1,5 @@
-/// perftest's table of bandwidths. Its peak is that of the fastest pair of messages; here it is that of the fastest
-/// block of pages.
+/// perftest's table of bandwidths. Its peak is that of the fastest pair of messages; here it is that of the
+/// fastest block of pages.
 public enum BandwidthTable {
   static let columns = [
     "#bytes", "#iterations", "BW peak[MB/sec]", "BW average[MB/sec]", "MsgRate[Mpps]",

@@ -9,8 +9,8 @@ public enum FaultFloor {
     case empty
     /// As when a page is fetched again.
     case resident
-    /// As at the first fetch into memory that a device has registered: it is there, and not in the page tables
-    /// of the application's view.
+    /// As at the first fetch into memory that a device has registered: it is there, and not in the page
+    /// tables of the application's view.
     case unmapped
 
     var raw: cfaultfloor_frames_t {
@@ -85,8 +85,8 @@ public enum FaultFloor {
 
   /// The times of such faults, resident frames and loads, where the handler calls `fetch` instead of copying.
   ///
-  /// - Parameter fetch: runs in the signal handler, and may do there what the faulting load leaves free: it is
-  ///   this program's own, and no lock is held at it.
+  /// - Parameter fetch: runs in the signal handler, and may do there what the faulting load leaves free: it
+  ///   is this program's own, and no lock is held at it.
   /// - Throws: as `measure`.
   public static func measure(
     order: [UInt32], pageByteCount: Int, fetch: @escaping () -> Void
@@ -144,8 +144,8 @@ public enum FaultFloor {
 
 /// The least that the local part of a release can cost here, in plain C.
 public enum ReleaseFloor {
-  /// Nanoseconds of making `pageCount` written pages read-only, and of comparing each with a copy that it equals:
-  /// an entry a round.
+  /// Nanoseconds of making `pageCount` written pages read-only, and of comparing each with a copy that it
+  /// equals: an entry a round.
   ///
   /// - Parameter stride: 1 for contiguous pages and one mprotect; else every stride-th page with one each.
   /// - Throws: `FaultFloor.Failure`.

@@ -30,8 +30,8 @@ public enum LatencyTable {
   }
 }
 
-/// A finite number with a fixed number of decimals, rounded half away from zero: `fixed(1.005e3, decimals: 2)`
-/// is "1005.00".
+/// A finite number with a fixed number of decimals, rounded half away from zero:
+/// `fixed(1.005e3, decimals: 2)` is "1005.00".
 public func fixed(_ value: Double, decimals: Int) -> String {
   guard value.isFinite else { return "\(value)" }
   var scale = 1.0

@@ -24,8 +24,8 @@ public struct PageReader {
     self.pageByteCount = pageByteCount
   }
 
-  /// The byte that a writer fills a page with in a round: differs between neighbouring pages and between rounds,
-  /// and is never zero, so that neither a page in the wrong place nor a stale one passes.
+  /// The byte that a writer fills a page with in a round: differs between neighbouring pages and between
+  /// rounds, and is never zero, so that neither a page in the wrong place nor a stale one passes.
   public static func contents(page: Int, round: Int) -> UInt8 { UInt8((page &* 7 &+ round &* 101) % 251 + 1) }
 
   /// Nanoseconds of each read, in the order of the reads.

@@ -36,7 +36,8 @@ public struct Report: Sendable {
     case unsorted
   }
 
-  /// The report as text: for each series perftest's header with its row, the rows of the floor's parts and the ratio.
+  /// The report as text: for each series perftest's header with its row, the rows of the floor's parts and
+  /// the ratio.
   public func text(_ listing: Listing = .none) -> String {
     var lines = [
       "\(benchmark): \(nodeCount) nodes over the fabric \(fabric); floors from \(floorSource): \(floorNote)",
@@ -73,7 +74,8 @@ public struct Report: Sendable {
       lines.append("  floor: \(often)\(part.name): \(fixed(part.statistics.median / 1000, decimals: 2)) usec")
     }
     lines.append(
-      "\(series.name): \(fixed(ratio, decimals: 2)) x the floor of \(fixed(floor / 1000, decimals: 2)) usec (medians)"
+      "\(series.name): \(fixed(ratio, decimals: 2)) x the floor of \(fixed(floor / 1000, decimals: 2)) usec "
+        + "(medians)"
     )
     return lines
   }

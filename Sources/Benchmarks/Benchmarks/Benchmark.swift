@@ -1,6 +1,7 @@
 public import ArgumentParser
 
-/// A benchmark of this executable. It is called by `merino bench NAME`, or by a link of its own name that leads here.
+/// A benchmark of this executable. It is called by `merino bench NAME`, or by a link of its own name that
+/// leads here.
 public struct Benchmark: Sendable {
   private let type: any BenchmarkCommand.Type
 
@@ -26,7 +27,7 @@ public struct Benchmark: Sendable {
   /// The one whose link this process was called by; nil for any other name.
   public static var calledByLink: Benchmark? { all.first { $0.type.linkName == calledName } }
 
-  /// The last component of the name that this process was called by. Not that of the executable, which a link has in
-  /// common with `merino`.
+  /// The last component of the name that this process was called by. Not that of the executable, which a link
+  /// has in common with `merino`.
   static let calledName = CommandLine.arguments.first?.split(separator: "/").last.map(String.init) ?? ""
 }

@@ -73,14 +73,15 @@ static unsigned char *map_shared(int descriptor, size_t bytes, int protection) {
   return at == MAP_FAILED ? NULL : at;
 }
 
-// The frames have memory, and both views of them have their page-table entries, as after an earlier fetch: else
-// each read would take a second, minor fault behind the mprotect, and the floor would not be one.
+// The frames have memory, and both views of them have their page-table entries, as after an earlier fetch:
+// else each read would take a second, minor fault behind the mprotect, and the floor would not be one.
 static int make_resident(size_t bytes, const char **failed_call) {
   memset(floor_state.frames, 0, bytes);
   if (floor_state.kind.frames == CFAULTFLOOR_FRAMES_UNMAPPED) return 0;
   int writes = floor_state.kind.access != CFAULTFLOOR_ACCESS_READ;
   *failed_call = "mprotect";
-  if (mprotect(floor_state.application, bytes, writes ? PROT_READ | PROT_WRITE : PROT_READ) != 0) return errno;
+  if (mprotect(floor_state.application, bytes, writes ? PROT_READ | PROT_WRITE : PROT_READ) != 0)
+    return errno;
   for (size_t at = 0; at < bytes; at += floor_state.page_bytes) {
     volatile unsigned char *byte = floor_state.application + at;
     if (writes) *byte = 0;
@@ -134,7 +135,8 @@ static int access_page(size_t page, cfaultfloor_times_t *times) {
   return value == (floor_state.kind.copies ? contents(page) : 0);
 }
 
-static int take_faults(const uint32_t *order, size_t pages, cfaultfloor_times_t *times, const char **failed_call) {
+static int take_faults(const uint32_t *order, size_t pages, cfaultfloor_times_t *times,
+                       const char **failed_call) {
   struct sigaction action = {0};
   action.sa_sigaction = on_fault;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
@@ -152,13 +154,15 @@ static int take_faults(const uint32_t *order, size_t pages, cfaultfloor_times_t 
   return status;
 }
 
-int cfaultfloor_measure(const uint32_t *order, size_t pages, size_t page_bytes, const cfaultfloor_kind_t *kind,
-                        cfaultfloor_times_t *times, const char **failed_call) {
+int cfaultfloor_measure(const uint32_t *order, size_t pages, size_t page_bytes,
+                        const cfaultfloor_kind_t *kind, cfaultfloor_times_t *times,
+                        const char **failed_call) {
   long system_page = sysconf(_SC_PAGESIZE);
   *failed_call = "check of the arguments";
   if (pages == 0 || page_bytes == 0 || page_bytes % (size_t)system_page != 0) return EINVAL;
   // A page without memory has nothing that was readable before.
-  if (kind->frames != CFAULTFLOOR_FRAMES_RESIDENT && kind->access == CFAULTFLOOR_ACCESS_UPGRADE) return EINVAL;
+  if (kind->frames != CFAULTFLOOR_FRAMES_RESIDENT && kind->access == CFAULTFLOOR_ACCESS_UPGRADE)
+    return EINVAL;
   if (!is_permutation(order, pages)) return EINVAL;
   floor_state.kind = *kind;
   floor_state.bytes = pages * page_bytes;

@@ -60,7 +60,8 @@ static int round_of(const struct release_memory *memory, size_t pages, size_t pa
                     uint64_t *protect, uint64_t *compare, const char **failed_call) {
   *failed_call = "mprotect";
   if (protect_pages(memory, pages, page_bytes, stride, PROT_READ | PROT_WRITE) != 0) return errno;
-  for (size_t i = 0; i < pages; i++) *(volatile unsigned char *)(memory->application + i * stride * page_bytes) = 1;
+  for (size_t i = 0; i < pages; i++)
+    *(volatile unsigned char *)(memory->application + i * stride * page_bytes) = 1;
   uint64_t began = now_nanoseconds();
   if (protect_pages(memory, pages, page_bytes, stride, PROT_READ) != 0) return errno;
   uint64_t protected = now_nanoseconds();
@@ -78,7 +79,8 @@ static int round_of(const struct release_memory *memory, size_t pages, size_t pa
 int cfaultfloor_release(size_t pages, size_t page_bytes, size_t stride, size_t rounds, uint64_t *protect,
                         uint64_t *compare, const char **failed_call) {
   *failed_call = "check of the arguments";
-  if (pages == 0 || stride == 0 || page_bytes == 0 || page_bytes % (size_t)sysconf(_SC_PAGESIZE) != 0) return EINVAL;
+  if (pages == 0 || stride == 0 || page_bytes == 0 || page_bytes % (size_t)sysconf(_SC_PAGESIZE) != 0)
+    return EINVAL;
   struct release_memory memory = {0};
   memory.bytes = pages * stride * page_bytes;
   *failed_call = "memfd_create";

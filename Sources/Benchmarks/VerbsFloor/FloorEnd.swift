@@ -11,8 +11,9 @@ public struct FloorFailure: Error, Sendable, CustomStringConvertible {
   public init(_ description: String) { self.description = description }
 }
 
-/// One end of a reliable connection that belongs to the benchmark alone: what Merino is compared with. The memory
-/// is in two halves; peers read and write the first, results of this end's operations land in the second.
+/// One end of a reliable connection that belongs to the benchmark alone: what Merino is compared with. The
+/// memory is in two halves; peers read and write the first, results of this end's operations land in the
+/// second.
 public final class FloorEnd {
   /// Send requests that may be posted and not reported.
   static let depth = 512

@@ -4,8 +4,8 @@ import Synchronization
 import Verbs
 
 extension FloorEnd {
-  /// `count` WRITEs of `byteCount` bytes, chained, 256 to a doorbell and two doorbells in flight: nanoseconds until
-  /// all have ended, an entry a round.
+  /// `count` WRITEs of `byteCount` bytes, chained, 256 to a doorbell and two doorbells in flight: nanoseconds
+  /// until all have ended, an entry a round.
   public func chainedWrites(count: Int, byteCount: Int, rounds: Int) throws -> [UInt64] {
     var full = SendBatch(capacity: Self.chainLength)
     var rest = SendBatch(capacity: Self.chainLength)
@@ -50,12 +50,13 @@ extension FloorEnd {
     return Clock.now() - began
   }
 
-  /// Both ends at once: a message goes to and fro by WRITEs, which the other end waits for in its memory, as in
-  /// `ib_write_lat`. Nanoseconds of half a round trip, an entry a round trip; the same at both ends.
+  /// Both ends at once: a message goes to and fro by WRITEs, which the other end waits for in its memory, as
+  /// in `ib_write_lat`. Nanoseconds of half a round trip, an entry a round trip; the same at both ends.
   ///
   /// - Parameters:
   ///   - begins: true at one end, false at the other.
-  ///   - rounds: round trips since `preparePingPong`, the same at both ends: no two in a row have the same mark.
+  ///   - rounds: round trips since `preparePingPong`, the same at both ends: no two in a row have the same
+  ///     mark.
   public func pingPong(
     byteCount: Int, count: Int, begins: Bool, after rounds: Int = 0
   ) throws -> [UInt64] {

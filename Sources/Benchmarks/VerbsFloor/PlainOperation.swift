@@ -67,9 +67,9 @@ extension FloorEnd {
     return times
   }
 
-  /// Page faults in whose handler the operation is carried out, in nanoseconds: what a fault that communicates
-  /// costs without anything of Merino. More than a fault and the operation by themselves, where each is repeated with
-  /// warm caches.
+  /// Page faults in whose handler the operation is carried out, in nanoseconds: what a fault that
+  /// communicates costs without anything of Merino. More than a fault and the operation by themselves, where
+  /// each is repeated with warm caches.
   ///
   /// - Throws: `FloorFailure`, `PostError`, `VerbsError`, `FaultFloor.Failure`.
   public func faults(

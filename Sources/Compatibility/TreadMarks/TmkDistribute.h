@@ -2,14 +2,15 @@
  * @file TmkDistribute.h
  * What Tmk.h is made of, not for programs: Tmk_distribute, and the log that it writes.
  *
- * A distribution is a record in a log in shared memory. Every process has its own place in the log and after each of
- * its acquires (barrier, lock, condition) goes on to the end, copying what the records hold into its variables. All
- * do so in the order of the log, the one that distributed included, so that all end with the same values.
+ * A distribution is a record in a log in shared memory. Every process has its own place in the log and after
+ * each of its acquires (barrier, lock, condition) goes on to the end, copying what the records hold into its
+ * variables. All do so in the order of the log, the one that distributed included, so that all end with the
+ * same values.
  *
- * To look whether something has come costs the load of one byte, `ready` of the next record, in a page that nothing
- * else is in: it stays in this process until somebody distributes. The byte is read without a lock. It goes from 0 to
- * 1 once, so there is no value between that could be read; where the distribution happens before the acquire, it is
- * read as 1. Everything else is read holding the guard.
+ * To look whether something has come costs the load of one byte, `ready` of the next record, in a page that
+ * nothing else is in: it stays in this process until somebody distributes. The byte is read without a lock.
+ * It goes from 0 to 1 once, so there is no value between that could be read; where the distribution happens
+ * before the acquire, it is read as 1. Everything else is read holding the guard.
  */
 #ifndef MERINO_TREADMARKS_TMKDISTRIBUTE_H
 #define MERINO_TREADMARKS_TMKDISTRIBUTE_H
@@ -24,7 +25,7 @@ enum { TMK_PAGE = 4096, TMK_RECORDS = 99 };
 
 /* One call of Tmk_distribute; or, where `bytes` is NULL, that a process has left. */
 struct tmk_record {
-  uint64_t offset;     /* of the variable, from where the executable is loaded; or the barriers that it passed */
+  uint64_t offset;     /* of the variable, from where the executable is loaded; or the barriers it passed */
   uint64_t size;
   void *bytes;         /* the value, in shared memory */
   uint64_t executable; /* fingerprint of the executable that distributed */
@@ -70,8 +71,8 @@ static inline void tmk_take(const struct tmk_record *record) {
     return;
   }
   if (record->executable != tmk_process.executable) {
-    tmk_fail("Tmk_distribute by process %u: that process and this one run different executables, whose variables lie "
-             "at different places; start all processes with the same file.", record->process);
+    tmk_fail("Tmk_distribute by process %u: that process and this one run different executables, whose "
+             "variables lie at different places; start all processes with the same file.", record->process);
   }
   memcpy((void *)(tmk_base() + record->offset), record->bytes, record->size);
 }
@@ -132,8 +133,9 @@ static inline void tmk_append(uint64_t offset, size_t size, void *bytes) {
 static inline void tmk_distribute(void *variable, size_t size) {
   if (size == 0) return;
   if (!tmk_is_variable((uintptr_t)variable, size)) {
-    tmk_fail("Tmk_distribute(%p, %zu): these bytes are not a static or global variable of the executable; variables on "
-             "the stack, in private or shared allocated memory, of threads and of libraries cannot be distributed.",
+    tmk_fail("Tmk_distribute(%p, %zu): these bytes are not a static or global variable of the executable; "
+             "variables on the stack, in private or shared allocated memory, of threads and of libraries "
+             "cannot be distributed.",
              variable, size);
   }
   /* The value, before anything that another process distributed is copied over it. */

@@ -52,8 +52,8 @@ static inline int tmk_overlap(uintptr_t a, uint64_t a_size, uintptr_t b, uint64_
   return a < b + b_size && b < a + a_size;
 }
 
-/* Whether the range lies in what the executable may write: its data and bss, but for the tables that the loader
- * fills and protects, which have addresses in them. */
+/* Whether the range lies in what the executable may write: its data and bss, but for the tables that the
+ * loader fills and protects, which have addresses in them. */
 static inline int tmk_is_variable(uintptr_t address, uint64_t size) {
   size_t count;
   const Elf64_Phdr *headers = tmk_headers(&count);

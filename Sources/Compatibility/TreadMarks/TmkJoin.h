@@ -43,7 +43,8 @@ static inline void tmk_join(void) {
   }
   tmk_must(merino_barrier(), "Tmk_startup");
   tmk_go_to(tmk_process.job->last, 0);
-  if (on_exit(tmk_at_exit, NULL) != 0) tmk_fail("Tmk_startup: no memory for a function to be called at exit.");
+  if (on_exit(tmk_at_exit, NULL) != 0)
+    tmk_fail("Tmk_startup: no memory for a function to be called at exit.");
   tmk_process.joined = getpid();
   /* Nobody may distribute, and so move `last` on, before all have read it. */
   tmk_must(merino_barrier(), "Tmk_startup");
@@ -52,9 +53,9 @@ static inline void tmk_join(void) {
 /* A barrier for which somebody who has left is missing would never end. */
 static inline void tmk_all_are_here(unsigned id) {
   if (tmk_process.leaver == 0 || tmk_process.leaver_barriers >= tmk_process.barriers) return;
-  tmk_fail("Tmk_barrier(%u): process %u has ended by Tmk_exit or a return from main, after %llu barriers, and this "
-           "process has called it %llu times; all processes have to call Tmk_barrier equally often.", id,
-           tmk_process.leaver - 1, (unsigned long long)tmk_process.leaver_barriers,
+  tmk_fail("Tmk_barrier(%u): process %u has ended by Tmk_exit or a return from main, after %llu barriers, "
+           "and this process has called it %llu times; all processes have to call Tmk_barrier equally often.",
+           id, tmk_process.leaver - 1, (unsigned long long)tmk_process.leaver_barriers,
            (unsigned long long)tmk_process.barriers);
 }
 

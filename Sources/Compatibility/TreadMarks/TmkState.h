@@ -1,7 +1,7 @@
 /**
  * @file TmkState.h
- * What Tmk.h is made of, not for programs: what its functions keep, errors, and the numbers of locks and condition
- * variables.
+ * What Tmk.h is made of, not for programs: what its functions keep, errors, and the numbers of locks and
+ * condition variables.
  */
 #ifndef MERINO_TREADMARKS_TMKSTATE_H
 #define MERINO_TREADMARKS_TMKSTATE_H
@@ -21,7 +21,8 @@
 /* One definition in the program, however many translation units have it. */
 #define TMK_SHARED_DEFINITION __attribute__((weak))
 
-/* What Tmk_malloc returns: as published in C++; in C what converts to a pointer of any type, that one included. */
+/* What Tmk_malloc returns: as published in C++; in C what converts to a pointer of any type, that one
+ * included. */
 #ifdef __cplusplus
 #define TMK_POINTER char *
 extern "C" {
@@ -87,7 +88,8 @@ static inline TMK_NORETURN __attribute__((format(printf, 1, 2))) void tmk_fail(c
     if ((result) != MERINO_SUCCESS) tmk_must_not_go_on(__VA_ARGS__); \
   } while (0)
 
-static inline TMK_NORETURN __attribute__((format(printf, 1, 2))) void tmk_must_not_go_on(const char *format, ...) {
+static inline TMK_NORETURN __attribute__((format(printf, 1, 2)))
+void tmk_must_not_go_on(const char *format, ...) {
   char call[256];
   va_list arguments;
   va_start(arguments, format);
@@ -107,8 +109,8 @@ static inline void tmk_in_range(const char *call, const char *what, unsigned id,
   tmk_fail("%s: there is no %s %u; the numbers are 0...%u.", call, what, id, count - 1);
 }
 
-/* The job's handle of a number, made by whoever uses it first, and kept in this process. A handle is written while
- * others of this process may read it: they find either 0, and then wait for the guard, or all of it. */
+/* The job's handle of a number, made by whoever uses it first, and kept in this process. A handle is written
+ * while others of this process may read it: they find either 0, and then wait for the guard, or all of it. */
 static inline uint64_t tmk_handle(uint64_t *job, uint64_t *mine, int (*create)(uint64_t *)) {
   uint64_t handle = __atomic_load_n(mine, __ATOMIC_RELAXED);
   if (handle != 0) return handle;
@@ -130,8 +132,8 @@ static inline merino_cond_t tmk_condition(const char *call, unsigned lock, unsig
   tmk_in_range(call, "condition variable", condition, TMK_NCONDS);
   /* Of the holder alone it says so: trying to take it again would never end. */
   if (merino_lock_try_acquire(tmk_lock(lock)) != MERINO_EDEADLK) {
-    tmk_fail("%s(lock %u, condition %u): the caller does not hold the lock; the first argument is the number of the "
-             "lock, the second that of the condition variable.", call, lock, condition);
+    tmk_fail("%s(lock %u, condition %u): the caller does not hold the lock; the first argument is the number "
+             "of the lock, the second that of the condition variable.", call, lock, condition);
   }
   return tmk_handle(&tmk_process.job->conditions[lock][condition], &tmk_process.conditions[lock][condition],
                     merino_cond_create);

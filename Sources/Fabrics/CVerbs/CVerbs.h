@@ -1,6 +1,6 @@
 // libibverbs and librdmacm for Swift, and the few calls that do not import as they are meant:
-// `ibv_query_port` and `ibv_reg_mr` are macros over a compatibility function and lose what the macro adds; the
-// unions of `ibv_send_wr` are filled here, so that posting is plain stores that @_noLocks code may do.
+// `ibv_query_port` and `ibv_reg_mr` are macros over a compatibility function and lose what the macro adds;
+// the unions of `ibv_send_wr` are filled here, so that posting is plain stores that @_noLocks code may do.
 #ifndef CVERBS_H
 #define CVERBS_H
 
@@ -17,8 +17,8 @@
 
 #include "../../Machine/CPlatform/include/NoLocks.h"
 
-// MERINO_NO_LOCKS here: providers post and poll under a spin lock of their own and allocate nothing; who posts in a signal
-// handler keeps signals blocked while the same queue is posted to elsewhere.
+// MERINO_NO_LOCKS here: providers post and poll under a spin lock of their own and allocate nothing; who
+// posts in a signal handler keeps signals blocked while the same queue is posted to elsewhere.
 
 /// One work request of a chain with its one local buffer. Slots of a chain are contiguous.
 struct cverbs_send_slot {
@@ -67,8 +67,9 @@ MERINO_NO_LOCKS static inline void cverbs_link(struct cverbs_send_slot *slot) {
   (slot - 1)->request.next = &slot->request;
 }
 
-// Kept as functions of their own also in optimised code: they call into the provider by its table, and a check of
-// what a signal handler reaches (ci/check-fault-path) admits such calls by the name of the function that makes them.
+// Kept as functions of their own also in optimised code: they call into the provider by its table, and a
+// check of what a signal handler reaches (ci/check-fault-path) admits such calls by the name of the function
+// that makes them.
 #define CVERBS_PROVIDER_CALL __attribute__((noinline, unused))
 
 /// Posts a chain by one doorbell. 0, or the provider's errno with the slot that was refused in `*refused`.
@@ -107,14 +108,27 @@ struct cverbs_completion {
   uint8_t path_bits;
 };
 _Static_assert(sizeof(struct cverbs_completion) == sizeof(struct ibv_wc), "same layout");
-_Static_assert(offsetof(struct cverbs_completion, status) == offsetof(struct ibv_wc, status), "same layout");
-_Static_assert(offsetof(struct cverbs_completion, operation) == offsetof(struct ibv_wc, opcode), "same layout");
-_Static_assert(offsetof(struct cverbs_completion, vendor_code) == offsetof(struct ibv_wc, vendor_err), "same layout");
-_Static_assert(offsetof(struct cverbs_completion, immediate) == offsetof(struct ibv_wc, imm_data), "same layout");
-_Static_assert(offsetof(struct cverbs_completion, pair_number) == offsetof(struct ibv_wc, qp_num), "same layout");
-_Static_assert(offsetof(struct cverbs_completion, flags) == offsetof(struct ibv_wc, wc_flags), "same layout");
+_Static_assert(offsetof(struct cverbs_completion, status) ==
+                   offsetof(struct ibv_wc, status),
+               "same layout");
+_Static_assert(offsetof(struct cverbs_completion, operation) ==
+                   offsetof(struct ibv_wc, opcode),
+               "same layout");
+_Static_assert(offsetof(struct cverbs_completion, vendor_code) ==
+                   offsetof(struct ibv_wc, vendor_err),
+               "same layout");
+_Static_assert(offsetof(struct cverbs_completion, immediate) ==
+                   offsetof(struct ibv_wc, imm_data),
+               "same layout");
+_Static_assert(offsetof(struct cverbs_completion, pair_number) ==
+                   offsetof(struct ibv_wc, qp_num),
+               "same layout");
+_Static_assert(offsetof(struct cverbs_completion, flags) ==
+                   offsetof(struct ibv_wc, wc_flags),
+               "same layout");
 
-MERINO_NO_LOCKS CVERBS_PROVIDER_CALL static int cverbs_poll(struct ibv_cq *queue, int capacity, struct cverbs_completion *into) {
+MERINO_NO_LOCKS CVERBS_PROVIDER_CALL static int cverbs_poll(
+    struct ibv_cq *queue, int capacity, struct cverbs_completion *into) {
   return queue->context->ops.poll_cq(queue, capacity, (struct ibv_wc *)(void *)into);
 }
 
@@ -122,24 +136,27 @@ MERINO_NO_LOCKS static inline int cverbs_request_notification(struct ibv_cq *que
   return queue->context->ops.req_notify_cq(queue, solicited_only);
 }
 
-static inline int cverbs_query_port(struct ibv_context *context, uint8_t port, struct ibv_port_attr *attributes) {
+static inline int cverbs_query_port(
+    struct ibv_context *context, uint8_t port, struct ibv_port_attr *attributes) {
   return ibv_query_port(context, port, attributes);
 }
 
-/// All entries that hold something, of all ports; the number of them, or a negative errno. `room` is at least the
-/// sum of the tables' lengths.
+/// All entries that hold something, of all ports; the number of them, or a negative errno. `room` is at least
+/// the sum of the tables' lengths.
 static inline ssize_t cverbs_query_gid_table(
     struct ibv_context *context, struct ibv_gid_entry *entries, size_t room) {
   return ibv_query_gid_table(context, entries, room, 0);
 }
 
 /// Older kernels and providers know less of it: what they do not fill stays zero.
-static inline int cverbs_query_device_extended(struct ibv_context *context, struct ibv_device_attr_ex *attributes) {
+static inline int cverbs_query_device_extended(
+    struct ibv_context *context, struct ibv_device_attr_ex *attributes) {
   return ibv_query_device_ex(context, NULL, attributes);
 }
 static const uint64_t cverbs_odp_support = IBV_ODP_SUPPORT;
 
-static inline struct ibv_mr *cverbs_register(struct ibv_pd *domain, void *address, size_t bytes, uint32_t access) {
+static inline struct ibv_mr *cverbs_register(
+    struct ibv_pd *domain, void *address, size_t bytes, uint32_t access) {
   return ibv_reg_mr(domain, address, bytes, access);
 }
 

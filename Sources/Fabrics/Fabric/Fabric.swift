@@ -46,7 +46,8 @@ public struct FabricFailure: Error, BitwiseCopyable, Sendable, Equatable {
     case registrationFailed
     /// A word that a peer keeps says what no node can have written; see `PeerWord`.
     case badWord
-    /// Memory could not be registered in the middle of a release, an acquire or a barrier, which is half done now.
+    /// Memory could not be registered in the middle of a release, an acquire or a barrier, which is half done
+    /// now.
     case halfDone
   }
 
@@ -78,9 +79,10 @@ public struct FabricFailure: Error, BitwiseCopyable, Sendable, Equatable {
 /// itself (loopback). Operations of one connection are executed at the target in the order in
 /// which they were posted, with one freedom: what a READ returns may be newer than WRITEs and atomics posted
 /// behind it, up to the next READ of the connection (InfiniBand executes a READ again whose answer was lost).
-/// Nothing is promised between connections. Within one transfer the bytes come in any order, but aligned words of 8
-/// bytes are not torn where source, target and length are multiples of 8. A WRITE completed for its poster may still be on its way into the
-/// target's memory until a later READ or atomic of the same connection has completed.
+/// Nothing is promised between connections. Within one transfer the bytes come in any order, but aligned
+/// words of 8 bytes are not torn where source, target and length are multiples of 8. A WRITE completed for
+/// its poster may still be on its way into the target's memory until a later READ or atomic of the same
+/// connection has completed.
 ///
 /// **Local memory.** Buffers of READ, of atomics and of WRITEs longer than `inlineLimit` lie in
 /// this node's control memory or in its frames (registered chunks). A WRITE up to `inlineLimit` is

@@ -1,6 +1,6 @@
 extension FabricFailure {
-  /// What a completion's status means, for whoever reads the sentence about it; of the verbs, whose statuses these
-  /// are (`enum ibv_wc_status`). A `StaticString`: a signal handler writes it, too.
+  /// What a completion's status means, for whoever reads the sentence about it; of the verbs, whose statuses
+  /// these are (`enum ibv_wc_status`). A `StaticString`: a signal handler writes it, too.
   ///
   /// Not for negative statuses, which are an errno.
   @inlinable

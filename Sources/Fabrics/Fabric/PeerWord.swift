@@ -1,7 +1,8 @@
 import Platform
 
-/// The kinds of words in nodes' control memory that others read and act upon. Where such a word says what no node can
-/// have written, a `FabricFailure` names it: the memory was overwritten, or the node runs other code.
+/// The kinds of words in nodes' control memory that others read and act upon. Where such a word says what no
+/// node can have written, a `FabricFailure` names it: the memory was overwritten, or the node runs other
+/// code.
 @frozen
 public enum PeerWord: Int32, BitwiseCopyable, Sendable, CaseIterable {
   case logNotice = 1
@@ -37,8 +38,8 @@ extension FabricFailure {
     self.value = value
   }
 
-  /// Of a `badWord`, what the word is. By the number: a signal handler writes it, too, and in a debug build the members of
-  /// enumerations call the runtime.
+  /// Of a `badWord`, what the word is. By the number: a signal handler writes it, too, and in a debug build
+  /// the members of enumerations call the runtime.
   @inlinable
   public var badWordWords: StaticString {
     switch status {

@@ -39,9 +39,9 @@ public struct HostBatch: BitwiseCopyable {
   }
 }
 
-/// Copies as the fabric promises: of aligned words none is torn; other lengths are copied as memcpy likes, and
-/// never a byte outside of the range. (Words beyond 512 bytes too: it moves those by vectors or in ascending
-/// order, and whoever reads words in any order knows them by their last byte.)
+/// Copies as the fabric promises: of aligned words none is torn; other lengths are copied as memcpy likes,
+/// and never a byte outside of the range. (Words beyond 512 bytes too: it moves those by vectors or in
+/// ascending order, and whoever reads words in any order knows them by their last byte.)
 ///
 /// Both ranges are mapped and `byteCount` bytes long. Other threads and nodes may change them meanwhile:
 /// words are for that, and of longer ranges the protocol believes only bytes that nobody could have changed.

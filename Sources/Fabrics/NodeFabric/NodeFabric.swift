@@ -3,8 +3,8 @@ import HostFabric
 import VerbsFabric
 
 /// The fabric of this process: one of the two, chosen when the job was joined. Which of them is a branch
-/// that always goes the same way, so the engine is one body of code that the compiler sees through, without an
-/// existential on the fault path.
+/// that always goes the same way, so the engine is one body of code that the compiler sees through, without
+/// an existential on the fault path.
 @frozen
 public enum NodeFabric: Fabric {
   /// Nodes of one machine.

@@ -28,22 +28,22 @@ enum Advice {
       permissions(verb)
     case ("ibv_get_device_list", ENOSYS), ("rdma_create_event_channel", ENODEV),
       ("ibv_get_device_list", ENODEV), ("rdma_get_devices", ENODEV):
-      "no RDMA device is known to the kernel: load the driver's modules (ib_uverbs, rdma_ucm and the device's), or "
-        + "make a Soft-RoCE device with \"rdma link add rxe0 type rxe netdev eth0\""
+      "no RDMA device is known to the kernel: load the driver's modules (ib_uverbs, rdma_ucm and the "
+        + "device's), or make a Soft-RoCE device with \"rdma link add rxe0 type rxe netdev eth0\""
     case ("rdma_create_event_channel", ENOENT): "load the kernel module rdma_ucm"
     case ("ibv_open_device", ENOENT):
       // The library answers so where it may not open the file, too (seen with rdma-core 44).
-      "this user has no permission on the device's /dev/infiniband/uverbsN, or it is missing: in a container, pass "
-        + "/dev/infiniband in"
+      "this user has no permission on the device's /dev/infiniband/uverbsN, or it is missing: in a "
+        + "container, pass /dev/infiniband in"
     case ("ibv_create_qp", EINVAL), ("rdma_create_qp", EINVAL), ("ibv_create_cq", EINVAL):
-      "a size is above the device's limit, or protection domain and completion queues are of different devices "
-        + "(with librdmacm use the context that the identifier was bound to)"
+      "a size is above the device's limit, or protection domain and completion queues are of different "
+        + "devices (with librdmacm use the context that the identifier was bound to)"
     case ("ibv_modify_qp", EINVAL):
-      "an attribute does not suit the port: the GID index has no entry, the path MTU is above the port's, or more "
-        + "READs in flight than the device allows"
+      "an attribute does not suit the port: the GID index has no entry, the path MTU is above the port's, or "
+        + "more READs in flight than the device allows"
     case ("ibv_modify_qp", ENETUNREACH), ("ibv_modify_qp", EHOSTUNREACH), ("ibv_modify_qp", ETIMEDOUT):
-      "the peer's address is not reachable from the chosen GID: use a GID of the same network (not a link-local one "
-        + "across routers)"
+      "the peer's address is not reachable from the chosen GID: use a GID of the same network (not a "
+        + "link-local one across routers)"
     case ("rdma_resolve_addr", ENODEV), ("rdma_bind_addr", ENODEV), ("rdma_bind_addr", EADDRNOTAVAIL):
       "no RDMA device serves that address: give an address of the interface that the device stands on"
     case ("rdma_bind_addr", EADDRINUSE), ("rdma_listen", EADDRINUSE): "another process listens at that port"

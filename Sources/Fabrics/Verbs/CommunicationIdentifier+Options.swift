@@ -8,8 +8,8 @@ extension CommunicationIdentifier {
     try setOption(RDMA_OPTION_ID_TOS, UInt8(clamping: value), "type of service \(value)")
   }
 
-  /// Sets how long the connection waits for an acknowledgement: 4.096 us times 2 to this power, 1...31. Before
-  /// connecting or accepting.
+  /// Sets how long the connection waits for an acknowledgement: 4.096 us times 2 to this power, 1...31.
+  /// Before connecting or accepting.
   public borrowing func setAcknowledgeTimeout(exponent: Int) throws(VerbsError) {
     try setOption(
       RDMA_OPTION_ID_ACK_TIMEOUT, UInt8(clamping: exponent), "acknowledge timeout exponent \(exponent)")

@@ -40,19 +40,21 @@ public struct CompletionStatus: OpenEnumeration, BitwiseCopyable {
     "a receive buffer is smaller than the message, or a message is longer than the port's maximum",
     "the request does not suit the queue pair: too many READs in flight, or an inline length above its limit",
     "the device's reliable-datagram context failed",
-    "the local key does not cover the buffer, the region was closed before completion, or it belongs to another "
-      + "protection domain",
-    "the queue pair was already in the error state: an earlier completion of it tells why, or the peer disconnected",
+    "the local key does not cover the buffer, the region was closed before completion, or it belongs to "
+      + "another protection domain",
+    "the queue pair was already in the error state: an earlier completion of it tells why, or the peer "
+      + "disconnected",
     "the memory window could not be bound: check its access flags and its region's",
-    "the peer answered what was not asked: a firmware or driver fault, or memory of the response was reclaimed",
+    "the peer answered what was not asked: a firmware or driver fault, or memory of the response was "
+      + "reclaimed",
     "a receive buffer lies in a region without local write access",
-    "the peer's queue pair refused the request: an atomic at an address that is no multiple of 8, more READs or "
-      + "atomics in flight than the connection was granted, or a message longer than its receive buffer",
-    "the remote key is wrong or was withdrawn, the range lies outside of its region, or the region or queue pair "
-      + "lacks the access asked for (remote read, write or atomic)",
+    "the peer's queue pair refused the request: an atomic at an address that is no multiple of 8, more READs "
+      + "or atomics in flight than the connection was granted, or a message longer than its receive buffer",
+    "the remote key is wrong or was withdrawn, the range lies outside of its region, or the region or queue "
+      + "pair lacks the access asked for (remote read, write or atomic)",
     "the peer's device failed while it served the request",
-    "no answer from the peer: it died, the path is broken, the path MTU is larger than the network carries, or the "
-      + "GID index, LID or queue pair number given to the connection was wrong",
+    "no answer from the peer: it died, the path is broken, the path MTU is larger than the network carries, "
+      + "or the GID index, LID or queue pair number given to the connection was wrong",
     "the peer posted no receive in time: post receives before the peer may send",
     "the queue pair and the request belong to different reliable-datagram domains",
     "the peer refused a reliable-datagram request",

@@ -60,7 +60,8 @@ public final class Context: @unchecked Sendable {
 
   /// The GIDs that a port has, in the table's order; entries that hold nothing are left out.
   public func globalIdentifiers(port: Int) throws(VerbsError) -> [GlobalIdentifierEntry] {
-    // One call for all: tables have hundreds of entries, most of them empty. It wants room for those of all ports.
+    // One call for all: tables have hundreds of entries, most of them empty. It wants room for those of all
+    // ports.
     _ = try portAttributes(port)
     var room = 0
     for number in 1...max(try attributes().portCount, 1) { room += try portAttributes(number).gidTableCount }

@@ -35,7 +35,8 @@ public final class Device: @unchecked Sendable {
 
   /// All devices of this host, in the kernel's order; empty where there is none.
   ///
-  /// - Throws: `VerbsError` where the list cannot be read. A kernel without RDMA counts as a host without devices.
+  /// - Throws: `VerbsError` where the list cannot be read. A kernel without RDMA counts as a host without
+  ///   devices.
   public static func all() throws(VerbsError) -> [Device] {
     let list: DeviceList
     do {

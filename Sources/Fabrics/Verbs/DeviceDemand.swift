@@ -1,5 +1,5 @@
-/// A device as people name it in a setting: its name, and its port behind a colon where that matters: "mlx5_0",
-/// "mlx5_0:2".
+/// A device as people name it in a setting: its name, and its port behind a colon where that matters:
+/// "mlx5_0", "mlx5_0:2".
 public struct DeviceDemand: Sendable, Equatable {
   /// The kernel's name of the device.
   public var device: String

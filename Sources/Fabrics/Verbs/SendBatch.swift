@@ -40,8 +40,8 @@ public struct PostError: Error, BitwiseCopyable, Sendable, CustomStringConvertib
       switch code {
       case ENOMEM: "; the queue is full: poll completions of signalled requests first"
       case EINVAL:
-        "; the queue pair is not ready to send, or a request is malformed (an inline length above the limit, an "
-          + "operation that the device does not have)"
+        "; the queue pair is not ready to send, or a request is malformed (an inline length above the limit, "
+          + "an operation that the device does not have)"
       case ENOTCONN: "; it has no queue pair yet"
       default: ""
       }

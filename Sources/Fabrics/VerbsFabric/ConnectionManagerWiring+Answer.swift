@@ -37,8 +37,8 @@ extension ConnectionManagerWiring {
     if peer != node { ends[settings.connection(peer, lane)] = connection }
   }
 
-  /// Of a node that this one does not call itself, and not connected yet: who repeats a request with a secret that
-  /// it overheard gets nothing.
+  /// Of a node that this one does not call itself, and not connected yet: who repeats a request with a secret
+  /// that it overheard gets nothing.
   private func isAwaited(_ peer: NodeID, _ lane: Lane) -> Bool {
     guard peer >= node, peer.isOne(of: nodeCount), lane.isOne(of: settings.laneCount) else { return false }
     if peer != node { return ends[settings.connection(peer, lane)] == nil }

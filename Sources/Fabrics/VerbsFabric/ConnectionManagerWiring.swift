@@ -2,8 +2,8 @@ import Fabric
 import Glibc
 import Verbs
 
-/// Connections by librdmacm: every node listens at its port's address; each connects to the nodes before it and
-/// to itself. The private data of a request carry the job's secret; without it a request is rejected, and
+/// Connections by librdmacm: every node listens at its port's address; each connects to the nodes before it
+/// and to itself. The private data of a request carry the job's secret; without it a request is rejected, and
 /// nothing is told to whoever made it.
 final class ConnectionManagerWiring: Wiring {
   let settings: VerbsSettings
@@ -43,8 +43,8 @@ final class ConnectionManagerWiring: Wiring {
   ) throws(VerbsFabricError) {
     guard let address = choice.address else {
       throw .setting(
-        "could not listen on \(choice.name): its port has no IP address; give its interface one (ip addr add), or "
-          + "set MERINO_CONNECT=exchange.")
+        "could not listen on \(choice.name): its port has no IP address; give its interface one (ip addr "
+          + "add), or set MERINO_CONNECT=exchange.")
     }
     self.settings = settings
     self.node = node
@@ -68,8 +68,8 @@ final class ConnectionManagerWiring: Wiring {
       context.deviceName == choice.selection.context.deviceName
     else {
       throw .setting(
-        "could not listen on \(choice.name): the address \(address) does not lead to it; set MERINO_ADDRESS to an "
-          + "address of its interface, or MERINO_CONNECT=exchange.")
+        "could not listen on \(choice.name): the address \(address) does not lead to it; set MERINO_ADDRESS "
+          + "to an address of its interface, or MERINO_CONNECT=exchange.")
     }
     self.context = context
     let port = try verbs("listen at \(address)") { () throws(VerbsError) in try listening.localAddress().port
@@ -119,8 +119,8 @@ final class ConnectionManagerWiring: Wiring {
   ) throws(VerbsFabricError) {
     guard let invitation = AddressInvitation(invitation) else {
       throw .refused(
-        "could not connect to node \(peer): its invitation names no address; MERINO_CONNECT has to be the same on "
-          + "all nodes.")
+        "could not connect to node \(peer): its invitation names no address; MERINO_CONNECT has to be the "
+          + "same on all nodes.")
     }
     let (host, port) = (invitation.host, invitation.port)
     let (channel, local, settings) = (channel, localAddress, settings)

@@ -5,7 +5,8 @@ import Verbs
 /// packet numbers. Needs no IP address on the port. That a peer belongs to the job the bootstrap has shown: a
 /// queue pair is connected to the one that it was told of and answers no other.
 ///
-/// In the invitation stand, behind the ends of all connection numbers, those of the passive ends of the loopback.
+/// In the invitation stand, behind the ends of all connection numbers, those of the passive ends of the
+/// loopback.
 final class ExchangeWiring: Wiring {
   private let settings: VerbsSettings
   private let connection: ConnectionSettings
@@ -84,8 +85,8 @@ final class ExchangeWiring: Wiring {
     for (peer, bytes) in zip(NodeRange(0, count: nodeCount), invitations) {
       guard let invitation = ExchangeInvitation(bytes, endCount: (nodeCount + 1) * lanes) else {
         throw .refused(
-          "could not connect to node \(peer): its invitation has \(bytes.count) bytes, or names no path MTU; MERINO_LANES "
-            + "and MERINO_CONNECT have to be the same on all nodes.")
+          "could not connect to node \(peer): its invitation has \(bytes.count) bytes, or names no path MTU; "
+            + "MERINO_LANES and MERINO_CONNECT have to be the same on all nodes.")
       }
       for lane in settings.lanes {
         // The other end of what connects this node to itself are the passive ends behind the rest.

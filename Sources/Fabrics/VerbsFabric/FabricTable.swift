@@ -3,8 +3,9 @@ import Glibc
 import Platform
 import Verbs
 
-/// The memory behind a `VerbsFabric`: the connections' words, what the peers announced, the keys of this node's
-/// chunks, and what polling needs. One private mapping, made when the fabric is made and kept until it is closed.
+/// The memory behind a `VerbsFabric`: the connections' words, what the peers announced, the keys of this
+/// node's chunks, and what polling needs. One private mapping, made when the fabric is made and kept until it
+/// is closed.
 @frozen
 public struct FabricTable: BitwiseCopyable, @unchecked Sendable {
   @usableFromInline let base: UnsafeMutableRawPointer

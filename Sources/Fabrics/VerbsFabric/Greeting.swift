@@ -2,7 +2,8 @@ import Fabric
 import Platform
 import Verbs
 
-/// The private data of a request for a connection: four letters, the job's secret, the caller's node and lane.
+/// The private data of a request for a connection: four letters, the job's secret, the caller's node and
+/// lane.
 struct Greeting {
   private static let mark: [UInt8] = Array("MRN1".utf8)
   private static let byteCount = 26

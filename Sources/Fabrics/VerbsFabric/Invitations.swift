@@ -78,8 +78,8 @@ struct MemoryAnnouncement {
     for (address, byteCount) in [(controlAddress, controlByteCount), (framesAddress, framesByteCount)] {
       guard !address.addingReportingOverflow(UInt64(clamping: byteCount)).overflow else {
         throw .refused(
-          "could not join: node \(peer) announced \(byteCount) bytes of memory at 0x\(String(address, radix: 16)), which "
-            + "is beyond all addresses.")
+          "could not join: node \(peer) announced \(byteCount) bytes of memory at "
+            + "0x\(String(address, radix: 16)), which is beyond all addresses.")
       }
     }
   }

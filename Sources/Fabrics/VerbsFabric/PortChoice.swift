@@ -2,8 +2,8 @@ import Glibc
 import Platform
 import Verbs
 
-/// The device, port and address that this node will use, and why. Made before anybody is connected, so that all
-/// nodes can see what each has.
+/// The device, port and address that this node will use, and why. Made before anybody is connected, so that
+/// all nodes can see what each has.
 public struct PortChoice: Sendable {
   /// The device, opened.
   public let selection: DeviceSelection
@@ -14,14 +14,15 @@ public struct PortChoice: Sendable {
   /// A sentence for the log: what was chosen, and what was passed over and why.
   public let reason: String
 
-  /// Whether the device is software (Soft-RoCE, Soft-iWARP), which works on the processors of those who wait for it.
+  /// Whether the device is software (Soft-RoCE, Soft-iWARP), which works on the processors of those who wait
+  /// for it.
   public var isSoftware: Bool {
     // The vendor numbers of rxe (none in older kernels) and siw: no manufacturer has them.
     [0, 0xFF_FFFF, 0x62_6D74].contains(selection.attributes.vendorID)
   }
 
-  /// Whether an atomic can end without its value: rxe takes the acknowledgement of a WRITE that it sent again for the
-  /// answer of the atomic behind it, when that got lost (docs/testbed.md, "Lost values").
+  /// Whether an atomic can end without its value: rxe takes the acknowledgement of a WRITE that it sent again
+  /// for the answer of the atomic behind it, when that got lost (docs/testbed.md, "Lost values").
   public var confusesAnswers: Bool { isSoftware }
 
   /// "rxe0:1"
@@ -35,8 +36,9 @@ public struct PortChoice: Sendable {
     var needs = DeviceRequirements()
     if let demand = try settings.demanded() { needs.restrict(to: demand) }
     needs.needsAtomics = true
-    // For kernels before 5.12, where the child of a fork() would take the queues' pages with it, as those of system()
-    // and posix_spawn do. It is too late where the program has registered memory of its own, and then the program's.
+    // For kernels before 5.12, where the child of a fork() would take the queues' pages with it, as those of
+    // system() and posix_spawn do. It is too late where the program has registered memory of its own, and
+    // then the program's.
     try? Context.prepareForFork()
     let found = try verbs("choose a port of an RDMA device") { () throws(VerbsError) in
       try DeviceSelection.first(needs)
@@ -52,8 +54,8 @@ public struct PortChoice: Sendable {
     }
     if isEthernet && identifiers.isEmpty {
       throw .refused(
-        "could not use \(port.device): its port \(found.port) has no GID; bring the network interface that it stands "
-          + "on up (ip link set up), or give it an address (ip addr add).")
+        "could not use \(port.device): its port \(found.port) has no GID; bring the network interface that "
+          + "it stands on up (ip link set up), or give it an address (ip addr add).")
     }
     selection = found
     gidIndex =
@@ -78,7 +80,8 @@ public struct PortChoice: Sendable {
     _ entries: [GlobalIdentifierEntry], _ port: PortFiles, isEthernet: Bool
   ) -> String? {
     if isEthernet {
-      // On RoCE a GID is an IP address. A link-local one needs its interface named: connections by exchange do.
+      // On RoCE a GID is an IP address. A link-local one needs its interface named: connections by exchange
+      // do.
       guard let best = preferred(entries, port), !best.identifier.isLinkLocal else { return nil }
       return best.identifier.description
     }
@@ -90,7 +93,8 @@ public struct PortChoice: Sendable {
   ) -> String {
     let port = found.portAttributes
     var text =
-      "device \(found.context.deviceName) port \(found.port) (\(port.linkLayer), path MTU \(port.activeMTU)), "
+      "device \(found.context.deviceName) port \(found.port) (\(port.linkLayer), path MTU "
+      + "\(port.activeMTU)), "
     text += address.map { "address \($0)" } ?? "no IP address"
     if let gidIndex, let entry = identifiers.first(where: { $0.index == gidIndex }) {
       text += ", GID \(gidIndex) (\(entry.identifier))"

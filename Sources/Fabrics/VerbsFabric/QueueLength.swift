@@ -2,7 +2,8 @@ import Verbs
 
 /// How long send queues are: as asked for, less where the device has less.
 enum QueueLength {
-  /// Bytes that are sent inline where the device can: marks, flags, lock words, clocks of small jobs, and most diffs.
+  /// Bytes that are sent inline where the device can: marks, flags, lock words, clocks of small jobs, and
+  /// most diffs.
   static let inlineByteCounts = [128, 64, 32, 0]
 
   /// A power of two, at least 16.
@@ -13,8 +14,8 @@ enum QueueLength {
     let pairCount = (nodeCount + 1) * settings.laneCount
     guard pairCount <= device.maximumQueuePairCount else {
       throw .setting(
-        "could not connect \(nodeCount) nodes: the device has \(device.maximumQueuePairCount) queue pairs and "
-          + "\(pairCount) are needed; set MERINO_LANES to less, or start fewer nodes.")
+        "could not connect \(nodeCount) nodes: the device has \(device.maximumQueuePairCount) queue pairs "
+          + "and \(pairCount) are needed; set MERINO_LANES to less, or start fewer nodes.")
     }
     let perPair = device.maximumCompletionEntries / max(1, nodeCount * settings.laneCount)
     var length = 16
@@ -22,8 +23,8 @@ enum QueueLength {
     guard perPair >= 16 else {
       throw .setting(
         "could not connect \(nodeCount) nodes: the device's completion queues have "
-          + "\(device.maximumCompletionEntries) entries, too few for \(nodeCount * settings.laneCount) connections; "
-          + "set MERINO_LANES to less, or start fewer nodes.")
+          + "\(device.maximumCompletionEntries) entries, too few for \(nodeCount * settings.laneCount) "
+          + "connections; set MERINO_LANES to less, or start fewer nodes.")
     }
     return length
   }

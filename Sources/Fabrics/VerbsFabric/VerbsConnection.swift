@@ -3,7 +3,8 @@ import Platform
 import Verbs
 
 /// One connection (a lane to a peer) as the data path sees it: a queue pair, the slots in which a batch is
-/// gathered, and how far its send queue has got. A few words in memory of the fabric, which outlives every copy.
+/// gathered, and how far its send queue has got. A few words in memory of the fabric, which outlives every
+/// copy.
 ///
 /// The poster's words, the poller's and the addresses have cache lines of their own.
 @frozen
@@ -80,8 +81,8 @@ public struct VerbsConnection: BitwiseCopyable, @unchecked Sendable {
   /// Whether all requests up to the `end`-th have ended, as far as polled.
   @inlinable
   func hasEnded(_ end: UInt64) -> Bool {
-    // Acquire: pairs with the poller's store. The places wrap around, and the two are at most a queue's length apart
-    // while the end is ahead.
+    // Acquire: pairs with the poller's store. The places wrap around, and the two are at most a queue's
+    // length apart while the end is ahead.
     Int64(bitPattern: end &- ended.load()) <= 0
   }
 
@@ -106,8 +107,8 @@ public struct VerbsBatch: BitwiseCopyable {
   /// Why the batch was refused, 0 if it was not: nothing of it is posted from there on.
   @usableFromInline var status: Int32 = 0
 
-  /// `queueMask`: the send queue's length - 1. A part of a batch is never longer than the queue, which would not
-  /// have room for it even when it is empty.
+  /// `queueMask`: the send queue's length - 1. A part of a batch is never longer than the queue, which would
+  /// not have room for it even when it is empty.
   @inlinable
   init(_ connection: VerbsConnection, number: Int, queueMask: UInt64) {
     self.connection = connection
@@ -125,15 +126,16 @@ public struct VerbsBatch: BitwiseCopyable {
   }
 }
 
-/// Statuses by which a batch is refused before anything is posted: the numbers that the verbs give to the same
-/// mistakes (`enum ibv_wc_status`). Below zero: an errno, negated.
+/// Statuses by which a batch is refused before anything is posted: the numbers that the verbs give to the
+/// same mistakes (`enum ibv_wc_status`). Below zero: an errno, negated.
 @usableFromInline
 enum Refusal {
   /// The local buffer lies in no registered memory.
   @inlinable static var localProtection: Int32 { 4 }
   /// The peer has announced no key for that memory.
   @inlinable static var remoteAccess: Int32 { 10 }
-  /// The transport's retry counter exceeded: the node, or another one without which the job is over, has left.
+  /// The transport's retry counter exceeded: the node, or another one without which the job is over, has
+  /// left.
   @inlinable static var noAnswer: Int32 { 12 }
   /// EIO: the device or its completion queue failed.
   @inlinable static var deviceFailed: Int32 { -5 }

@@ -3,10 +3,10 @@ import Platform
 import Synchronization
 import Verbs
 
-/// Owns what a node's `VerbsFabric` stands on: the device's context, the completion queue, the connections, the
-/// registered memory. Joining goes: make it; tell everybody `invitation`; `connect`; tell everybody `keys`;
-/// `fabric`. So a peer learns the keys only when it is connected, and it is connected only if it has the
-/// job's secret.
+/// Owns what a node's `VerbsFabric` stands on: the device's context, the completion queue, the connections,
+/// the registered memory. Joining goes: make it; tell everybody `invitation`; `connect`; tell everybody
+/// `keys`; `fabric`. So a peer learns the keys only when it is connected, and it is connected only if it has
+/// the job's secret.
 ///
 /// One thread makes it and connects; afterwards `registerChunk` and `deregisterChunk` may be called from
 /// any. `close` when nobody uses the fabric any more.
@@ -133,8 +133,8 @@ public final class VerbsEndpoint: @unchecked Sendable {
   public func connectionSummary() -> String {
     guard let pair = wiring.pairs.first, let attributes = try? pair.attributes() else { return "" }
     return
-      "path MTU \(attributes.pathMTU), \(attributes.readsAsInitiator) READs and atomics in flight a connection, "
-      + "\(capacity.sendRequests) requests queued, up to \(capacity.inlineByteCount) bytes inline"
+      "path MTU \(attributes.pathMTU), \(attributes.readsAsInitiator) READs and atomics in flight a "
+      + "connection, \(capacity.sendRequests) requests queued, up to \(capacity.inlineByteCount) bytes inline"
   }
 
   /// Readable when `takeEvents` has something.
@@ -152,9 +152,9 @@ public final class VerbsEndpoint: @unchecked Sendable {
     return sentences
   }
 
-  /// The job is over: nothing waits inside the fabric's calls any more for another node's device, which may be gone and
-  /// which this one may ask for ever (rxe does with a retry count of 7). Posts to other nodes are refused from now on. By
-  /// the thread that takes the events, after it is known who was lost.
+  /// The job is over: nothing waits inside the fabric's calls any more for another node's device, which may
+  /// be gone and which this one may ask for ever (rxe does with a retry count of 7). Posts to other nodes are
+  /// refused from now on. By the thread that takes the events, after it is known who was lost.
   public func giveUpConnections() {
     for number in 0..<nodeCount * settings.laneCount where number / settings.laneCount != node.number {
       _ = table?.connection(number).fail(Refusal.noAnswer)

@@ -26,8 +26,9 @@ extension VerbsFabric {
       old: LocalBuffer(old, byteCount: 8, key: localKey(old)))
   }
 
-  /// Makes room for an atomic as `prepare` does. Where the device confuses answers, the WRITEs before it on its
-  /// connection are posted and waited for first: then no acknowledgement of theirs can come in the place of its answer.
+  /// Makes room for an atomic as `prepare` does. Where the device confuses answers, the WRITEs before it on
+  /// its connection are posted and waited for first: then no acknowledgement of theirs can come in the place
+  /// of its answer.
   @inlinable @inline(__always)
   func prepareAtomic(
     _ batch: inout VerbsBatch, _ at: RemoteAddress, _ old: UnsafeMutableRawPointer
@@ -36,7 +37,8 @@ extension VerbsFabric {
     return prepare(&batch, at, old, 8)
   }
 
-  /// Returns when all WRITEs of the connection have ended, those in the batch included, or the connection has failed.
+  /// Returns when all WRITEs of the connection have ended, those in the batch included, or the connection has
+  /// failed.
   @inlinable
   func awaitWrites(_ batch: inout VerbsBatch) {
     let connection = batch.connection

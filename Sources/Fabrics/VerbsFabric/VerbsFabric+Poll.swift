@@ -18,7 +18,8 @@ extension VerbsFabric {
     }
     // What the providers answer is no errno.
     if found < 0 { table.deviceFailure.store(1) }
-    // At every look from then on: a thread that had found the connection whole may have posted behind the last one.
+    // At every look from then on: a thread that had found the connection whole may have posted behind the
+    // last one.
     if table.deviceFailure.load() != 0 { failAll() }
     table.pollLock.store(0)
   }
@@ -51,8 +52,8 @@ extension VerbsFabric {
     flight.pending.fetchAdd(~0)
   }
 
-  /// The device or the completion queue itself failed: nothing will be reported any more, so everything in flight
-  /// fails.
+  /// The device or the completion queue itself failed: nothing will be reported any more, so everything in
+  /// flight fails.
   @inlinable
   func failAll() {
     var number = 0

@@ -3,9 +3,9 @@ import Fabric
 import Platform
 import Verbs
 
-// Posting: one doorbell a batch. The last request of a batch is signalled; by its end all before it have ended,
-// too. Slots of the send queue are accounted: nothing is posted for which there is no room, so the provider
-// never refuses a request for want of it.
+// Posting: one doorbell a batch. The last request of a batch is signalled; by its end all before it have
+// ended, too. Slots of the send queue are accounted: nothing is posted for which there is no room, so the
+// provider never refuses a request for want of it.
 
 extension VerbsFabric {
   /// Posts what the batch gathered; `flight` counts it as one until its last request has ended. Gives the
@@ -18,8 +18,8 @@ extension VerbsFabric {
       post(&batch, flight: UInt64(UInt(bitPattern: flight.base)))
     }
     let status = batch.status
-    // No request of what is posted already will count the flight down, and its buffers are in use until it ends. (Of a
-    // connection that has failed nothing is waited for: the device gives it up by itself.)
+    // No request of what is posted already will count the flight down, and its buffers are in use until it
+    // ends. (Of a connection that has failed nothing is waited for: the device gives it up by itself.)
     if status != 0 && batch.isPartlyPosted { waitForAll(connection) }
     // Release: pairs with `open`.
     connection.lock.store(0)
@@ -52,7 +52,8 @@ extension VerbsFabric {
     let record = connection.record(first &+ count &- 1, table.queueMask)
     if let base = UnsafeMutableRawPointer(bitPattern: UInt(flight)) { Flight(base).pending.fetchAdd(1) }
     record.store(flight)
-    // The driver of a device that is software posts by write(2), a cancellation point; and this may be a page fault.
+    // The driver of a device that is software posts by write(2), a cancellation point; and this may be a page
+    // fault.
     let cancellation = cplatform_disable_cancellation()
     let outcome = connection.pair.post(batch.chain)
     cplatform_restore_cancellation(cancellation)
@@ -64,8 +65,9 @@ extension VerbsFabric {
     }
   }
 
-  /// Returns when the send queue has room for all requests up to the `end`-th. Every post ends with a signalled
-  /// request, so polling makes room; a dead peer's requests end with an error after the device's retries.
+  /// Returns when the send queue has room for all requests up to the `end`-th. Every post ends with a
+  /// signalled request, so polling makes room; a dead peer's requests end with an error after the device's
+  /// retries.
   @inlinable
   func waitForRoom(_ connection: VerbsConnection, upTo end: UInt64) {
     var backoff = Backoff()

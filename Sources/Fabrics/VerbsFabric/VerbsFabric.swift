@@ -7,13 +7,14 @@ import Verbs
 /// completion queue for all of them.
 ///
 /// **Order.** A connection is one queue pair, which executes its requests at the target in the order in which
-/// they were posted, but for one freedom of InfiniBand's: a READ may be executed again, later, where its answer
-/// was lost, so what it returns may be newer than WRITEs and atomics posted behind it. `Fabric` promises no more.
+/// they were posted, but for one freedom of InfiniBand's: a READ may be executed again, later, where its
+/// answer was lost, so what it returns may be newer than WRITEs and atomics posted behind it. `Fabric`
+/// promises no more.
 ///
 /// **Atomics** are the device's, also on this node's own memory: through the loopback connection.
 ///
-/// **In a signal handler**: posting and polling are plain stores, a doorbell and the provider's own spin locks.
-/// Whoever opens a batch or polls has its signals blocked, so no handler meets such a lock half-taken.
+/// **In a signal handler**: posting and polling are plain stores, a doorbell and the provider's own spin
+/// locks. Whoever opens a batch or polls has its signals blocked, so no handler meets such a lock half-taken.
 ///
 /// Trivially copyable: pointers and numbers over what `VerbsEndpoint` owns until it is closed.
 @frozen

@@ -28,8 +28,8 @@ public enum VerbsFabricError: Error, Sendable, CustomStringConvertible {
       let more = peers.count > 8 ? " and \(peers.count - 8) more" : ""
       return
         "could not connect to node\(peers.count == 1 ? "" : "s") \(some)\(more) over RDMA within "
-        + "\(milliseconds) ms: check that the network carries RDMA between the hosts (rping, ib_read_lat), and that "
-        + "no firewall drops RoCE's UDP port 4791."
+        + "\(milliseconds) ms: check that the network carries RDMA between the hosts (rping, ib_read_lat), "
+        + "and that no firewall drops RoCE's UDP port 4791."
     }
   }
 }

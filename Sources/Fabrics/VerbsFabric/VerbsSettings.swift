@@ -31,7 +31,8 @@ public struct VerbsSettings: Sendable {
   public var serviceLevel = 0
   /// The IP header's traffic class, 0...255: what switches on RoCE networks go by.
   public var trafficClass: Int?
-  /// Index into the port's GID table, 0...255 (what an address handle can name); for `exchange`. `nil`: chosen.
+  /// Index into the port's GID table, 0...255 (what an address handle can name); for `exchange`. `nil`:
+  /// chosen.
   public var gidIndex: Int?
   /// Time to wait for an acknowledgement: 4.096 us times 2 to this power, 1...31. `nil`: librdmacm's choice,
   /// and 16 (0.27 s) for `exchange`.
@@ -66,8 +67,8 @@ public struct VerbsSettings: Sendable {
     guard let device else { return nil }
     if let demand = DeviceDemand(device) { return demand }
     throw .setting(
-      "MERINO_DEVICE=\(device) names no device: write its name, and its port if it matters, as in mlx5_0 or mlx5_0:1 "
-        + "(ibv_devices lists them).")
+      "MERINO_DEVICE=\(device) names no device: write its name, and its port if it matters, as in mlx5_0 or "
+        + "mlx5_0:1 (ibv_devices lists them).")
   }
 }
 

@@ -28,7 +28,8 @@ package enum DescriptorLimit {
     }
   }
 
-  /// `makeRoom` for what is no reason not to begin: where the hard limit does not suffice, as much as there is.
+  /// `makeRoom` for what is no reason not to begin: where the hard limit does not suffice, as much as there
+  /// is.
   static func raise(for count: Int) {
     do throws(BootstrapError) {
       try makeRoom(for: count, purpose: "")

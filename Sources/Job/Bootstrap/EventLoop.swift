@@ -51,8 +51,9 @@ package final class EventLoop {
     polledIsStale = true
   }
 
-  /// Behind an accept(2) that failed, `errno` being its. Where nobody is left in the queue poll(2) says when somebody comes.
-  /// Where no descriptor is free it would say at once, again and again, that somebody waits: looks again in a while.
+  /// Behind an accept(2) that failed, `errno` being its. Where nobody is left in the queue poll(2) says when
+  /// somebody comes. Where no descriptor is free it would say at once, again and again, that somebody waits:
+  /// looks again in a while.
   func pauseAccepting(_ listener: Int32) {
     guard [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(errno), let watch = watches[listener] else { return }
     change(listener, 0)

@@ -8,8 +8,8 @@
 ///                                 ←     proof of the server; or it closes the connection
 ///
 /// A proof is the HMAC-SHA-256, keyed with the secret's bytes, of the prover's role, the greeting and the
-/// challenge: it is worth nothing in another connection (fresh nonces) nor in the other direction (roles). The
-/// joiner proves first, so a stranger gets random bytes from the server and nothing else.
+/// challenge: it is worth nothing in another connection (fresh nonces) nor in the other direction (roles).
+/// The joiner proves first, so a stranger gets random bytes from the server and nothing else.
 enum Handshake {
   enum Role: String {
     case joiner

@@ -29,8 +29,8 @@ public final class Job: Sendable {
     loss = LossRecord(record)
   }
 
-  /// Joins the job that this process was launched into: by `merino run`, or by a launcher that speaks PMIx or PMI
-  /// (`mpirun`, `mpiexec`, `srun`). Returns once every node has joined.
+  /// Joins the job that this process was launched into: by `merino run`, or by a launcher that speaks PMIx or
+  /// PMI (`mpirun`, `mpiexec`, `srun`). Returns once every node has joined.
   ///
   /// - Parameter joinTimeoutMilliseconds: how long to wait for the others; by default what
   ///   `MERINO_JOIN_TIMEOUT` (seconds) says, else 60 s.
@@ -89,10 +89,11 @@ public final class Job: Sendable {
   /// gives the same number of them, and keeps them; those received (its own among them, duplicated) are
   /// close-on-exec, and the caller closes them. Raises the soft limit of open files if it has to.
   ///
-  /// Where nodes joined over TCP what they receive is the same file opened anew: an offset of its own, and files only
-  /// (no sockets).
+  /// Where nodes joined over TCP what they receive is the same file opened anew: an offset of its own, and
+  /// files only (no sockets).
   ///
-  /// - Throws: as `exchange`; `.differentMachines` unless `areAllOnOneMachine`; `.limitExceeded` names the limit of open files where it is too low.
+  /// - Throws: as `exchange`; `.differentMachines` unless `areAllOnOneMachine`; `.limitExceeded` names the
+  ///   limit of open files where it is too low.
   public func exchangeDescriptors(_ descriptors: [Int32]) throws(BootstrapError) -> [[Int32]] {
     try noting { () throws(BootstrapError) in try link.exchangeDescriptors(descriptors) }
   }
@@ -133,8 +134,8 @@ public final class Job: Sendable {
     try noting { () throws(BootstrapError) in try link.leave() }
   }
 
-  /// Ends this node's part without a leave, where it cannot go on: the others are told that it is lost, also while this
-  /// process lives.
+  /// Ends this node's part without a leave, where it cannot go on: the others are told that it is lost, also
+  /// while this process lives.
   public func disconnect() { link.disconnect() }
 
   /// A call that failed because somebody is gone may know it before any event was handled.

@@ -45,8 +45,8 @@ package struct JobEnvironment: Sendable, Hashable {
       guard let secretFile = value(secretFileName) else {
         throw BootstrapError(
           .badEnvironment,
-          "\(rendezvousName) is \(rendezvous) but \(secretFileName) is not set; it names the file with the job's "
-            + "secret, as merino run --listen has it.")
+          "\(rendezvousName) is \(rendezvous) but \(secretFileName) is not set; it names the file with the "
+            + "job's secret, as merino run --listen has it.")
       }
       let nodeCount = try integer(nodeCountName, in: 1...Job.maximumNodeCount)
       let node = try integer(nodeName, in: 0...(nodeCount ?? Job.maximumNodeCount) - 1)

@@ -101,7 +101,8 @@ package final class MessageChannel {
     receive()
   }
 
-  /// Takes what the other end has said and nobody has looked at yet; what is left after a turn poll(2) says again.
+  /// Takes what the other end has said and nobody has looked at yet; what is left after a turn poll(2) says
+  /// again.
   func receive() {
     for _ in 0..<Self.messagesPerTurn where isOpen && !closesWhenSent {
       do {

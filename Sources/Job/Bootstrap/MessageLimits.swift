@@ -1,11 +1,12 @@
-/// What one message may have, by who says it and when: a header that announces more is the end of the connection, and
-/// nothing is set aside for it.
+/// What one message may have, by who says it and when: a header that announces more is the end of the
+/// connection, and nothing is set aside for it.
 struct MessageLimits: Sendable {
   /// Of the payload.
   var byteCount: Int
   var descriptorCount: Int
 
-  /// Of somebody who has not been admitted yet: names of a process and its host, the end of an events channel.
+  /// Of somebody who has not been admitted yet: names of a process and its host, the end of an events
+  /// channel.
   static let newcomer = MessageLimits(byteCount: 1 << 14, descriptorCount: 1)
   /// Of a node, on its calls channel: its part of an exchange.
   static let node = MessageLimits(
@@ -30,12 +31,13 @@ struct MessageLimits: Sendable {
 }
 
 extension BootstrapError {
-  /// The other end did what nobody does who speaks this protocol; `what` goes on from "the other end of the rendezvous
-  /// socket".
+  /// The other end did what nobody does who speaks this protocol; `what` goes on from "the other end of the
+  /// rendezvous socket".
   static func violation(_ what: String) -> BootstrapError {
     BootstrapError(
       .protocolViolation,
-      "the other end of the rendezvous socket \(what); use the launcher (merino run) and the library of one build."
+      "the other end of the rendezvous socket \(what); use the launcher (merino run) and the library of one "
+        + "build."
     )
   }
 }

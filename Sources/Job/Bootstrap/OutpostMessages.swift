@@ -1,5 +1,5 @@
-/// What an *outpost* (`merino run --join`, on another host) and the launcher say to each other. The outpost starts
-/// the nodes of its host and ends them; what becomes of the job is the launcher's to decide.
+/// What an *outpost* (`merino run --join`, on another host) and the launcher say to each other. The outpost
+/// starts the nodes of its host and ends them; what becomes of the job is the launcher's to decide.
 package struct OutpostHello: Sendable {
   /// Which entry of `--hosts` it was started for; `nil` where somebody started it by hand.
   package var entry: Int?

@@ -1,7 +1,8 @@
 import CBootstrap
 
-/// Which copy of this library joins in this process: one. A second one (libmerino.a inside a library of a program that
-/// uses libmerino.so, a build of another version) would serve the same faults and be the same node of the job.
+/// Which copy of this library joins in this process: one. A second one (libmerino.a inside a library of a
+/// program that uses libmerino.so, a build of another version) would serve the same faults and be the same
+/// node of the job.
 public enum ProcessClaim {
   /// Makes this copy the one, as often as it likes; one thread at a time.
   ///

@@ -2,8 +2,8 @@ import Platform
 
 /// The language between a node and the launcher. Two channels, both streams: *calls* (the node asks, the
 /// server answers, one at a time) and *events*. What happens at any time (a node was lost) comes as an
-/// event, so it never gets in between the call of a node and its answer. On one machine the events channel is a
-/// pair of sockets whose one end the node passes along with its hello; over TCP it is a second connection,
+/// event, so it never gets in between the call of a node and its answer. On one machine the events channel is
+/// a pair of sockets whose one end the node passes along with its hello; over TCP it is a second connection,
 /// made first, which the hello claims by a token.
 ///
 ///     events, over TCP: token   →

@@ -3,8 +3,8 @@ public struct Member: Sendable, Hashable {
   /// Its process id on its host.
   public let processID: Int32
   public let hostName: String
-  /// Equal for two processes that are on one running system and in one namespace of processes, so that they can
-  /// share memory; the system's boot id is in it.
+  /// Equal for two processes that are on one running system and in one namespace of processes, so that they
+  /// can share memory; the system's boot id is in it.
   public let machine: String
   /// The file name of its program.
   public let programName: String
@@ -33,8 +33,8 @@ extension Member {
   }
 }
 
-/// A node's first message. On one machine the other end of its events channel travels along and is closed here
-/// with the message; over TCP the token says which connection is its events channel.
+/// A node's first message. On one machine the other end of its events channel travels along and is closed
+/// here with the message; over TCP the token says which connection is its events channel.
 struct Hello {
   static let tokenByteCount = 16
 

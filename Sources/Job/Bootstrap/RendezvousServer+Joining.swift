@@ -46,8 +46,8 @@ extension RendezvousServer {
   func allTaken() -> BootstrapError {
     BootstrapError(
       .refused,
-      "a process wants to join a job whose \(nodeCount) nodes are all taken or kept for others; give the job more "
-        + "nodes (-n).")
+      "a process wants to join a job whose \(nodeCount) nodes are all taken or kept for others; give the job "
+        + "more nodes (-n).")
   }
 
   func refuse(_ connection: ServerConnection, _ error: BootstrapError) {
@@ -68,15 +68,15 @@ extension RendezvousServer {
       return BootstrapError(
         .refused,
         "a process wants to be node \(hello.node.map { "\($0)" } ?? "?") of "
-          + "\(hello.nodeCount.map { "\($0)" } ?? "?"), and this job has the nodes 0 to \(nodeCount &- 1); do not "
-          + "change \(JobEnvironment.nodeName) or \(JobEnvironment.nodeCountName).")
+          + "\(hello.nodeCount.map { "\($0)" } ?? "?"), and this job has the nodes 0 to \(nodeCount &- 1); "
+          + "do not change \(JobEnvironment.nodeName) or \(JobEnvironment.nodeCountName).")
     }
     guard let node = hello.node else { return nil }
     if connection.isRemote, let starter = slots[node].owner.starter {
       return BootstrapError(
         .refused, node: node,
-        "process \(hello.member.processID) on \(hello.member.hostName) wants to join as node \(node), which \(starter) "
-          + "itself; leave \(JobEnvironment.nodeName) unset to be given a free one.")
+        "process \(hello.member.processID) on \(hello.member.hostName) wants to join as node \(node), which "
+          + "\(starter) itself; leave \(JobEnvironment.nodeName) unset to be given a free one.")
     }
     guard slots[node].state == .absent else {
       let earlier = slots[node].member

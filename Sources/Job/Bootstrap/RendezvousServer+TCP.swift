@@ -102,7 +102,8 @@ extension RendezvousServer {
         channel,
         BootstrapError(
           .refused,
-          "merino on the other host speaks another version of the rendezvous protocol; use merino of one build."
+          "merino on the other host speaks another version of the rendezvous protocol; use merino of one "
+            + "build."
         ))
     }
     let nodes: [Int]

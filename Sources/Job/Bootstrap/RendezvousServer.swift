@@ -4,7 +4,8 @@ import Glibc
 /// Brings the nodes of one job together: the launcher's side of the rendezvous socket. Runs on the
 /// launcher's event loop, never blocks, is used by that one thread.
 ///
-/// Whatever several nodes are told node 0 is told last: it may be the process that this runs in, and end upon it.
+/// Whatever several nodes are told node 0 is told last: it may be the process that this runs in, and end upon
+/// it.
 ///
 /// It knows what nodes say; what becomes of their processes is the launcher's business, which tells the
 /// server of a death by `declareLost`.
@@ -220,8 +221,8 @@ package final class RendezvousServer {
     if let reason, reason.kind == .peerLost {
       return report(.vanished(node: node, reason: reason.description))
     }
-    // It did not die: the server could not go on with it. The others hear why; where it broke the protocol it counts
-    // as lost, and is named.
+    // It did not die: the server could not go on with it. The others hear why; where it broke the protocol it
+    // counts as lost, and is named.
     if let reason, reason.kind != .protocolViolation { fail(reason) }
     report(.disconnected(node: node, reason: reason?.description))
   }

@@ -1,5 +1,5 @@
-/// SHA-256 (FIPS 180-4), for a few hundred bytes at a time: the library depends on no package, and the kernel's
-/// own (AF_ALG) is not there in every container.
+/// SHA-256 (FIPS 180-4), for a few hundred bytes at a time: the library depends on no package, and the
+/// kernel's own (AF_ALG) is not there in every container.
 struct SHA256 {
   static let blockByteCount = 64
   static let digestByteCount = 32

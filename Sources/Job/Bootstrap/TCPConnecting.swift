@@ -58,8 +58,8 @@ struct TCPConnecting {
     try send(greeting, over: socket)
     guard let challenge = try receive(Handshake.challengeByteCount, from: socket, dueNanoseconds: due) else {
       throw noRendezvous(
-        "closed the connection before it said anything: all nodes have joined meanwhile, or others knock so often that "
-          + "it has no place for this process; see who connects there, and start it again")
+        "closed the connection before it said anything: all nodes have joined meanwhile, or others knock so "
+          + "often that it has no place for this process; see who connects there, and start it again")
     }
     switch Handshake.check(challenge) {
     case .good: break
@@ -74,16 +74,17 @@ struct TCPConnecting {
     guard let answer = try receive(Handshake.proofByteCount, from: socket, dueNanoseconds: due) else {
       throw BootstrapError(
         .refused,
-        "the rendezvous at \(address) refused this process: the secrets differ, or all nodes have joined meanwhile. Give "
-          + "both sides the same secret file (\(JobEnvironment.secretFileName), --secret-file), byte for byte."
+        "the rendezvous at \(address) refused this process: the secrets differ, or all nodes have joined "
+          + "meanwhile. Give both sides the same secret file (\(JobEnvironment.secretFileName), "
+          + "--secret-file), byte for byte."
       )
     }
     let proof = Handshake.proof(of: .server, secret: secret, greeting: greeting, challenge: challenge)
     guard HMAC.areEqual(answer, proof) else {
       throw BootstrapError(
         .refused,
-        "whoever listens at \(address) does not know the job's secret; this process will not join it. See that "
-          + "the address is the launcher's.")
+        "whoever listens at \(address) does not know the job's secret; this process will not join it. See "
+          + "that the address is the launcher's.")
     }
     let jobNonce = Handshake.jobNonce(inChallenge: challenge)
     return Connection(
@@ -123,9 +124,10 @@ struct TCPConnecting {
     let reason = nameError ?? String(cString: strerror(errno))
     return BootstrapError(
       .cannotReachLauncher,
-      "could not connect to the rendezvous at \(address): \(reason). See that merino run --listen (or --hosts), or "
-        + "node 0 of a job of another launcher, runs there and still waits for nodes (the port is closed when all have joined), "
-        + "that the address is right, and that no firewall keeps the port closed.")
+      "could not connect to the rendezvous at \(address): \(reason). See that merino run --listen (or "
+        + "--hosts), or node 0 of a job of another launcher, runs there and still waits for nodes (the port "
+        + "is closed when all have joined), that the address is right, and that no firewall keeps the port "
+        + "closed.")
   }
 
   private func noRendezvous(_ what: String) -> BootstrapError {

@@ -2,8 +2,8 @@ import CBootstrap
 import Glibc
 
 /// The TCP side of the rendezvous: who connects must prove to know the secret, and say what it wants,
-/// within a time limit. Strangers are many or silent at their own cost: each has a few hundred bytes here, and
-/// where there are too many one of them goes, the silent ones first.
+/// within a time limit. Strangers are many or silent at their own cost: each has a few hundred bytes here,
+/// and where there are too many one of them goes, the silent ones first.
 package final class TCPEntrance {
   /// Somebody who has not said yet what it wants.
   private final class Guest {
@@ -102,14 +102,15 @@ package final class TCPEntrance {
 
   private func makeRoom() {
     while guests.count >= guestLimit, let victim = nextToGo {
-      // What it has said since its last turn counts. Who gets on by it goes behind others; who is still the next one goes.
+      // What it has said since its last turn counts. Who gets on by it goes behind others; who is still the
+      // next one goes.
       victim.admission.read()
       if nextToGo === victim { dismiss(victim) }
     }
   }
 
-  /// A node greets at once. So who has been here longest without a greeting goes; where all have greeted, without a
-  /// proof; where all have proven to belong here, the first.
+  /// A node greets at once. So who has been here longest without a greeting goes; where all have greeted,
+  /// without a proof; where all have proven to belong here, the first.
   private var nextToGo: Guest? {
     guests.first { $0.channel == nil && !$0.admission.hasGreeted } ?? guests.first { $0.channel == nil }
       ?? guests.first

@@ -23,8 +23,8 @@ extension LauncherLink {
     for (other, offer) in offers.enumerated() where offer.count != count {
       throw BootstrapError(
         .mismatch, node: other,
-        "node 0 gave \((count ?? 0) / 8) descriptors to an exchange and node \(other) gave \(offer.count / 8); every "
-          + "node must give the same number.")
+        "node 0 gave \((count ?? 0) / 8) descriptors to an exchange and node \(other) gave "
+          + "\(offer.count / 8); every node must give the same number.")
     }
     let taken = PassedDescriptors()
     var failure: BootstrapError?

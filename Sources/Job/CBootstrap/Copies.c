@@ -6,9 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-// Every copy of this library in a process (libmerino.so, libmerino.a inside some other library or program) carries an ELF
-// note, which says where the copy has its word. Notes are found whatever the copy's symbols have become: those of an
-// archive are local, and those of a library that was loaded with RTLD_LOCAL are in nobody's scope.
+// Every copy of this library in a process (libmerino.so, libmerino.a inside some other library or program)
+// carries an ELF note, which says where the copy has its word. Notes are found whatever the copy's symbols
+// have become: those of an archive are local, and those of a library that was loaded with RTLD_LOCAL are in
+// nobody's scope.
 #define NOTE_TYPE 1
 #define NOTE_NAME "Merino"
 
@@ -46,8 +47,8 @@ static _Atomic(uint32_t) *word_of(const char *notes, size_t bytes, size_t alignm
     size_t end = padded(descriptor + header.n_descsz, alignment);
     if (end > bytes) return NULL;
     int64_t distance;
-    if (header.n_type == NOTE_TYPE && header.n_namesz == sizeof NOTE_NAME && header.n_descsz == sizeof distance &&
-        memcmp(notes + name, NOTE_NAME, sizeof NOTE_NAME) == 0) {
+    if (header.n_type == NOTE_TYPE && header.n_namesz == sizeof NOTE_NAME &&
+        header.n_descsz == sizeof distance && memcmp(notes + name, NOTE_NAME, sizeof NOTE_NAME) == 0) {
       memcpy(&distance, notes + descriptor, sizeof distance);
       return (_Atomic(uint32_t) *)((uintptr_t)(notes + descriptor) + (uintptr_t)distance);
     }
@@ -73,8 +74,8 @@ static int find_other(struct dl_phdr_info *object, size_t size, void *argument) 
 }
 
 int cbootstrap_claim_process(char *path, size_t size) {
-  // First the claim and then the look, each of them sequentially consistent: of two copies that do it at the same time at
-  // least one sees the other.
+  // First the claim and then the look, each of them sequentially consistent: of two copies that do it at the
+  // same time at least one sees the other.
   cbootstrap_copy_word = 1;
   struct search search = {path, size};
   if (dl_iterate_phdr(find_other, &search) == 0) return 1;

@@ -40,8 +40,8 @@ static int collect(struct dl_phdr_info *info, size_t size, void *data) {
   return all->count == 16;
 }
 
-// A library that is nobody's but an extension module's (Python's mpi4py) is not in the global scope: looked for
-// by name. Outside of dl_iterate_phdr, which holds the loader's lock.
+// A library that is nobody's but an extension module's (Python's mpi4py) is not in the global scope: looked
+// for by name. Outside of dl_iterate_phdr, which holds the loader's lock.
 static int find_private(mpi_functions *found) {
   candidates *all = calloc(1, sizeof *all);
   if (all == NULL) return 0;

@@ -12,7 +12,8 @@
 
 // The standard's own, as far as they are passed. Sizes are the standard's: PMIX_MAX_NSLEN 255 and
 // PMIX_MAX_KEYLEN 511, each with a zero; a value's data takes 24 bytes (pmix_envar_t is the largest).
-enum { PMIX_SUCCESS = 0, PMIX_ERR_TYPE_MISMATCH = -18, PMIX_ERR_NOMEM = -32, PMIX_OPERATION_SUCCEEDED = -157 };
+enum { PMIX_SUCCESS = 0, PMIX_ERR_TYPE_MISMATCH = -18, PMIX_ERR_NOMEM = -32 };
+enum { PMIX_OPERATION_SUCCEEDED = -157 };
 enum { PMIX_BOOL = 1, PMIX_STRING = 3, PMIX_UINT32 = 14 };
 enum { PMIX_GLOBAL = 3 };
 #define PMIX_RANK_WILDCARD (UINT32_MAX - 1)
@@ -183,7 +184,8 @@ int cbootstrap_pmix_fence(cbootstrap_pmix_t *pmix, int timeout_milliseconds) {
   if (status != PMIX_SUCCESS) fence_ended(status == PMIX_OPERATION_SUCCEEDED ? PMIX_SUCCESS : status, wait);
   pthread_mutex_lock(&wait->lock);
   int timed_out = 0;
-  while (!wait->has_ended && timed_out == 0) timed_out = pthread_cond_timedwait(&wait->ended, &wait->lock, &due);
+  while (!wait->has_ended && timed_out == 0)
+    timed_out = pthread_cond_timedwait(&wait->ended, &wait->lock, &due);
   status = wait->has_ended ? wait->status : CBOOTSTRAP_PMIX_TIMED_OUT;
   let_go(wait);
   return status;

@@ -115,9 +115,9 @@ int cbootstrap_tcp_connect(const char *host, const char *port, int timeout_milli
 }
 
 int cbootstrap_tcp_watch(int connection, int bounds_sending) {
-  // Silence is looked into after 5 s, every second, and fifteen looks without an answer are the end: 20 s. Many looks,
-  // since a link that loses packets loses some of them; and a host that is overloaded, or a switch that starts anew, may
-  // be silent for longer than a few seconds and is not dead.
+  // Silence is looked into after 5 s, every second, and fifteen looks without an answer are the end: 20 s.
+  // Many looks, since a link that loses packets loses some of them; and a host that is overloaded, or a
+  // switch that starts anew, may be silent for longer than a few seconds and is not dead.
   int on = 1, idle_seconds = 5, interval_seconds = 1, count = 15;
   unsigned int unanswered_milliseconds = 20000;
   if (setsockopt(connection, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) != 0) return -1;

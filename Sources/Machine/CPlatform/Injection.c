@@ -1,5 +1,6 @@
-// Failures for tests (Tests/Injection): of a kind of thing that calls use, the n-th use by one thread fails. In debug builds
-// only: Package.swift defines MERINO_INJECTION there, and ci/check-library refuses a library that has these names.
+// Failures for tests (Tests/Injection): of a kind of thing that calls use, the n-th use by one thread fails.
+// In debug builds only: Package.swift defines MERINO_INJECTION there, and ci/check-library refuses a library
+// that has these names.
 #include "CPlatform.h"
 
 #if MERINO_INJECTION
@@ -11,7 +12,8 @@ static struct {
   volatile long left;  // uses until the one that fails
   volatile long uses;
   volatile int has_struck;
-  volatile int faults;  // page faults that this thread is in: they cannot fail and go on, so nothing fails in them
+  // Page faults that this thread is in: they cannot fail and go on, so nothing fails in them.
+  volatile int faults;
 } injection;
 
 int cplatform_injection_strikes(int kind) {

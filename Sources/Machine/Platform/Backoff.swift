@@ -8,7 +8,8 @@ public struct Backoff: BitwiseCopyable, Sendable {
 
   @inlinable public init() {}
 
-  /// Steps that spin where nothing better is known: a few microseconds, the time of an operation on a fast network.
+  /// Steps that spin where nothing better is known: a few microseconds, the time of an operation on a fast
+  /// network.
   @inlinable public static var spins: UInt32 { 64 }
   /// Steps after those that yield.
   @inlinable static var yields: UInt32 { 336 }

@@ -1,8 +1,8 @@
 import CPlatform
 
-// Whether this use of something shall fail, for tests that make each use fail in turn and look at what is left. Only in
-// debug builds (`MERINO_INJECTION` of Package.swift): otherwise constants, and nothing of it is there
-// (`ci/check-library`).
+// Whether this use of something shall fail, for tests that make each use fail in turn and look at what is
+// left. Only in debug builds (`MERINO_INJECTION` of Package.swift): otherwise constants, and nothing of it is
+// there (`ci/check-library`).
 
 /// Taking one of the program's lock slots.
 @_alwaysEmitIntoClient @inline(__always)
@@ -25,7 +25,8 @@ func isRefused(_ kind: Int32) -> Bool {
   #endif
 }
 
-/// Around the service of a page fault, in which nothing is refused: it ends the process where it cannot be served.
+/// Around the service of a page fault, in which nothing is refused: it ends the process where it cannot be
+/// served.
 @_alwaysEmitIntoClient @inline(__always)
 public func refuseNothing(_ isFault: Bool) {
   #if MERINO_INJECTION

@@ -1,7 +1,7 @@
 import CPlatform
 
-/// A sentence that is put together and written where nothing may be allocated: in a signal handler, or by code that has
-/// found its memory in a state that cannot be. The process ends with it, or soon after.
+/// A sentence that is put together and written where nothing may be allocated: in a signal handler, or by
+/// code that has found its memory in a state that cannot be. The process ends with it, or soon after.
 @frozen
 public struct LastWords {
   /// Bytes of the buffer that it is put together in.

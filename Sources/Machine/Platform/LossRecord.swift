@@ -2,14 +2,15 @@ import CPlatform
 
 /// Who left the job early, the first of them, and how: for waits, for signal handlers, and for sentences.
 ///
-/// Trivially copyable; the memory behind it is never given back, since a handler or a wait of another thread may look
-/// at it until the process ends.
+/// Trivially copyable; the memory behind it is never given back, since a handler or a wait of another thread
+/// may look at it until the process ends.
 @frozen
 public struct LossRecord: BitwiseCopyable, @unchecked Sendable {
   @usableFromInline let base: UnsafeMutableRawPointer
   /// Bytes of memory, aligned to 64.
   public static var byteCount: Int { 1024 }
-  // A cache line of its own for the word that every wait looks at; who notes a loss, and the sentence, behind it.
+  // A cache line of its own for the word that every wait looks at; who notes a loss, and the sentence, behind
+  // it.
   @inlinable static var claimOffset: Int { 64 }
   @inlinable static var lengthOffset: Int { 72 }
   @inlinable static var textOffset: Int { 80 }
@@ -36,8 +37,8 @@ public struct LossRecord: BitwiseCopyable, @unchecked Sendable {
     word.store(UInt64(lost + 1))
   }
 
-  /// How the lost one ended, in UTF-8. A pointer and a count, for signal handlers: a debug build calls the runtime for a
-  /// buffer pointer's members.
+  /// How the lost one ended, in UTF-8. A pointer and a count, for signal handlers: a debug build calls the
+  /// runtime for a buffer pointer's members.
   @inlinable public var how: UnsafeRawPointer { UnsafeRawPointer(base + Self.textOffset) }
 
   /// Bytes of `how`; 0 where it is not known, or nobody is lost.

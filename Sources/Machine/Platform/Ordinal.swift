@@ -1,5 +1,5 @@
-/// The number of a thing of one kind: of a node, a page, a chunk. Numbers of different kinds do not mix, and none is an
-/// `Int`; it is one at run time. `Kind` is a type without values that stands for the kind.
+/// The number of a thing of one kind: of a node, a page, a chunk. Numbers of different kinds do not mix, and
+/// none is an `Int`; it is one at run time. `Kind` is a type without values that stands for the kind.
 @frozen
 public struct Ordinal<Kind>: BitwiseCopyable, Sendable, Hashable, ExpressibleByIntegerLiteral,
   CustomStringConvertible
@@ -19,7 +19,8 @@ public struct Ordinal<Kind>: BitwiseCopyable, Sendable, Hashable, ExpressibleByI
   @inlinable public func isMultiple(of size: Int) -> Bool { number & (size - 1) == 0 }
   @inlinable public func roundedDown(to size: Int) -> Self { Self(number & ~(size - 1)) }
 
-  // Written out: a debug build of a signal handler sees through these, and not through what the compiler derives.
+  // Written out: a debug build of a signal handler sees through these, and not through what the compiler
+  // derives.
   @inlinable public static func == (a: Self, b: Self) -> Bool { a.number == b.number }
   @inlinable public static func != (a: Self, b: Self) -> Bool { a.number != b.number }
   @inlinable public static func < (a: Self, b: Self) -> Bool { a.number < b.number }
@@ -34,7 +35,8 @@ public struct Ordinal<Kind>: BitwiseCopyable, Sendable, Hashable, ExpressibleByI
   @inlinable
   public static func ..< (a: Self, b: Self) -> OrdinalRange<Kind> { OrdinalRange(a, b) }
 
-  /// The lower one, and the higher one. (Not `Comparable`: its generic functions need metadata at run time in a debug build.)
+  /// The lower one, and the higher one. (Not `Comparable`: its generic functions need metadata at run time in
+  /// a debug build.)
   @inlinable public static func min(_ a: Self, _ b: Self) -> Self { b < a ? b : a }
   @inlinable public static func max(_ a: Self, _ b: Self) -> Self { b < a ? a : b }
 }

@@ -18,9 +18,9 @@ static inline struct cancellation cancellation_off(void) {
   return before;
 }
 
-// A cancellation that came meanwhile acts here, in C, where the type is asynchronous: as if it had come right behind the
-// call. (glibc since 2.34 does not look when the state is set, hence the second call.) One of the deferred type waits for
-// the thread's next cancellation point.
+// A cancellation that came meanwhile acts here, in C, where the type is asynchronous: as if it had come right
+// behind the call. (glibc since 2.34 does not look when the state is set, hence the second call.) One of the
+// deferred type waits for the thread's next cancellation point.
 static inline void cancellation_restore(struct cancellation before) {
   pthread_setcancelstate(before.state, NULL);
   if (before.type == PTHREAD_CANCEL_DEFERRED) return;

@@ -1,7 +1,7 @@
-// The waits that are cancellation points, as POSIX has it for its own: for an event and with a condition. They go step by
-// step; between two steps the thread is in C alone, holds nothing, and can be cancelled. It stands in the object's queue
-// then, so the first thing that cancellation does is to take it out again (`abandon`), by a call of Swift like any
-// other: no function of Swift is on the stack that is unwound.
+// The waits that are cancellation points, as POSIX has it for its own: for an event and with a condition.
+// They go step by step; between two steps the thread is in C alone, holds nothing, and can be cancelled. It
+// stands in the object's queue then, so the first thing that cancellation does is to take it out again
+// (`abandon`), by a call of Swift like any other: no function of Swift is on the stack that is unwound.
 #include "Cancellation.h"
 
 static void abandon(void *wait) { mrn_wait_abandon(wait); }

@@ -22,7 +22,8 @@ extension HeapCache {
   /// Frees a block, large ones and those for which the cache has no place included; half of the
   /// cached blocks of its size go back to the heap with it.
   ///
-  /// - Parameter freed: called for all whole pages that become free; takes no lock and does not call the heap.
+  /// - Parameter freed: called for all whole pages that become free; takes no lock and does not call the
+  ///   heap.
   /// - Throws: as `SharedHeap.free`; the block is then as before.
   public func freeFlushing(
     _ block: UnsafeMutableRawPointer, freed: (FreedRun) -> Void = { _ in }

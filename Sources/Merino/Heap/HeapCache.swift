@@ -7,18 +7,18 @@
 /// **Locking.** Every call is made under one lock of the node, which any of its threads may take, and those
 /// of `HeapCache+Exchange.swift` under the heap's global lock too, taken first:
 ///
-///     allocate:  node lock { cache.allocate }      nil: global lock { node lock { cache.allocateRefilling } }
-///     free:      node lock { cache.free }        false: global lock { node lock { cache.freeFlushing } }
+///     allocate:  node lock { cache.allocate }     nil: global lock { node lock { cache.allocateRefilling } }
+///     free:      node lock { cache.free }       false: global lock { node lock { cache.freeFlushing } }
 ///
 /// **Order.** A free through the cache and the next allocation of the block from it are ordered by
-/// the node's lock, and see each other through the hardware. What other nodes wrote into the block happened before
-/// the free, so this node had acquired it: no late diff and no stale copy of it can come. A block that goes
-/// to another node goes through the global lock.
+/// the node's lock, and see each other through the hardware. What other nodes wrote into the block happened
+/// before the free, so this node had acquired it: no late diff and no stale copy of it can come. A block that
+/// goes to another node goes through the global lock.
 ///
-/// **Double frees.** A free changes the slot's state from in use, an allocation changes it back. A second free
-/// that the first happens before sees the state that the first left, on any node, cached or not, and fails.
-/// Two frees of one block that nothing orders are a data race of the program; if both got into caches, the
-/// second to come back to the heap (or to be handed out, where this node sees the other's mark) is found.
+/// **Double frees.** A free changes the slot's state from in use, an allocation changes it back. A second
+/// free that the first happens before sees the state that the first left, on any node, cached or not, and
+/// fails. Two frees of one block that nothing orders are a data race of the program; if both got into caches,
+/// the second to come back to the heap (or to be handed out, where this node sees the other's mark) is found.
 ///
 /// **Counting.** Each node keeps the number of its cached blocks in a shared page of its own, so that
 /// `SharedHeap.statistics` is exact for everything that happened before it.

@@ -24,7 +24,8 @@ public enum HeapError: Error, Sendable, Equatable, CustomStringConvertible {
       return "\(hex(address)) is no memory of the shared heap: free it where it was allocated."
     case .notABlock(let address):
       return
-        "no block of the shared heap begins at \(hex(address)): pass the pointer that the allocation returned."
+        "no block of the shared heap begins at \(hex(address)): pass the pointer that the allocation "
+        + "returned."
     case .alreadyFree(let address):
       return "the block at \(hex(address)) of the shared heap is not in use: it has been freed before."
     case .invalidAlignment(let alignment):
@@ -37,8 +38,8 @@ public enum HeapError: Error, Sendable, Equatable, CustomStringConvertible {
         + "create the heap on one node before the others open it, and run the same version on all."
     case .corrupt(let offset):
       return
-        "the shared heap's records contradict each other at offset \(hex(UInt(bitPattern: offset))): something has "
-        + "written outside of its block, or the global lock was not held."
+        "the shared heap's records contradict each other at offset \(hex(UInt(bitPattern: offset))): "
+        + "something has written outside of its block, or the global lock was not held."
     }
   }
 }

@@ -44,8 +44,8 @@ public struct HeapGeometry: BitwiseCopyable, Sendable, Equatable {
     data = records + (recordPages << Self.pageShift)
   }
 
-  /// Offset of the count of bytes in the caches of `node`. The node's counters have a page of their own, so that in the steady
-  /// state it is that node's exclusive page and costs neither faults nor messages.
+  /// Offset of the count of bytes in the caches of `node`. The node's counters have a page of their own, so
+  /// that in the steady state it is that node's exclusive page and costs neither faults nor messages.
   func cachedBytes(of node: Int) -> Int { (1 + node) << Self.pageShift }
   /// Of the blocks in its caches.
   func cachedBlocks(of node: Int) -> Int { cachedBytes(of: node) + MemoryLayout<UInt64>.stride }

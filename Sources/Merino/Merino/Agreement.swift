@@ -31,8 +31,8 @@ struct Announcement {
     guard (0...Self.largestCapacity).contains(capacity) else {
       throw MerinoError(
         .invalidArgument,
-        "could not join: a capacity of \(capacity) bytes is out of range; the global address space has at most "
-          + "\(Self.largestCapacity) bytes (MERINO_CAPACITY).")
+        "could not join: a capacity of \(capacity) bytes is out of range; the global address space has at "
+          + "most \(Self.largestCapacity) bytes (MERINO_CAPACITY).")
     }
     capacityByteCount = UInt64(capacity)
     let locks = try EnvironmentSettings.count("MERINO_LOCKS", Self.lockRange)
@@ -89,8 +89,8 @@ struct Agreement {
   /// The least of the nodes' limits of locked memory; ~0 where there is none.
   let lockableByteCount: UInt64
 
-  /// - Parameter isRegistered: whether memory is registered with a device, and so counts against the limit of locked
-  ///   memory: a capacity that nobody asked for then leaves room for chunks.
+  /// - Parameter isRegistered: whether memory is registered with a device, and so counts against the limit of
+  ///   locked memory: a capacity that nobody asked for then leaves room for chunks.
   init(_ all: [Announcement], isRegistered: Bool = false) throws(MerinoError) {
     try Self.check(all)
     lockableByteCount = all.map(\.lockableByteCount).min() ?? ~0
@@ -157,7 +157,8 @@ struct Agreement {
     }
   }
 
-  /// The value that all nodes that say one agree on; 0 where none does. Another node's is looked at before it is used.
+  /// The value that all nodes that say one agree on; 0 where none does. Another node's is looked at before it
+  /// is used.
   private static func common(
     _ values: [UInt64], _ what: String, _ range: ClosedRange<Int>
   ) throws(MerinoError) -> Int {
@@ -172,8 +173,8 @@ struct Agreement {
       if let agreed, agreed.value != value {
         throw MerinoError(
           .mismatch,
-          "could not join: the \(what) is \(agreed.value) at node \(agreed.node) and \(value) at node \(node); "
-            + "give all nodes the same.")
+          "could not join: the \(what) is \(agreed.value) at node \(agreed.node) and \(value) at node "
+            + "\(node); give all nodes the same.")
       }
       agreed = agreed ?? (value, node)
     }

@@ -5,8 +5,8 @@ import Glibc
 ///
 /// Thread-safe, except where a member says otherwise.
 public final class Cluster: Sendable {
-  /// What this process joined with. Its memory is gone once the process has left, and is not there in a child made by
-  /// fork(): only what it keeps of its own may be looked at.
+  /// What this process joined with. Its memory is gone once the process has left, and is not there in a child
+  /// made by fork(): only what it keeps of its own may be looked at.
   let member: Runtime
   /// What this process is a node with, where it still is one.
   var runtime: Runtime { get throws(MerinoError) { try Runtime.current() } }
@@ -14,10 +14,11 @@ public final class Cluster: Sendable {
   private init(_ runtime: Runtime) { member = runtime }
 
   /// Joins the job that this process was started in, by `merino run` or by a launcher that speaks PMIx or PMI
-  /// (`mpirun`, `mpiexec`, `srun`); without a launcher a job of one node. Collective: returns when all nodes have joined.
+  /// (`mpirun`, `mpiexec`, `srun`); without a launcher a job of one node. Collective: returns when all nodes
+  /// have joined.
   ///
-  /// - Throws: `.alreadyJoined` also where another copy of the library has joined in this process; `.timedOut`
-  ///   (names who is missing), `.mismatch`, `.addressInUse`,
+  /// - Throws: `.alreadyJoined` also where another copy of the library has joined in this process;
+  ///   `.timedOut` (names who is missing), `.mismatch`, `.addressInUse`,
   ///   `.outOfMemory`, `.notSupported`, `.system`, `.peerLost`, `.invalidArgument` for a setting.
   public static func join(_ options: ClusterOptions = ClusterOptions()) throws(MerinoError) -> Cluster {
     Cluster(try Runtime.join(options))
@@ -53,8 +54,8 @@ public final class Cluster: Sendable {
   /// it. No other thread of this process may be in Merino or use shared memory, and none may hold a lock;
   /// afterwards all views are unmapped.
   ///
-  /// - Throws: `.notJoined`; `.busy` where a thread of this node holds a lock or waits for something: then nothing has
-  ///   changed; `.peerLost` where a node died (this process has left then, too).
+  /// - Throws: `.notJoined`; `.busy` where a thread of this node holds a lock or waits for something: then
+  ///   nothing has changed; `.peerLost` where a node died (this process has left then, too).
   public func finalize() throws(MerinoError) { try runtime.finalize() }
 
   /// Throws what `finalize` would throw at this moment because of locks held or threads that wait.
@@ -69,8 +70,8 @@ public final class Cluster: Sendable {
   /// Lock slots of this node that are in use, of all kinds: for tests.
   package var lockSlotsInUse: Int { member.engine.slotsInUse }
 
-  /// Ends the whole job: this process exits with `code` at once, and the launcher ends the other nodes. A process that has
-  /// left, or is a child made by fork(), ends alone.
+  /// Ends the whole job: this process exits with `code` at once, and the launcher ends the other nodes. A
+  /// process that has left, or is a child made by fork(), ends alone.
   public func abort(code: Int32) -> Never {
     guard let runtime = try? Runtime.current() else { _exit(code) }
     runtime.abort(code: code)

@@ -35,8 +35,9 @@ enum Connecting {
     /// `MERINO_SPINS`.
     let spins: Int?
 
-    /// Steps that a wait spins before it yields. A device of software carries most operations out inside the post, so
-    /// a look or two finds the end; where it did not, the device needs the processor, as other nodes may.
+    /// Steps that a wait spins before it yields. A device of software carries most operations out inside the
+    /// post, so a look or two finds the end; where it did not, the device needs the processor, as other nodes
+    /// may.
     var spinCount: UInt32 {
       if let spins { return UInt32(spins) }
       if case .verbs = choice, port?.isSoftware == true { return 4 }

@@ -14,8 +14,8 @@ enum FabricRequest: UInt8 {
     case let name:
       throw MerinoError(
         .notSupported,
-        "could not join: there is no fabric \"\(name)\" (MERINO_FABRIC); there are \"host\" (nodes of one machine), "
-          + "\"verbs\" (RDMA) and \"auto\".")
+        "could not join: there is no fabric \"\(name)\" (MERINO_FABRIC); there are \"host\" (nodes of one "
+          + "machine), \"verbs\" (RDMA) and \"auto\".")
     }
   }
 }
@@ -82,8 +82,8 @@ enum FabricChoice {
   /// `byAddress`: librdmacm makes the connections.
   case verbs(byAddress: Bool)
 
-  /// The choice and, for the log, why. `hosts`: the nodes' host names. `areTogether`: all can share memory without a
-  /// network.
+  /// The choice and, for the log, why. `hosts`: the nodes' host names. `areTogether`: all can share memory
+  /// without a network.
   static func decide(
     _ offers: [FabricOffer], hosts: [String], areTogether: Bool
   ) throws(MerinoError) -> (choice: FabricChoice, why: String) {
@@ -137,8 +137,8 @@ enum FabricChoice {
     }
     throw MerinoError(
       .mismatch,
-      "could not join: \(name) is \(values[first]) at node \(first) and \(values[other]) at node \(other); give all "
-        + "nodes the same.")
+      "could not join: \(name) is \(values[first]) at node \(first) and \(values[other]) at node \(other); "
+        + "give all nodes the same.")
   }
 
   /// The error that says what each node has; of nodes of one host that have the same, the first.

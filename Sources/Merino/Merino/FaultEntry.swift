@@ -5,10 +5,11 @@ import Node
 import Platform
 
 /// The engine as the signal handler sees it.
-struct NodeFaultService: FaultService {
+struct EngineFaultService: FaultService {
   let engine: NodeEngine
   let translation: TranslationTable
-  /// `reportByteCount` bytes: for the last words, and behind them a word that says that a child has been told.
+  /// `reportByteCount` bytes: for the last words, and behind them a word that says that a child has been
+  /// told.
   let report: UnsafeMutableRawPointer
   let loss: LossRecord
   static var reportByteCount: Int { LastWords.byteCount + 64 }
@@ -39,7 +40,7 @@ struct NodeFaultService: FaultService {
   }
 }
 
-/// Address of the `NodeFaultService` of this process; 0 before joining. Internal, with a constant
+/// Address of the `EngineFaultService` of this process; 0 before joining. Internal, with a constant
 /// initialiser and unchecked, so that the handler's access to it calls no runtime function. Stored
 /// before the handler is installed and never taken back: what it points at is never freed.
 @exclusivity(unchecked)
@@ -52,7 +53,7 @@ nonisolated(unsafe) var faultServiceAddress: UInt = 0
 public func faultEntry(
   _ signal: Int32, _ info: UnsafeMutableRawPointer?, _ context: UnsafeMutableRawPointer?
 ) {
-  guard let service = UnsafePointer<NodeFaultService>(bitPattern: faultServiceAddress) else { return }
+  guard let service = UnsafePointer<EngineFaultService>(bitPattern: faultServiceAddress) else { return }
   handleFault(service.pointee, signal: signal, info: info, context: context)
 }
 
@@ -63,6 +64,6 @@ public func faultEntry(
 public func forwardFaultEntry(
   _ signal: Int32, _ info: UnsafeMutableRawPointer?, _ context: UnsafeMutableRawPointer?
 ) -> Bool {
-  guard let service = UnsafePointer<NodeFaultService>(bitPattern: faultServiceAddress) else { return false }
+  guard let service = UnsafePointer<EngineFaultService>(bitPattern: faultServiceAddress) else { return false }
   return forwardFault(service.pointee, signal: signal, info: info, context: context)
 }

@@ -127,8 +127,8 @@ final class GlobalHeap: Sendable {
     guard let block else {
       throw MerinoError(
         .outOfMemory,
-        "could not \(attempt): the heap of \(self.byteCount) bytes has no room for it; set MERINO_CAPACITY to more "
-          + "on all nodes (half of it is the heap).")
+        "could not \(attempt): the heap of \(self.byteCount) bytes has no room for it; set MERINO_CAPACITY "
+          + "to more on all nodes (half of it is the heap).")
     }
     return block
   }

@@ -1,8 +1,9 @@
 import Platform
 import VerbsFabric
 
-// What nodes tell each other when they join, as it travels. Whatever comes in is taken apart here and nowhere else, so
-// that no bytes of another node's end this one; `Agreement` and `FabricChoice` look at what they say.
+// What nodes tell each other when they join, as it travels. Whatever comes in is taken apart here and nowhere
+// else, so that no bytes of another node's end this one; `Agreement` and `FabricChoice` look at what they
+// say.
 
 extension Announcement {
   /// Bytes of its form for the wire: words, low bytes first.

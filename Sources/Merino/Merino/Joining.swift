@@ -3,8 +3,8 @@ import Coherence
 import Node
 import VerbsFabric
 
-/// What this node was asked for, all of it read before it joins: a mistake is this node's own error, and not the loss of
-/// a node to the others.
+/// What this node was asked for, all of it read before it joins: a mistake is this node's own error, and not
+/// the loss of a node to the others.
 struct JoinSettings {
   let request: FabricRequest
   let verbs: VerbsSettings
@@ -142,8 +142,8 @@ enum Joining {
     var fabric = "host"
     if case .verbs = chosen.choice { fabric = "verbs over \(port?.reason ?? "")" }
     return
-      "fabric \(fabric) (\(chosen.why)), \(c.nodeCount) nodes, capacity \(c.capacityByteCount) bytes\(limit), "
-      + "control memory \(layout.byteCount) bytes a node"
+      "fabric \(fabric) (\(chosen.why)), \(c.nodeCount) nodes, capacity \(c.capacityByteCount) "
+      + "bytes\(limit), control memory \(layout.byteCount) bytes a node"
   }
 
   /// Reserves the first range that is free on all nodes.

@@ -2,8 +2,8 @@ import CPlatform
 import Coherence
 
 extension Runtime {
-  /// Why this node cannot leave now, `nil` where nothing is in the way. A node that left with a lock would leave
-  /// the others waiting for it; and under a thread that waits the memory would go away.
+  /// Why this node cannot leave now, `nil` where nothing is in the way. A node that left with a lock would
+  /// leave the others waiting for it; and under a thread that waits the memory would go away.
   func reasonToStay() -> MerinoError? {
     // Where a node is lost, whoever waits is about to be told, and locks cannot be released any more.
     let isOver = engine.isOver
@@ -25,7 +25,7 @@ extension Runtime {
   private func busy(_ reason: String) -> MerinoError {
     MerinoError(
       .busy,
-      "could not finalize: \(reason). This node is still in the job: release the locks, let all threads return from "
-        + "Merino, and finalize then.")
+      "could not finalize: \(reason). This node is still in the job: release the locks, let all threads "
+        + "return from Merino, and finalize then.")
   }
 }

@@ -1,7 +1,7 @@
 import Coherence
 
-/// A lock of the library's own, between threads of all nodes: it takes none of the slots of the program's locks, so taking it
-/// never fails because the program holds too many. Not recursive.
+/// A lock of the library's own, between threads of all nodes: it takes none of the slots of the program's
+/// locks, so taking it never fails because the program holds too many. Not recursive.
 package struct LibraryLock: Sendable {
   private let id: Int
 
@@ -26,7 +26,8 @@ package struct LibraryLock: Sendable {
 }
 
 extension Engine {
-  /// Runs `body` holding a lock of the library's own. What a failing acquire or release says comes before what `body` gives.
+  /// Runs `body` holding a lock of the library's own. What a failing acquire or release says comes before
+  /// what `body` gives.
   func withLibraryLock<R>(_ id: Int, _ body: () -> R) throws(EngineError) -> R {
     try acquireLock(id, for: .library)
     let outcome = body()

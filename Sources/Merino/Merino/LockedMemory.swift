@@ -3,8 +3,8 @@ import Coherence
 // What can be done where control memory is more than may be locked.
 
 extension Agreement {
-  /// The largest power of two below this capacity whose control memory leaves room for a chunk within the least of the
-  /// nodes' limits of locked memory; `nil` where none does.
+  /// The largest power of two below this capacity whose control memory leaves room for a chunk within the
+  /// least of the nodes' limits of locked memory; `nil` where none does.
   var capacityThatFits: Int? {
     var c = configuration
     let page = 1 << c.pageShift
@@ -18,8 +18,8 @@ extension Agreement {
     return nil
   }
 
-  /// The error with what a smaller capacity would do, where control memory could not be registered and there is a limit
-  /// of locked memory.
+  /// The error with what a smaller capacity would do, where control memory could not be registered and there
+  /// is a limit of locked memory.
   func advising(_ error: MerinoError) -> MerinoError {
     let control = Self.layout(configuration).byteCount
     guard error.code == .outOfMemory, lockableByteCount != ~0, UInt64(control) > lockableByteCount else {
@@ -27,10 +27,11 @@ extension Agreement {
     }
     let cure =
       capacityThatFits.map {
-        "or set MERINO_CAPACITY=\(Self.capacityText($0)) or less on all nodes, which needs less control memory"
+        "or set MERINO_CAPACITY=\(Self.capacityText($0)) or less on all nodes, which needs less control "
+          + "memory"
       }
-      ?? "no MERINO_CAPACITY is small enough for this limit; fewer locks (MERINO_LOCKS) and more nodes need less "
-      + "control memory"
+      ?? "no MERINO_CAPACITY is small enough for this limit; fewer locks (MERINO_LOCKS) and more nodes need "
+      + "less control memory"
     let sentence = error.description.hasSuffix(".") ? String(error.description.dropLast()) : error.description
     return MerinoError(error.code, "\(sentence); \(cure).")
   }

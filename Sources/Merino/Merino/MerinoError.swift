@@ -124,24 +124,26 @@ extension MerinoError {
       self.init(
         .fabric,
         "could not \(attempt): \(failure.badWordWords) at node \(failure.peer) is "
-          + "0x\(String(failure.value, radix: 16)), which no node can have written there: its memory was overwritten, "
-          + "or it runs another version of Merino. End the job.")
+          + "0x\(String(failure.value, radix: 16)), which no node can have written there: its memory was "
+          + "overwritten, or it runs another version of Merino. End the job.")
     case .registrationFailed:
       self.init(
         .outOfMemory,
-        "could not \(attempt): registering memory with the device failed (errno \(failure.status)); raise the "
-          + "limit of locked memory (ulimit -l).")
+        "could not \(attempt): registering memory with the device failed (errno \(failure.status)); raise "
+          + "the limit of locked memory (ulimit -l).")
     case .halfDone:
       self.init(
         .fabric,
-        "could not \(attempt): registering memory with the device failed (errno \(failure.status)) in the middle of a "
-          + "release, an acquire or a barrier, and the job is over; raise the limit of locked memory (ulimit -l)."
+        "could not \(attempt): registering memory with the device failed (errno \(failure.status)) in the "
+          + "middle of a release, an acquire or a barrier, and the job is over; raise the limit of locked "
+          + "memory (ulimit -l)."
       )
     case .completionError where failure.status < 0:
       self.init(
         .fabric,
-        "could not \(attempt): the fabric's operation to node \(failure.peer) was not accepted by this node's device: "
-          + "\(String(cString: strerror(-failure.status))) (errno \(-failure.status)); see the kernel's log.")
+        "could not \(attempt): the fabric's operation to node \(failure.peer) was not accepted by this "
+          + "node's device: \(String(cString: strerror(-failure.status))) (errno \(-failure.status)); see "
+          + "the kernel's log.")
     case .completionError:
       let cure =
         failure.status == 12
@@ -149,8 +151,8 @@ extension MerinoError {
         : "MERINO_LOG=warning shows what the device reports"
       self.init(
         .fabric,
-        "could not \(attempt): the fabric's operation to node \(failure.peer) failed with status \(failure.status), "
-          + "\(failure.statusWords); \(cure).")
+        "could not \(attempt): the fabric's operation to node \(failure.peer) failed with status "
+          + "\(failure.status), \(failure.statusWords); \(cure).")
     }
   }
 }

@@ -2,8 +2,9 @@ import Coherence
 import Fabric
 import Node
 
-// The state of an object lies in another node's memory, and its queue in the memories of the waiters: what is read
-// there is looked at before it is followed. Where it cannot be right the job is over, as behind any word that is `bad`.
+// The state of an object lies in another node's memory, and its queue in the memories of the waiters: what is
+// read there is looked at before it is followed. Where it cannot be right the job is over, as behind any word
+// that is `bad`.
 
 extension Monitor {
   /// Under the lock, when the words have been read: the queue's ends, both there or neither.

@@ -49,7 +49,8 @@ struct Monitor {
   private var first: SlotName { SlotName(raw: words[Self.first]) }
   private var last: SlotName { SlotName(raw: words[Self.last]) }
 
-  /// Puts a new waiter at the end of the queue. Where all slots are in use it throws, with the lock given back.
+  /// Puts a new waiter at the end of the queue. Where all slots are in use it throws, with the lock given
+  /// back.
   mutating func enqueue(mode: UInt64) throws(EngineError) -> (slot: Int, name: SlotName) {
     let waiter: (slot: Int, name: SlotName)
     do throws(EngineError) {

@@ -2,8 +2,8 @@ import Coherence
 import Node
 import VerbsFabric
 
-/// What a node of a job takes of its host, worked out before there is a job: for `merino doctor`. The sizes are
-/// those that nodes with the settings of this environment would agree on.
+/// What a node of a job takes of its host, worked out before there is a job: for `merino doctor`. The sizes
+/// are those that nodes with the settings of this environment would agree on.
 package struct NodeNeeds: Sendable {
   /// Bytes of the global address space.
   package let capacityByteCount: Int

@@ -20,8 +20,8 @@ public struct ClusterOptions: Sendable {
   /// Bytes of the global address space, the same on all nodes. `MERINO_CAPACITY` (suffix K, M, G, T); by
   /// default as much as every node's control memory allows within its limit of locked memory.
   public var capacityByteCount: Int?
-  /// Name of the fabric: "verbs" (RDMA), "host" (nodes of one machine), or "auto": verbs where every node has a
-  /// device, else host where all are on one machine. `MERINO_FABRIC`; "auto".
+  /// Name of the fabric: "verbs" (RDMA), "host" (nodes of one machine), or "auto": verbs where every node has
+  /// a device, else host where all are on one machine. `MERINO_FABRIC`; "auto".
   public var fabric: String?
   /// Locks, events, conditions and barriers of the job. `MERINO_LOCKS`; 65,536.
   public var lockCount: Int?

@@ -2,9 +2,10 @@ import Coherence
 import Node
 import Platform
 
-/// A thread's wait for an event or with a condition, in steps. Between two of them nothing of the library is held, and
-/// nothing of Swift is on the stack: there the C interface lets the thread be cancelled (`Waits.c` of CMerino), and calls
-/// `abandon` if it is. Who begins a wait ends it: by `finish`, by `abandon`, or by a step that throws.
+/// A thread's wait for an event or with a condition, in steps. Between two of them nothing of the library is
+/// held, and nothing of Swift is on the stack: there the C interface lets the thread be cancelled (`Waits.c`
+/// of CMerino), and calls `abandon` if it is. Who begins a wait ends it: by `finish`, by `abandon`, or by a
+/// step that throws.
 package struct PendingWait: BitwiseCopyable, Sendable {
   /// What one step came to.
   package enum Step: Sendable {
@@ -28,8 +29,8 @@ package struct PendingWait: BitwiseCopyable, Sendable {
   private var backoff = Backoff()
   private var isGranted = false
 
-  /// Puts the calling thread into the queue of an object whose monitor it has entered, and leaves the monitor. Where this
-  /// throws `.slotsExhausted` nothing has changed, and the monitor has been left.
+  /// Puts the calling thread into the queue of an object whose monitor it has entered, and leaves the
+  /// monitor. Where this throws `.slotsExhausted` nothing has changed, and the monitor has been left.
   init(
     _ monitor: inout Monitor, lock: Int = -1, withinNanoseconds limit: UInt64? = nil
   ) throws(EngineError) {
@@ -79,8 +80,8 @@ package struct PendingWait: BitwiseCopyable, Sendable {
     return isOver ? .over : .waiting
   }
 
-  /// Ends the wait, and takes the condition's lock again: needs no slot but the one that it has. False where the time was
-  /// over before a signal came.
+  /// Ends the wait, and takes the condition's lock again: needs no slot but the one that it has. False where
+  /// the time was over before a signal came.
   package func finish() throws(MerinoError) -> Bool {
     try Self.waiting(isForCondition) { engine throws(EngineError) in
       defer { engine.endWaiting() }
@@ -95,8 +96,8 @@ package struct PendingWait: BitwiseCopyable, Sendable {
     }
   }
 
-  /// Ends the wait of a thread that is being cancelled. A signal that had come for it already goes to the next one who
-  /// waits; the condition's lock is held again, as the thread's clean-up handlers expect it.
+  /// Ends the wait of a thread that is being cancelled. A signal that had come for it already goes to the
+  /// next one who waits; the condition's lock is held again, as the thread's clean-up handlers expect it.
   package func abandon() {
     try? Self.waiting(isForCondition) { engine throws(EngineError) in
       defer { engine.endWaiting() }
@@ -110,7 +111,8 @@ package struct PendingWait: BitwiseCopyable, Sendable {
     }
   }
 
-  /// Enters the object's monitor; `nil` where the object has been removed, as it may be once nobody is in its queue.
+  /// Enters the object's monitor; `nil` where the object has been removed, as it may be once nobody is in its
+  /// queue.
   private func enter(_ engine: NodeEngine) throws(EngineError) -> Monitor? {
     var monitor = Monitor(engine, object, handle: handle)
     do throws(EngineError) {

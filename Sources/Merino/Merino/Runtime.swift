@@ -61,8 +61,8 @@ final class Runtime: Sendable {
 
   private static let forkedChild = MerinoError(
     .forked,
-    "this process is a child made by fork() of a node; it is no part of the job and must not use shared memory. "
-      + "Start it by the launcher, or call fork() before joining.")
+    "this process is a child made by fork() of a node; it is no part of the job and must not use shared "
+      + "memory. Start it by the launcher, or call fork() before joining.")
 
   /// The node that this process is.
   static func current() throws(MerinoError) -> Runtime {
@@ -90,8 +90,9 @@ final class Runtime: Sendable {
       if let other = ProcessClaim.take() {
         throw MerinoError(
           .alreadyJoined,
-          "could not join: another copy of Merino, in \(other), has joined in this process, and a process joins once. "
-            + "Link the program and all its libraries with one libmerino.so, and none of them with libmerino.a."
+          "could not join: another copy of Merino, in \(other), has joined in this process, and a process "
+            + "joins once. Link the program and all its libraries with one libmerino.so, and none of them "
+            + "with libmerino.a."
         )
       }
       do throws(MerinoError) {
@@ -108,12 +109,13 @@ final class Runtime: Sendable {
   /// Begins to serve faults, once everything is there that they need.
   func start() throws(MerinoError) {
     let place = UnsafeMutableRawPointer.allocate(
-      byteCount: MemoryLayout<NodeFaultService>.stride + NodeFaultService.reportByteCount, alignment: 64)
-    let report = place + MemoryLayout<NodeFaultService>.stride
-    report.initializeMemory(as: UInt8.self, repeating: 0, count: NodeFaultService.reportByteCount)
-    place.bindMemory(to: NodeFaultService.self, capacity: 1)
+      byteCount: MemoryLayout<EngineFaultService>.stride + EngineFaultService.reportByteCount, alignment: 64)
+    let report = place + MemoryLayout<EngineFaultService>.stride
+    report.initializeMemory(as: UInt8.self, repeating: 0, count: EngineFaultService.reportByteCount)
+    place.bindMemory(to: EngineFaultService.self, capacity: 1)
       .initialize(
-        to: NodeFaultService(engine: engine, translation: space.translation, report: report, loss: job.loss))
+        to: EngineFaultService(engine: engine, translation: space.translation, report: report, loss: job.loss)
+      )
     Loss.record.withLock { $0 = job.loss }
     // Never freed: a handler may be looking at it until the process ends.
     faultServiceAddress = UInt(bitPattern: place)
@@ -260,7 +262,8 @@ final class Runtime: Sendable {
 
   // MARK: Leaving
 
-  /// Throws where this node cannot leave now. `then` goes with it: a thread that comes later finds what it did.
+  /// Throws where this node cannot leave now. `then` goes with it: a thread that comes later finds what it
+  /// did.
   func checkMayFinalize(_ then: (inout Stage) -> Void = { _ in }) throws(MerinoError) {
     try Self.stage.withLock { stage throws(MerinoError) in
       guard case .joined = stage else {

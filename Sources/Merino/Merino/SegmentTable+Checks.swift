@@ -2,8 +2,8 @@ import Coherence
 import Fabric
 import Node
 
-// The table lies in node 0's memory: what is read there becomes ranges of pages and addresses of views here, so it is
-// looked at first.
+// The table lies in node 0's memory: what is read there becomes ranges of pages and addresses of views here,
+// so it is looked at first.
 
 extension SegmentTable {
   /// The number of entries that there ever were, as the table's first word says.

@@ -7,8 +7,8 @@ import Synchronization
 /// The job's segments and names: a table in node 0's control memory, reached by one-sided operations
 /// under one of the library's locks. No remote CPU takes part in making, opening or freeing a segment.
 final class SegmentTable: Sendable {
-  /// Words that the table takes of node 0's control memory (and, to keep one layout, of every node's): the number of
-  /// entries that there ever were, and the entries, on cache lines.
+  /// Words that the table takes of node 0's control memory (and, to keep one layout, of every node's): the
+  /// number of entries that there ever were, and the entries, on cache lines.
   static func wordCount(_ c: Configuration) -> Int { headWordCount + c.shapeCount * SegmentEntry.wordCount }
   private static let headWordCount = 8
   /// The lock that guards the table.
@@ -133,8 +133,9 @@ final class SegmentTable: Sendable {
     let waiting = entries.contains { $0.state == .retiring }
     let hint = waiting ? " Freed segments give their addresses back after two barriers of all nodes." : ""
     return
-      "could not \(attempt): the global address space of \(engine.configuration.capacityByteCount) bytes has no "
-      + "free range of this size (\(used) bytes are taken); set MERINO_CAPACITY to more on all nodes.\(hint)"
+      "could not \(attempt): the global address space of \(engine.configuration.capacityByteCount) bytes has "
+      + "no free range of this size (\(used) bytes are taken); set MERINO_CAPACITY to more on all "
+      + "nodes.\(hint)"
   }
 
   /// The lowest gap of whole chunks that holds `pages`.
@@ -214,8 +215,9 @@ final class SegmentTable: Sendable {
 
   /// Counts a view out, whose diffs are placed. The last one of a destroyed segment gives its pages back.
   ///
-  /// - Parameter unmap: ends the view, which nobody uses any more. It cannot fail, and comes last: a call that fails has
-  ///   not unmapped it. Under the table's lock: nobody makes a segment of these addresses before it is gone.
+  /// - Parameter unmap: ends the view, which nobody uses any more. It cannot fail, and comes last: a call
+  ///   that fails has not unmapped it. Under the table's lock: nobody makes a segment of these addresses
+  ///   before it is gone.
   func detach(_ index: Int, _ generation: UInt64, unmap: () -> Void = {}) throws(MerinoError) {
     try withTable("detach a segment") { entries in
       var entry = try self.entry(entries, index, generation, "detach a segment")

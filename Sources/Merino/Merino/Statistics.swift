@@ -1,6 +1,9 @@
 import Coherence
 
 /// Counters of this node since it joined; pages are coherence units. Differences tell what a phase did.
+///
+/// Each has the words of its member of `merino_stats_t` in C, and of the structure in Fortran: `readFaults`
+/// is `read_faults`. (docs/architecture.md, "Counters", has what the engine calls them.)
 public struct Statistics: Sendable, Equatable {
   /// Page faults on loads.
   public var readFaults: UInt64 = 0

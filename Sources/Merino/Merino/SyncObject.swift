@@ -143,8 +143,8 @@ final class ObjectTable: Sendable {
     let inUse = MerinoError(.busy, "could not destroy a \(kind.name): it is held, or somebody waits for it.")
     if engine.holdsLock(id) { throw inUse }
     do throws(EngineError) {
-      // A lock that is the object: whether it is free. The others' is held for moments, as by the last thread to come to
-      // a barrier, which has let the others go already; one of them may destroy the barrier now.
+      // A lock that is the object: whether it is free. The others' is held for moments, as by the last thread
+      // to come to a barrier, which has let the others go already; one of them may destroy the barrier now.
       if kind == .lock {
         try engine.tryAcquireLock(id, for: .moment)
       } else {

@@ -10,8 +10,8 @@ extension VerbsSettings {
       guard let method = Method(rawValue: text) else {
         throw MerinoError(
           .invalidArgument,
-          "could not join: MERINO_CONNECT=\(text) is none of \"auto\", \"cm\" (by IP address, through librdmacm) and "
-            + "\"exchange\" (by LID or GID).")
+          "could not join: MERINO_CONNECT=\(text) is none of \"auto\", \"cm\" (by IP address, through "
+            + "librdmacm) and \"exchange\" (by LID or GID).")
       }
       settings.method = method
     }

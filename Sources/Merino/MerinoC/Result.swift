@@ -2,9 +2,9 @@ import CMerino
 import Glibc
 import Merino
 
-// The C functions are declared in merino.h, where their documentation is. Most stand behind one of C of that name
-// (`merino_entries.h`), which keeps cancellation out, and are called mrn_... here; `@c @implementation` makes a
-// difference between the two a compile error.
+// The C functions are declared in merino.h, where their documentation is. Most stand behind one of C of that
+// name (`merino_entries.h`), which keeps cancellation out, and are called mrn_... here; `@c @implementation`
+// makes a difference between the two a compile error.
 
 /// Runs `body`; an error becomes its code, and its sentence this thread's last.
 func result(_ body: () throws(MerinoError) -> Void) -> Int32 {

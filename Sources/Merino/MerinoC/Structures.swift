@@ -1,9 +1,9 @@
 import CMerino
 import Merino
 
-/// The settings in a structure of the caller, as far as its `size` goes; the rest is 0. Refuses what a program that was
-/// compiled with a newer header sets in fields that this library has never heard of: ignoring them would be doing
-/// something else than what was asked for.
+/// The settings in a structure of the caller, as far as its `size` goes; the rest is 0. Refuses what a
+/// program that was compiled with a newer header sets in fields that this library has never heard of:
+/// ignoring them would be doing something else than what was asked for.
 func settings<T: BitwiseCopyable>(
   _ pointer: UnsafePointer<T>, size: Int, _ zero: T, _ headerVersion: (T) -> UInt32, _ function: String
 ) throws(MerinoError) -> T {
@@ -23,8 +23,9 @@ func settings<T: BitwiseCopyable>(
   throw MerinoError(
     .notSupported,
     "\(function): the program was compiled with merino.h \(version(headerVersion(copy))) and sets a field, "
-      + "at byte \(unknown) of \(size), that this library, libmerino \(versionText), does not know; its structure has "
-      + "\(known) bytes. Install the newer library, or compile the program with the merino.h of this one.")
+      + "at byte \(unknown) of \(size), that this library, libmerino \(versionText), does not know; its "
+      + "structure has \(known) bytes. Install the newer library, or compile the program with the merino.h "
+      + "of this one.")
 }
 
 /// "0.2.0", of MERINO_VERSION_NUMBER.

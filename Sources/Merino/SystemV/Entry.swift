@@ -1,6 +1,7 @@
 import Glibc
 
-/// An identifier's place in the table, 128 bytes of shared memory. Read and changed under the table's lock only.
+/// An identifier's place in the table, 128 bytes of shared memory. Read and changed under the table's lock
+/// only.
 struct Entry {
   enum State: UInt64 {
     case free = 0
@@ -120,7 +121,8 @@ struct Identity: Equatable {
 }
 
 extension Entry {
-  /// Whether the caller may do what `wanted` (of 0o600, as for the owner) asks for: as the kernel decides for its own.
+  /// Whether the caller may do what `wanted` (of 0o600, as for the owner) asks for: as the kernel decides for
+  /// its own.
   func allows(_ wanted: UInt32) -> Bool {
     let caller = Identity.caller
     if caller.user == 0 { return true }

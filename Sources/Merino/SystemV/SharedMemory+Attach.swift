@@ -51,7 +51,8 @@ extension SharedMemory {
     guard wanted % page == 0 || flags & SHM_RND != 0, wanted >= page else {
       throw SystemVError(
         EINVAL,
-        "could not \(attempt) at 0x\(String(wanted, radix: 16)): that is no multiple of \(page), and SHM_RND is not set."
+        "could not \(attempt) at 0x\(String(wanted, radix: 16)): that is no multiple of \(page), and SHM_RND "
+          + "is not set."
       )
     }
     return UnsafeMutableRawPointer(bitPattern: wanted - wanted % page)
@@ -112,8 +113,8 @@ extension SharedMemory {
     }
   }
 
-  /// What is still attached when the process leaves is attached no more, as at the end of a process: others may wait for
-  /// that. Its pages stay mapped until it has left. What fails here fails in leaving, too.
+  /// What is still attached when the process leaves is attached no more, as at the end of a process: others
+  /// may wait for that. Its pages stay mapped until it has left. What fails here fails in leaving, too.
   package static func detachAtEnd() {
     guard let memory = current.withLock({ $0 }) else { return }
     let attachments = memory.state.withLock { state in

@@ -8,7 +8,8 @@ extension SharedMemory {
   /// Of <linux/ipc.h>: <sys/ipc.h> shows it under _GNU_SOURCE only.
   private static let limitsCommand: Int32 = 3
 
-  /// - Returns: what `shmctl` gives: 0, or for `SHM_STAT` an identifier, for `IPC_INFO` and `SHM_INFO` the highest place in use.
+  /// - Returns: what `shmctl` gives: 0, or for `SHM_STAT` an identifier, for `IPC_INFO` and `SHM_INFO` the
+  ///   highest place in use.
   package func control(
     _ identifier: Int32, _ command: Int32, _ buffer: UnsafeMutableRawPointer?
   ) throws(SystemVError) -> Int32 {
@@ -78,7 +79,8 @@ extension SharedMemory {
   ) throws(SystemVError) -> Int32 {
     let attempt = "describe shared memory \(given)"
     let buffer = try description(buffer, attempt)
-    // Into private memory first: the buffer may be anywhere, the same table's lock must not be held for its page.
+    // Into private memory first: the buffer may be anywhere, the same table's lock must not be held for its
+    // page.
     let (identifier, found) = try table.withLock { () throws(SystemVError) in
       var identifier = given
       if isPlace {

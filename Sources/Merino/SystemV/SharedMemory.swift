@@ -91,8 +91,8 @@ package final class SharedMemory: Sendable {
     guard byteCount > 0, byteCount <= table.cluster.capacityByteCount else {
       throw SystemVError(
         byteCount == 0 ? EINVAL : ENOSPC,
-        "could not \(attempt): it takes 1 to \(table.cluster.capacityByteCount) bytes, the capacity of the global "
-          + "address space (MERINO_CAPACITY).")
+        "could not \(attempt): it takes 1 to \(table.cluster.capacityByteCount) bytes, the capacity of the "
+          + "global address space (MERINO_CAPACITY).")
     }
     if let spare = spare(byteCount, upTo: 2 * byteCount) { return try reuse(spare, byteCount) }
     do throws(SystemVError) {
@@ -108,7 +108,8 @@ package final class SharedMemory: Sendable {
     guard let index = free ?? (table.count < Table.capacity ? table.count : nil) else {
       throw SystemVError(
         ENOSPC,
-        "could not \(attempt): the job has \(Table.capacity) identifiers, as many as there can be; remove some."
+        "could not \(attempt): the job has \(Table.capacity) identifiers, as many as there can be; remove "
+          + "some."
       )
     }
     let number = table.takeNumber()

@@ -1,11 +1,11 @@
 import Glibc
 import Merino
 
-/// The identifiers of a job's System V shared memory: a table in a Merino segment, which the first node that asks makes,
-/// under a lock of the library's own. Each identifier is a Merino segment of its own.
+/// The identifiers of a job's System V shared memory: a table in a Merino segment, which the first node that
+/// asks makes, under a lock of the library's own. Each identifier is a Merino segment of its own.
 ///
-/// A segment that is gone stays as a spare for the next identifier: programs of this kind know no barrier of all nodes,
-/// which is what gives the addresses of a destroyed Merino segment back.
+/// A segment that is gone stays as a spare for the next identifier: programs of this kind know no barrier of
+/// all nodes, which is what gives the addresses of a destroyed Merino segment back.
 final class Table: Sendable {
   /// As many as Linux has by default (SHMMNI).
   static let capacity = 4096
@@ -61,8 +61,8 @@ final class Table: Sendable {
     set { header[0] = UInt64(newValue) }
   }
 
-  /// The table is shared memory, which anything on any node can overwrite: numbers that become sizes and places here
-  /// are looked at before they are used. Under the lock.
+  /// The table is shared memory, which anything on any node can overwrite: numbers that become sizes and
+  /// places here are looked at before they are used. Under the lock.
   private func check() throws(SystemVError) {
     guard header[0] <= UInt64(Self.capacity) else { throw corrupt("number of identifiers", header[0]) }
     let limit = UInt64(cluster.capacityByteCount)
@@ -74,8 +74,8 @@ final class Table: Sendable {
   private func corrupt(_ what: String, _ value: UInt64) -> SystemVError {
     SystemVError(
       EIO,
-      "the job's table of System V shared memory is damaged: its \(what) says 0x\(String(value, radix: 16)); a node has "
-        + "overwritten the segment \"\(Self.name)\". End the job.")
+      "the job's table of System V shared memory is damaged: its \(what) says 0x\(String(value, radix: 16)); "
+        + "a node has overwritten the segment \"\(Self.name)\". End the job.")
   }
 
   /// A number that no segment had.

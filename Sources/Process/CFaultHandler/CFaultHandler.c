@@ -20,8 +20,9 @@
 #define CODE_MTE_ASYNCHRONOUS 8 /* SEGV_MTEAERR: reported later, does not repeat */
 #define NSIG_BYTES 8            /* the kernel's sigset_t */
 
-// The action before ours. Written by cfault_install while our handler is not in place (or does not forward), except
-// that SA_RESETHAND resets `previous_handler`: an atomic word, exchanged, so that only one thread runs it.
+// The action before ours. Written by cfault_install while our handler is not in place (or does not forward),
+// except that SA_RESETHAND resets `previous_handler`: an atomic word, exchanged, so that only one thread runs
+// it.
 static struct sigaction previous;
 static _Atomic(uintptr_t) previous_handler;
 static cfault_entry installed_entry;
@@ -29,8 +30,8 @@ static _Atomic(int) active;
 static _Atomic(int) forked_child;
 static int left_in_place;
 static int fork_hook_registered;
-// 1 in this process, 0 in whatever is made from it by fork(), also by a clone(2) that glibc's hooks do not see: the
-// kernel gives a child this page as zeros. NULL before Linux 4.14, where the hook alone tells.
+// 1 in this process, 0 in whatever is made from it by fork(), also by a clone(2) that glibc's hooks do not
+// see: the kernel gives a child this page as zeros. NULL before Linux 4.14, where the hook alone tells.
 static _Atomic(int) *alive;
 
 uint64_t cfault_address(const void *info) { return (uint64_t)(uintptr_t)((const siginfo_t *)info)->si_addr; }
@@ -74,7 +75,8 @@ static int access_of(const ucontext_t *context) {
 
 int cfault_access(const void *info, const void *context) {
   // Views are always mapped: SEGV_MAPERR inside one means that somebody unmapped it, and that no
-  // protection cures. Sent signals have codes <= 0, protection keys and general protection codes of their own.
+  // protection cures. Sent signals have codes <= 0, protection keys and general protection codes of their
+  // own.
   const siginfo_t *signal = info;
   if (signal->si_signo != SIGSEGV || signal->si_code != SEGV_ACCERR) return CFAULT_NONE;
   return access_of((const ucontext_t *)context);
@@ -104,19 +106,20 @@ static void mark_alive(void) {
 }
 
 static int is_ours(const struct sigaction *action) {
-  return (action->sa_flags & SA_SIGINFO) && (cfault_entry)(void (*)(void))action->sa_sigaction == installed_entry;
+  return (action->sa_flags & SA_SIGINFO) &&
+         (cfault_entry)(void (*)(void))action->sa_sigaction == installed_entry;
 }
 
-// A stack on which the handler certainly has room: with the frame that the kernel writes (11 KiB with AMX) and
-// the engine's calls, which in a debug build take several times as much.
+// A stack on which the handler certainly has room: with the frame that the kernel writes (11 KiB with AMX)
+// and the engine's calls, which in a debug build take several times as much.
 #define HANDLER_STACK_BYTES (256u << 10)
 
 static stack_t stack_before;
 static void *larger_stack;
 
-// The thread that joins is as a rule the main one, to which the Swift runtime's backtracer gives an alternate stack
-// of its own, too small for a debug build's handler. Threads that announce alternate stacks themselves make them
-// 64 KiB at least; that is documented.
+// The thread that joins is as a rule the main one, to which the Swift runtime's backtracer gives an alternate
+// stack of its own, too small for a debug build's handler. Threads that announce alternate stacks themselves
+// make them 64 KiB at least; that is documented.
 static void enlarge_alternate_stack(void) {
   stack_t current;
   if (larger_stack || sigaltstack(NULL, &current) != 0) return;
@@ -159,7 +162,8 @@ int cfault_install(cfault_entry entry) {
     return 0;
   }
   previous = current;
-  previous_handler = (uintptr_t)(current.sa_flags & SA_SIGINFO ? (void *)current.sa_sigaction : (void *)current.sa_handler);
+  previous_handler = (uintptr_t)(current.sa_flags & SA_SIGINFO ? (void *)current.sa_sigaction
+                                                               : (void *)current.sa_handler);
   installed_entry = entry;
   active = 1;
   enlarge_alternate_stack();
@@ -204,7 +208,9 @@ int cfault_is_active(void) { return active && !cfault_is_forked_child(); }
 int cfault_is_forked_child(void) { return forked_child || (active && alive && *alive == 0); }
 
 // Whether the fault comes again when the handler returns, as the instruction is executed again.
-static int repeats(const siginfo_t *info) { return info->si_code > 0 && info->si_code != CODE_MTE_ASYNCHRONOUS; }
+static int repeats(const siginfo_t *info) {
+  return info->si_code > 0 && info->si_code != CODE_MTE_ASYNCHRONOUS;
+}
 
 // The default action, with the true address and code in the core: the instruction faults again, or the
 // signal that was sent is queued again, as it was, to be delivered when this handler returns.

@@ -120,8 +120,8 @@ extension Engine {
     }
   }
 
-  /// Whether `peer` noticed anything since the last barrier. Where no node did, the clock is that of the last barrier
-  /// and applied already.
+  /// Whether `peer` noticed anything since the last barrier. Where no node did, the clock is that of the last
+  /// barrier and applied already.
   @inlinable
   func hasEpoch(_ peer: NodeID) -> Bool {
     local.mergedClock[peer] > local.barrierClock[peer]

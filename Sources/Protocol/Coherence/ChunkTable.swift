@@ -77,8 +77,9 @@ extension Engine {
     }
   }
 
-  /// The chunk of freed pages: no key, and nobody registers it any more. Threads of this node have no business with these
-  /// pages, but the service thread may have a request of theirs yet, made just before the key was announced.
+  /// The chunk of freed pages: no key, and nobody registers it any more. Threads of this node have no
+  /// business with these pages, but the service thread may have a request of theirs yet, made just before the
+  /// key was announced.
   @inlinable
   func withdrawChunk(_ chunk: Chunk) throws(EngineError) {
     let request = local.chunkRequests[chunk]

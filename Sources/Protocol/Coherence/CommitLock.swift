@@ -19,9 +19,10 @@ extension Engine {
     try checkCommit()
   }
 
-  /// By whoever has just got the commit lock: gives it back where the job is over. A round that failed has taken pages off
-  /// the dirty list and placed nothing; what it failed of was known before it gave the lock back. A round
-  /// behind it would count as one that covers it, and a release would return as if its writes were placed.
+  /// By whoever has just got the commit lock: gives it back where the job is over. A round that failed has
+  /// taken pages off the dirty list and placed nothing; what it failed of was known before it gave the lock
+  /// back. A round behind it would count as one that covers it, and a release would return as if its writes
+  /// were placed.
   @inlinable
   func checkCommit() throws(EngineError) {
     do throws(EngineError) {
@@ -32,8 +33,8 @@ extension Engine {
     }
   }
 
-  /// What rounds and invalidations hold, taken in the order of `Gate`: the gate, a workspace, the commit lock. Signals are
-  /// blocked.
+  /// What rounds and invalidations hold, taken in the order of `Gate`: the gate, a workspace, the commit
+  /// lock. Signals are blocked.
   @inlinable @inline(__always)
   func underCommitLock(_ body: (Workspace<E.W>) throws(EngineError) -> Void) throws(EngineError) {
     try enterGate()

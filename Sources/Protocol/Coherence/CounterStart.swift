@@ -1,7 +1,7 @@
 import Platform
 
-/// Where the counters of a job begin. At zero, except in tests: what is right after two steps has to be right after
-/// 2^32 of them, and nobody waits for those.
+/// Where the counters of a job begin. At zero, except in tests: what is right after two steps has to be right
+/// after 2^32 of them, and nobody waits for those.
 public struct CounterStart: Sendable, Equatable {
   /// Barriers.
   public var epoch: UInt64 = 0
@@ -18,7 +18,8 @@ public struct CounterStart: Sendable, Equatable {
 }
 
 extension Engine {
-  /// Has all counters begin at `start`, as if so much had happened. Before the node does anything; the same on all nodes.
+  /// Has all counters begin at `start`, as if so much had happened. Before the node does anything; the same
+  /// on all nodes.
   public func startCounters(at start: CounterStart) {
     local.epoch.store(start.epoch)
     local.disseminations.store(start.dissemination)

@@ -29,8 +29,8 @@ struct BarrierMessage {
   }
 }
 
-/// A word of a message, which vouches for itself: the number of its dissemination in the highest 16 bits, 48 bits of
-/// content below. They are enough for positions in logs: at a notice a microsecond, for nine years.
+/// A word of a message, which vouches for itself: the number of its dissemination in the highest 16 bits, 48
+/// bits of content below. They are enough for positions in logs: at a notice a microsecond, for nine years.
 ///
 /// The number lies in the bytes that come last, so it also comes last where a word is copied byte by byte.
 @frozen
@@ -52,12 +52,13 @@ struct TaggedWord: BitwiseCopyable {
 // Dissemination (Hensgen, Finkel, Manber 1988): in round r each node tells node + 2^r what it has
 // heard; after ceil(log2 N) rounds everybody has heard of everybody.
 //
-// An inbox for each round and parity; a message is one WRITE into it: a word that holds the `BarrierMessage`, and behind
-// it a word a node, the clock. The receiver waits until every word has the dissemination's number, so the words may
-// come in any order. What is left of earlier messages has other numbers: clocks are sent by one or two of the one
-// or three disseminations of a barrier, so no word of an inbox is older than two barriers, six numbers of 65,536.
-// A sender can be one dissemination ahead of its receiver, never two: it cannot finish the next one without the
-// receiver having begun it, which is after the receiver has read this inbox.
+// An inbox for each round and parity; a message is one WRITE into it: a word that holds the `BarrierMessage`,
+// and behind it a word a node, the clock. The receiver waits until every word has the dissemination's number,
+// so the words may come in any order. What is left of earlier messages has other numbers: clocks are sent by
+// one or two of the one or three disseminations of a barrier, so no word of an inbox is older than two
+// barriers, six numbers of 65,536. A sender can be one dissemination ahead of its receiver, never two: it
+// cannot finish the next one without the receiver having begun it, which is after the receiver has read this
+// inbox.
 
 extension Engine {
   /// Returns after all nodes have called it as often as this one. Merges `message` and
@@ -116,8 +117,8 @@ extension Engine {
     }
   }
 
-  /// Throws where a message of this node's could not be sent: its receiver waits for it, and may be the one that this
-  /// node waits for. Nobody else looks at these flights before the next barrier.
+  /// Throws where a message of this node's could not be sent: its receiver waits for it, and may be the one
+  /// that this node waits for. Nobody else looks at these flights before the next barrier.
   @inlinable
   func checkTold() throws(EngineError) {
     let saved = execution.enterCritical()
@@ -146,8 +147,9 @@ extension Engine {
   ) throws(EngineError) {
     let staging = layout.staging(round)
     let flight = stagingFlight(round)
-    // The staging of a round stays as it is until its WRITE of last time has completed, unless that was copied when it
-    // was posted. Then nobody looks at its completion unless the wait is long: see `checkTold`.
+    // The staging of a round stays as it is until its WRITE of last time has completed, unless that was
+    // copied when it was posted. Then nobody looks at its completion unless the wait is long: see
+    // `checkTold`.
     if layout.inbox(round, number).words.writable.byteCount > fabric.inlineLimit { try wait(flight) }
     own(staging.message).storeRelaxed(TaggedWord(message.word, of: number).raw)
     if carrying {

@@ -3,14 +3,15 @@ import Platform
 
 // What stops the engine: the loss of a node, and the first failure of this node's own.
 //
-// A connection that failed once does so for ever, and a word that no node can have written is one of a memory that cannot be
-// believed any more. Both come in the middle of something: a successor was not told, a diff has no notice, a lock is here
-// without what was released with it. So a failure stays. Every thread's waits end and every later call is refused with
-// what the first one was told, and nobody goes on as if it had been done.
+// A connection that failed once does so for ever, and a word that no node can have written is one of a memory
+// that cannot be believed any more. Both come in the middle of something: a successor was not told, a diff
+// has no notice, a lock is here without what was released with it. So a failure stays. Every thread's waits
+// end and every later call is refused with what the first one was told, and nobody goes on as if it had been
+// done.
 
 extension Engine {
-  /// Throws where the job is over for this node. On entry of whatever orders memory or reaches another node, and in every
-  /// wait: the fabric may let operations on a dead node's memory succeed for ever.
+  /// Throws where the job is over for this node. On entry of whatever orders memory or reaches another node,
+  /// and in every wait: the fabric may let operations on a dead node's memory succeed for ever.
   @inlinable @inline(__always)
   public func checkPeers() throws(EngineError) {
     let lost = execution.lostPeer
@@ -57,8 +58,8 @@ extension Engine {
     return .fabric(failure)
   }
 
-  /// What stopped a round, an acquire or a barrier in the middle. Memory that could not be registered is an ordinary failure
-  /// elsewhere, of a call that has changed nothing; here it stays, as another one.
+  /// What stopped a round, an acquire or a barrier in the middle. Memory that could not be registered is an
+  /// ordinary failure elsewhere, of a call that has changed nothing; here it stays, as another one.
   @inlinable
   func midway(_ error: EngineError) -> EngineError {
     guard case .fabric(var failure) = error, failure.reason == .registrationFailed else { return error }
@@ -85,9 +86,9 @@ extension Engine {
     }
   }
 
-  /// Throws what lies behind a failure, if anything: a node that dies takes its ends of the connections with it, and the
-  /// fabric may see that before the launcher has told it. Who has left is what the user has to know, so a
-  /// failure at another node waits a little for the news. Nothing goes on behind it.
+  /// Throws what lies behind a failure, if anything: a node that dies takes its ends of the connections with
+  /// it, and the fabric may see that before the launcher has told it. Who has left is what the user has to
+  /// know, so a failure at another node waits a little for the news. Nothing goes on behind it.
   @inlinable
   func explain(_ failure: FabricFailure) throws(EngineError) {
     if failure.status > 0 && NodeID(Int(failure.peer)) != node {

@@ -2,14 +2,15 @@ import CPlatform
 import Fabric
 import Platform
 
-// Forgetting freed pages, at the barrier that tells everybody of them: words, hints, directory words, marks, keys,
-// frames. Nobody uses a view of these pages any more (the last one may be about to go), but other threads of this node may be
-// in the middle of a release or an acquire whose rounds look at them. So their words are zeroed behind the closed gate,
-// inside which all of that happens: else a round that had loaded a word before would store it again behind this.
+// Forgetting freed pages, at the barrier that tells everybody of them: words, hints, directory words, marks,
+// keys, frames. Nobody uses a view of these pages any more (the last one may be about to go), but other
+// threads of this node may be in the middle of a release or an acquire whose rounds look at them. So their
+// words are zeroed behind the closed gate, inside which all of that happens: else a round that had loaded a
+// word before would store it again behind this.
 //
-// What nobody touched costs nothing: a node looks only at the chunks that it has touched itself (`touch`), and, for its
-// shard of the directory, at those that somebody has announced a claim in. Marks are WRITTEN by peers, but only into chunks
-// whose key this node has announced, and those it has touched.
+// What nobody touched costs nothing: a node looks only at the chunks that it has touched itself (`touch`),
+// and, for its shard of the directory, at those that somebody has announced a claim in. Marks are WRITTEN by
+// peers, but only into chunks whose key this node has announced, and those it has touched.
 
 extension Engine {
   /// The barrier's part. Everybody is in the barrier and nobody uses these pages.
@@ -29,8 +30,8 @@ extension Engine {
     local.retireApplied.store(head)
   }
 
-  /// Signals are blocked throughout: a handler of this thread that touched shared memory would wait at the gate that only
-  /// this thread opens.
+  /// Signals are blocked throughout: a handler of this thread that touched shared memory would wait at the
+  /// gate that only this thread opens.
   @inlinable
   func forgetWords() throws(EngineError) {
     let saved = execution.enterCritical()
@@ -67,8 +68,8 @@ extension Engine {
     pages.forget(range)
   }
 
-  /// The directory words of `chunk` in this node's shard. Plain stores, where else only the fabric's atomics change
-  /// them: nobody claims these pages now, and the barrier after this one is before anybody does again.
+  /// The directory words of `chunk` in this node's shard. Plain stores, where else only the fabric's atomics
+  /// change them: nobody claims these pages now, and the barrier after this one is before anybody does again.
   @inlinable
   func forgetDirectory(_ chunk: Chunk) {
     claimMark(chunk).store(0)
@@ -97,8 +98,8 @@ extension Engine {
     }
   }
 
-  /// Notes that this node will have something to forget in the page's chunk. Before the page's word is anything but zero,
-  /// or soon after: whoever forgets does so barriers later.
+  /// Notes that this node will have something to forget in the page's chunk. Before the page's word is
+  /// anything but zero, or soon after: whoever forgets does so barriers later.
   @inlinable
   func touch(_ page: Page, unless mutation: Mutation? = nil) {
     let chunk = local.touchedChunk(configuration.chunk(of: page))
@@ -110,7 +111,8 @@ extension Engine {
 
   // MARK: The ranges of the last barrier
 
-  /// At most as many as the ring has entries are new in a barrier: what is in it beyond those is reusable first.
+  /// At most as many as the ring has entries are new in a barrier: what is in it beyond those is reusable
+  /// first.
   @inlinable
   func rememberForgotten(_ range: PageRange) {
     let count = Int(local.forgottenCount.loadRelaxed())
@@ -139,9 +141,9 @@ extension Engine {
 
   // MARK: Chunks
 
-  /// The first of `chunks` whose byte in `marks` is not zero; eight are looked at together: `marks` is aligned to a cache line,
-  /// so eight whose first number is a multiple of eight are a word, and it is within the range. The bytes were stored
-  /// before the barrier that the caller is in.
+  /// The first of `chunks` whose byte in `marks` is not zero; eight are looked at together: `marks` is
+  /// aligned to a cache line, so eight whose first number is a multiple of eight are a word, and it is within
+  /// the range. The bytes were stored before the barrier that the caller is in.
   @inlinable
   func nextMarked(_ marks: ByteTable<E.W, ChunkKind>, _ chunks: ChunkRange) -> Chunk? {
     var chunk = chunks.lowerBound

@@ -1,8 +1,9 @@
 import Fabric
 import Platform
 
-/// A transition of a page's word that is not in the table, or a word that no node can have: an error in Merino, or memory that was
-/// overwritten. Nothing that this node would do from here on could be trusted, and pages of others go through it.
+/// A transition of a page's word that is not in the table, or a word that no node can have: an error in
+/// Merino, or memory that was overwritten. Nothing that this node would do from here on could be trusted, and
+/// pages of others go through it.
 @frozen
 public struct IllegalTransition: BitwiseCopyable, Sendable {
   public let node: NodeID

@@ -55,8 +55,8 @@ extension Engine {
     add(.invalidations, range.count / unitPages)
   }
 
-  /// Takes the lock bit of a unit that has a copy here; nil where there is none. A copy that is being fetched is poisoned
-  /// instead: its fetcher starts over.
+  /// Takes the lock bit of a unit that has a copy here; nil where there is none. A copy that is being fetched
+  /// is poisoned instead: its fetcher starts over.
   @inlinable
   func holdForInvalidation(_ unit: Unit) throws(EngineError) -> HeldUnit? {
     while true {

@@ -1,9 +1,9 @@
 import Fabric
 import Platform
 
-/// What holds whenever a step of the protocol begins or ends; docs/protocol.md (section 13) says where each comes from. One
-/// that does not hold is an error in Merino, or memory that was overwritten: the process ends, in every build, before wrong
-/// bytes reach a home.
+/// What holds whenever a step of the protocol begins or ends; docs/protocol.md (section 13) says where each
+/// comes from. One that does not hold is an error in Merino, or memory that was overwritten: the process
+/// ends, in every build, before wrong bytes reach a home.
 @frozen
 public enum Invariant: UInt8, BitwiseCopyable, Sendable, CaseIterable {
   case insideGate, gateClosed, gateOpenedOnce

@@ -7,8 +7,8 @@ import Platform
 extension Engine {
   /// Releases the lock: every write of this node before is visible to whoever gets it next.
   ///
-  /// Throws `.notOwner` where the calling thread does not hold it. Where it throws anything else the thread still holds
-  /// it, so that a second try says the same and not that somebody else has it.
+  /// Throws `.notOwner` where the calling thread does not hold it. Where it throws anything else the thread
+  /// still holds it, so that a second try says the same and not that somebody else has it.
   ///
   /// - Parameter handsOver: whether it may stay at this node, in its slot, for a thread that waits here.
   @inlinable
@@ -36,8 +36,8 @@ extension Engine {
     leaveLocal(lock)
   }
 
-  /// Releases, and grants the lock to the successor or leaves it free; false where somebody has enqueued and is not
-  /// known yet. Signals are blocked once for both: it costs two system calls.
+  /// Releases, and grants the lock to the successor or leaves it free; false where somebody has enqueued and
+  /// is not known yet. Signals are blocked once for both: it costs two system calls.
   @inlinable
   func releaseAndPassOn(_ id: Int, _ slot: Int) throws(EngineError) -> Bool {
     let saved = execution.enterCritical()

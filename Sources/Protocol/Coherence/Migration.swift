@@ -39,8 +39,9 @@ extension Engine {
     return (Unit(page: packed.page, count: packed.unitPages), NodeID(Int(move.home.loadRelaxed())))
   }
 
-  /// Drops the candidates that a second node noticed, and those that the last barrier forgot: a node whose thread
-  /// detached behind its seal noted those pages in the epoch after, and nobody knows a home for them any more.
+  /// Drops the candidates that a second node noticed, and those that the last barrier forgot: a node whose
+  /// thread detached behind its seal noted those pages in the epoch after, and nobody knows a home for them
+  /// any more.
   @inlinable
   func keepSoleWriters() {
     var kept = 0
@@ -140,8 +141,8 @@ extension Engine {
     giveBack(held)
   }
 
-  /// Where the moves failed in the middle, and the job is over for this node: its threads may still use what is here, so
-  /// a page that it was leaving is at home again. Behind the gate nobody else has a lock bit.
+  /// Where the moves failed in the middle, and the job is over for this node: its threads may still use what
+  /// is here, so a page that it was leaving is at home again. Behind the gate nobody else has a lock bit.
   @inlinable
   func stayHome(_ unit: Unit) {
     guard case .held(var held) = lookForLockBit(unit, passing: .none, unless: 0) else { return }
@@ -159,7 +160,8 @@ extension Engine {
     touch(unit.page, unless: .moveLeavesUntouched)
     if held.word.isHome {
       ensure(move.home == node, .homeAfterMove, unit.page)
-      // It moved here at the last barrier, behind whose seal this node noted it once more: this move is from here to here.
+      // It moved here at the last barrier, behind whose seal this node noted it once more: this move is from
+      // here to here.
     } else if move.home == node {
       try unlocking(unit) { () throws(EngineError) in try takeOver(&held, w) }
       ensure(held.word.isHome, .homeAfterMove, unit.page)

@@ -1,8 +1,8 @@
 import Fabric
 import Platform
 
-/// Who noticed a unit, and in which epoch: 48 bits of epoch, 16 bits of node + 1. An epoch is a barrier, so the field
-/// lasts for nine years of a barrier each microsecond.
+/// Who noticed a unit, and in which epoch: 48 bits of epoch, 16 bits of node + 1. An epoch is a barrier, so
+/// the field lasts for nine years of a barrier each microsecond.
 @frozen
 @usableFromInline
 struct Noticer: BitwiseCopyable, Equatable {

@@ -11,8 +11,8 @@ public enum Occupation: Sendable, Equatable {
 }
 
 extension Engine {
-  /// What some thread of this node is in the middle of; `nil` where there is none. A look, not a lock: a thread
-  /// that begins with something meanwhile may go unnoticed.
+  /// What some thread of this node is in the middle of; `nil` where there is none. A look, not a lock: a
+  /// thread that begins with something meanwhile may go unnoticed.
   ///
   /// - Parameter countsLocks: whether a lock that is held is a reason, too.
   public func occupation(countsLocks: Bool) -> Occupation? {

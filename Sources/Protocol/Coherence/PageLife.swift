@@ -1,23 +1,24 @@
 import Fabric
 import Platform
 
-// The life of a page on one node: its states, its word, the transitions that are legal, and the only code that makes them.
+// The life of a page on one node: its states, its word, the transitions that are legal, and the only code
+// that makes them.
 //
 //                             finishFetch                    becomeHome
 //            beginFetch    ┌──────────────▶ clean ──────────────────────────┐
-//  invalid ─────────────▶ fetching          ▲  │ becomeDirty                ▼        becomeExclusive
-//     ▲    ◀─────────────  │    │  placeDiff │  ▼              ┌──────▶ homeTracked ─────────────▶ homeExclusive
-//     │     abandonFetch   │    └─────────▶ dirty             │            │   ▲  ◀──────────────      │
-//     │                    │ settle  (finishFetchForWriting)  │ noteAtHome │   │     trackAgain        │
-//     │                    └─────────────▶ homeTracked        │            ▼   │                       │
-//     └── invalidate ── clean                                 └──────── homeDirty ◀────────────────────┘
+//  invalid ─────────────▶ fetching          ▲  │ becomeDirty                ▼     becomeExclusive
+//     ▲    ◀─────────────  │    │  placeDiff │  ▼              ┌──────▶ homeTracked ──────────▶ homeExclusive
+//     │     abandonFetch   │    └─────────▶ dirty             │            │   ▲  ◀───────────      │
+//     │                    │ settle  (finishFetchForWriting)  │ noteAtHome │   │   trackAgain       │
+//     │                    └─────────────▶ homeTracked        │            ▼   │                    │
+//     └── invalidate ── clean                                 └──────── homeDirty ◀─────────────────┘
 //                                                                              becomeHomeDirty
 //  A home moves:
 //    at home ── leaveHome ─▶ clean ── takeBack ─▶ homeTracked      (the old home; a move that is cancelled)
-//    clean, invalid ── arriveHome ─▶ homeTracked      dirty ── arriveHomePinned ─▶ homeDirty      (the new home)
+//    clean, invalid ── arriveHome ─▶ homeTracked   dirty ── arriveHomePinned ─▶ homeDirty      (the new home)
 //
-// `Transition.rule` is this drawing as a table, with the lock bit and the flags: `Engine.moved` reads it at every step, and a
-// step that is not in it ends the process (docs/protocol.md, section 1).
+// `Transition.rule` is this drawing as a table, with the lock bit and the flags: `Engine.moved` reads it at
+// every step, and a step that is not in it ends the process (docs/protocol.md, section 1).
 
 // MARK: States
 
@@ -68,7 +69,8 @@ public struct PageStates: BitwiseCopyable, Sendable {
 
 // MARK: The word
 
-/// A unit's 64-bit word: state, lock bit, flags and home hint. A value: a word changes by a `Transition` alone.
+/// A unit's 64-bit word: state, lock bit, flags and home hint. A value: a word changes by a `Transition`
+/// alone.
 ///
 /// ```
 /// bits 0-3   state
@@ -141,7 +143,8 @@ public struct PageWord: BitwiseCopyable, Sendable, Equatable {
 
 // MARK: The transitions
 
-/// A transition of a page's word. There are no others, but that a freed page's word becomes zero (`PageTable.forgetWords`).
+/// A transition of a page's word. There are no others, but that a freed page's word becomes zero
+/// (`PageTable.forgetWords`).
 @frozen
 public enum Transition: UInt8, BitwiseCopyable, Sendable, CaseIterable {
   // A copy comes.
@@ -306,9 +309,9 @@ extension Transition.Rule {
 
 // MARK: Where a word lies
 
-/// Many threads of the node change a word at once, so there is no plain store: a store of what was loaded before overwrites
-/// what somebody else did in between. (`PageTable.forgetWords` stores zeros behind the closed gate, inside which
-/// everything here happens.)
+/// Many threads of the node change a word at once, so there is no plain store: a store of what was loaded
+/// before overwrites what somebody else did in between. (`PageTable.forgetWords` stores zeros behind the
+/// closed gate, inside which everything here happens.)
 @frozen
 public struct PageCell<W: MemoryAccess>: BitwiseCopyable, Sendable {
   @usableFromInline let word: SharedWord<W>
@@ -319,7 +322,8 @@ public struct PageCell<W: MemoryAccess>: BitwiseCopyable, Sendable {
   @inlinable
   public func load() -> PageWord { PageWord(word.load()) }
 
-  /// `old` → `new`; false where the word is not `old` any more. A full barrier; the release pairs with `load`.
+  /// `old` → `new`; false where the word is not `old` any more. A full barrier; the release pairs with
+  /// `load`.
   @inlinable
   func exchange(_ old: PageWord, for new: PageWord) -> Bool { word.compareExchange(old.raw, new.raw) }
 }
@@ -356,8 +360,9 @@ enum LockLook: BitwiseCopyable {
 // MARK: The steps
 
 extension Engine {
-  /// The word behind a transition; ends the process where the transition is not one of the table. Inlined, with a
-  /// `transition` that is written down where it is made: then the table folds into the few instructions of its row.
+  /// The word behind a transition; ends the process where the transition is not one of the table. Inlined,
+  /// with a `transition` that is written down where it is made: then the table folds into the few
+  /// instructions of its row.
   @inlinable @inline(__always)
   func moved(
     _ word: PageWord, by transition: Transition, of page: Page, told home: NodeID = -1,
@@ -382,8 +387,8 @@ extension Engine {
           node: node, page: page, from: word, to: result, transition: transition, file: file, line: line)))
   }
 
-  /// The one compare-and-swap: the transition from `old`; nil where the word is not `old` any more. (Compared by `case
-  /// .some`: on the fault path the compiler does not see through `== nil`.)
+  /// The one compare-and-swap: the transition from `old`; nil where the word is not `old` any more. (Compared
+  /// by `case .some`: on the fault path the compiler does not see through `== nil`.)
   @inlinable @inline(__always)
   func attempt(
     _ transition: Transition, _ page: Page, from old: PageWord, told home: NodeID = -1,
@@ -406,8 +411,8 @@ extension Engine {
     }
   }
 
-  /// One look for the lock bit of `unit`. A unit whose bit is free, in a state of `passed`, is left alone, unless it has
-  /// one of the flags `kept`.
+  /// One look for the lock bit of `unit`. A unit whose bit is free, in a state of `passed`, is left alone,
+  /// unless it has one of the flags `kept`.
   @inlinable
   func lookForLockBit(_ unit: Unit, passing passed: PageStates, unless kept: UInt64) -> LockLook {
     let cell = pages.cell(unit.page)
@@ -425,8 +430,9 @@ extension Engine {
     }
   }
 
-  /// The one wait for a lock bit: until this thread has it, or the unit is one that is passed by. Whoever waits holds
-  /// nothing that a holder needs (`Gate`), and no open batch: its connection may be what the holder waits for.
+  /// The one wait for a lock bit: until this thread has it, or the unit is one that is passed by. Whoever
+  /// waits holds nothing that a holder needs (`Gate`), and no open batch: its connection may be what the
+  /// holder waits for.
   @inlinable
   func takeLockBit(
     _ unit: Unit, passing passed: PageStates = .none, unless kept: UInt64 = 0
@@ -473,7 +479,8 @@ extension Engine {
     held.word = moved(held.word, by: transition, of: held.unit.page, told: home, file, line)
   }
 
-  /// Others see what this thread has made of the unit. Cannot fail: nobody else changes a word whose lock bit is set.
+  /// Others see what this thread has made of the unit. Cannot fail: nobody else changes a word whose lock bit
+  /// is set.
   @inlinable
   func store(_ held: inout HeldUnit) {
     if !pages.cell(held.unit.page).exchange(held.stored, for: held.word) {
@@ -493,7 +500,8 @@ extension Engine {
   @inlinable
   func unlock(_ unit: Unit) { giveBack(heldAlready(unit)) }
 
-  /// `body` while the lock bit is held. Where it throws the bit is given back: after a loss threads still use what is here.
+  /// `body` while the lock bit is held. Where it throws the bit is given back: after a loss threads still use
+  /// what is here.
   @inlinable @inline(__always)
   func unlocking(_ unit: Unit, _ body: () throws(EngineError) -> Void) throws(EngineError) {
     do throws(EngineError) {

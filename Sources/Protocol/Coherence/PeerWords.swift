@@ -1,12 +1,13 @@
 import Fabric
 import Platform
 
-// What other nodes have written is looked at before it is followed: it becomes an index, an address, or the end of a
-// loop here. A node whose memory was overwritten, or which runs other code, must not make this one read elsewhere or
-// go on with wrong pages. docs/protocol.md, "What is believed", lists the words and where each is looked at.
+// What other nodes have written is looked at before it is followed: it becomes an index, an address, or the
+// end of a loop here. A node whose memory was overwritten, or which runs other code, must not make this one
+// read elsewhere or go on with wrong pages. docs/protocol.md, "What is believed", lists the words and where
+// each is looked at.
 //
-// A check is a comparison or two with sizes that are in registers or one load away. On the fault path: what they
-// throw is trivially copyable.
+// A check is a comparison or two with sizes that are in registers or one load away. On the fault path: what
+// they throw is trivially copyable.
 
 extension Engine {
   /// A notice names whole units within the global address space.
@@ -19,12 +20,13 @@ extension Engine {
     else { throw bad(word, of: peer, notice.raw) }
   }
 
-  /// As `check`; and in an epoch buffer, by which all nodes compute the same moves, the unit is that of the segment.
+  /// As `check`; and in an epoch buffer, by which all nodes compute the same moves, the unit is that of the
+  /// segment.
   @inlinable
   func checkEpoch(_ notice: WriteNotice, of peer: NodeID) throws(EngineError) {
     try check(notice, as: .epochNotice, of: peer)
-    // What the last barrier forgot may be noted here yet, by who detached behind its node's seal; and another thread of
-    // this node may know the next segment at these addresses already.
+    // What the last barrier forgot may be noted here yet, by who detached behind its node's seal; and another
+    // thread of this node may know the next segment at these addresses already.
     if let shape = pages.shape(of: notice.page), 1 << shape.unitShift != notice.unitPages,
       !wasForgotten(notice.page)
     {
@@ -39,7 +41,8 @@ extension Engine {
     return Int(word)
   }
 
-  /// The position up to which an epoch buffer stands in for the log: no further than the barrier's clock says.
+  /// The position up to which an epoch buffer stands in for the log: no further than the barrier's clock
+  /// says.
   @inlinable
   func checkSeal(_ sealed: UInt64, of peer: NodeID) throws(EngineError) {
     if sealed > local.mergedClock[peer] { throw bad(.epochSeal, of: peer, sealed) }
@@ -53,8 +56,8 @@ extension Engine {
     }
   }
 
-  /// A clock's entry for a log whose head, READ after the clock came, is `head`: whoever made the clock had seen at most
-  /// that.
+  /// A clock's entry for a log whose head, READ after the clock came, is `head`: whoever made the clock had
+  /// seen at most that.
   @inlinable
   func check(clockEntry entry: UInt64, of peer: NodeID, head: UInt64) throws(EngineError) {
     if entry > head || entry & ~TaggedWord.mask != 0 { throw bad(.clock, of: peer, entry) }
@@ -74,8 +77,8 @@ extension Engine {
     return UInt32(word)
   }
 
-  /// Node 0's count of freed ranges: since `done` of them no more than its ring holds. Twice as many (`rounds`) outside
-  /// of a barrier: others may have left one in which this node still is.
+  /// Node 0's count of freed ranges: since `done` of them no more than its ring holds. Twice as many
+  /// (`rounds`) outside of a barrier: others may have left one in which this node still is.
   @inlinable
   func checkFreed(_ head: UInt64, since done: UInt64, rounds: Int = 1) throws(EngineError) {
     guard head >= done, head - done <= UInt64(ControlLayout.retireEntryCount * rounds) else {
@@ -113,8 +116,8 @@ extension Engine {
     if word != 1 { throw bad(.grant, of: node, word) }
   }
 
-  /// A word of a message that has not come yet: what is left of one of the last disseminations, or nothing. Else the
-  /// message that is waited for has been overwritten, or never comes.
+  /// A word of a message that has not come yet: what is left of one of the last disseminations, or nothing.
+  /// Else the message that is waited for has been overwritten, or never comes.
   @inlinable
   func checkOld(_ word: TaggedWord, awaiting number: UInt64) throws(EngineError) {
     let age = (number &- (word.raw >> 48)) & 0xFFFF

@@ -4,15 +4,15 @@ import Platform
 // The lock between nodes: a queue lock in the manner of Mellor-Crummey and Scott (1991), by one-sided
 // operations. The record at the lock's home has the tail and the clock of the last release; a node that
 // waits does so on a slot in its own memory, and a hand-over is one WRITE latency.
-// `LockRecord` and `LockSlot` say who writes what. A slot's words are cleared before its name goes into the tail, and the
-// slot is given back only after both WRITEs that it is due have arrived.
+// `LockRecord` and `LockSlot` say who writes what. A slot's words are cleared before its name goes into the
+// tail, and the slot is given back only after both WRITEs that it is due have arrived.
 
 extension Engine {
   /// Waits for the lock; first come, first served between nodes. What was released with it before
   /// is visible when this returns.
   ///
-  /// Throws `.deadlock` where the calling thread holds it, `.slotsExhausted` where the program's threads of this node hold
-  /// or await too many.
+  /// Throws `.deadlock` where the calling thread holds it, `.slotsExhausted` where the program's threads of
+  /// this node hold or await too many.
   @inlinable
   public func acquireLock(_ id: Int, for use: LockUse = .program) throws(EngineError) {
     try checkPeers()
@@ -22,8 +22,8 @@ extension Engine {
     lock.owner.storeRelaxed(UInt64(execution.threadID))
   }
 
-  /// Takes the lock as `acquireLock` does, with a wait slot that the caller has and that is the lock's from now on: needs
-  /// no other, so it ends with the lock held whatever the program has taken meanwhile.
+  /// Takes the lock as `acquireLock` does, with a wait slot that the caller has and that is the lock's from
+  /// now on: needs no other, so it ends with the lock held whatever the program has taken meanwhile.
   @inlinable
   public func acquireLock(_ id: Int, givingSlot slot: Int) throws(EngineError) {
     let lock = localLock(id)
@@ -93,9 +93,9 @@ extension Engine {
     own(slot.granted).store(0)
   }
 
-  /// Takes the lock for this node, where it has not got it yet; who calls has entered locally, and has left again where
-  /// this throws. Counts as waiting until nothing of it is left to do: behind a thread that is told that a node is lost
-  /// the memory may go away.
+  /// Takes the lock for this node, where it has not got it yet; who calls has entered locally, and has left
+  /// again where this throws. Counts as waiting until nothing of it is left to do: behind a thread that is
+  /// told that a node is lost the memory may go away.
   ///
   /// - Parameter given: a slot that the caller has for it.
   @inlinable
@@ -105,8 +105,8 @@ extension Engine {
     add(.lockAcquires)
     if lock.slot.loadRelaxed() != 0 {
       do throws(EngineError) {
-        // Who had it before may have failed to apply what came with it, or have been told of a loss, and left the lock here.
-        // That was known before it left (`keep`).
+        // Who had it before may have failed to apply what came with it, or have been told of a loss, and left
+        // the lock here. That was known before it left (`keep`).
         try checkPeers()
       } catch {
         leaveLocal(lock)
@@ -129,7 +129,8 @@ extension Engine {
     }
   }
 
-  /// False where the lock is not free and `waiting` is false. The slot is given back then, and where this throws.
+  /// False where the lock is not free and `waiting` is false. The slot is given back then, and where this
+  /// throws.
   @inlinable
   func takeGlobally(_ id: Int, slot: Int, waiting: Bool) throws(EngineError) -> Bool {
     do throws(EngineError) {

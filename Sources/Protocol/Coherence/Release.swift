@@ -53,7 +53,8 @@ extension Engine {
   }
 
   /// One round, under the commit lock: diffs and notices of everything on the dirty list, notices of
-  /// exclusive pages that were fetched, head moved. Counted before it begins and when it has ended (`groupCommit`).
+  /// exclusive pages that were fetched, head moved. Counted before it begins and when it has ended
+  /// (`groupCommit`).
   @inlinable
   func commitRound(_ w: Workspace<E.W>) throws(EngineError) {
     let round = local.roundsBegun.fetchAdd(1) + 1
@@ -93,7 +94,8 @@ extension Engine {
     submit(&sender, w)
   }
 
-  /// Takes the dirty list and flushes all but the last run, whose lock bits are held; where it throws, those of `run`.
+  /// Takes the dirty list and flushes all but the last run, whose lock bits are held; where it throws, those
+  /// of `run`.
   @inlinable
   func gatherDirtyPages(
     _ run: inout PageRange, _ unitPages: inout Int, _ log: inout LogWriter, _ sender: inout DiffSender<E.F>,
@@ -137,8 +139,9 @@ extension Engine {
     return false
   }
 
-  /// Exclusive pages at home that somebody has fetched: a notice, written or not, and tracked again. Looks at the
-  /// groups of blocks in which there may be such pages, a word of bits for 64 groups (1 GiB of pages of 4 KiB).
+  /// Exclusive pages at home that somebody has fetched: a notice, written or not, and tracked again. Looks at
+  /// the groups of blocks in which there may be such pages, a word of bits for 64 groups (1 GiB of pages of 4
+  /// KiB).
   @inlinable
   func noteFetchedExclusives(_ log: inout LogWriter) throws(EngineError) {
     // Stores to exclusive pages before this release, then the look at the marks: a mark placed later

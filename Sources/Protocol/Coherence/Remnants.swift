@@ -7,8 +7,9 @@ extension Engine {
   /// The home that a word of this node's shard of the directory names, -1 for none.
   public func home(in word: FabricWord) -> NodeID { NodeID(Int(own(word).load()) - 1) }
 
-  /// What this node still knows of pages that were freed, once the barrier that forgets them is over; nil where it is
-  /// nothing, as in the beginning. The addresses may live again after the next barrier, and then it would be wrong.
+  /// What this node still knows of pages that were freed, once the barrier that forgets them is over; nil
+  /// where it is nothing, as in the beginning. The addresses may live again after the next barrier, and then
+  /// it would be wrong.
   ///
   /// - Parameter range: whole chunks, or the beginning of them.
   public func remnant(ofFreed range: PageRange) -> StaticString? {

@@ -6,9 +6,9 @@ import Platform
 // addresses may be used again.
 
 extension Engine {
-  /// Enters pages that nobody uses any more; the diffs of whoever detached are placed. Their last view goes before the
-  /// caller gives the lock back, and without that lock nobody makes a segment of these addresses. The caller
-  /// holds the lock of the segment table, so there is one at a time. Returns the position; the
+  /// Enters pages that nobody uses any more; the diffs of whoever detached are placed. Their last view goes
+  /// before the caller gives the lock back, and without that lock nobody makes a segment of these addresses.
+  /// The caller holds the lock of the segment table, so there is one at a time. Returns the position; the
   /// pages may be used again once `isReusable`. `nil` where the ring is full until the next barriers.
   @inlinable
   public func retire(_ range: PageRange) throws(EngineError) -> UInt64? {

@@ -18,8 +18,8 @@ extension Engine {
     writeMarks(&batch, PageRange(page, count: 1), home: home, w)
   }
 
-  /// The same for neighbouring units that begin in one block, all of which are being fetched. Only the marks of the
-  /// units' first pages are ever looked at.
+  /// The same for neighbouring units that begin in one block, all of which are being fetched. Only the marks
+  /// of the units' first pages are ever looked at.
   @inlinable
   func writeMarks(_ batch: inout E.F.Batch, _ pages: PageRange, home: NodeID, _ w: Workspace<E.W>) {
     let end = Page.min(pages.upperBound, ControlLayout.blockEnd(pages.lowerBound))

@@ -1,23 +1,25 @@
 import Platform
 
-// The slots on which this node's threads wait for locks and for grants, in its control memory. Each is one of three
-// kinds, so that what the library does for itself never finds that the program has taken them all:
+// The slots on which this node's threads wait for locks and for grants, in its control memory. Each is one of
+// three kinds, so that what the library does for itself never finds that the program has taken them all:
 //
-// - *The program's*, `lockSlotCount`: a lock that the program holds or awaits has one, and so has each thread that waits
-//   for an object's grant. Where none is left the call fails, before it has changed anything.
-// - *Moments'*: for the lock of an object (reader-writer lock, event, condition, barrier) whose words are being changed.
-//   Where none is left the thread waits for one. That wait ends: who has one stands in the queue of its one lock, or holds
-//   it and waits for the fabric alone. So the locks' queues go on as they would with any number of slots, and none of
-//   those before it in a queue needs another one.
-// - *The library's own*: one for each of its locks (the table of segments, the heap, ...). The threads of a node settle
-//   among themselves who stands in a lock's queue, so a lock never has two slots of one node, and its own is always free.
+// - *The program's*, `lockSlotCount`: a lock that the program holds or awaits has one, and so has each thread
+//   that waits for an object's grant. Where none is left the call fails, before it has changed anything.
+// - *Moments'*: for the lock of an object (reader-writer lock, event, condition, barrier) whose words are
+//   being changed. Where none is left the thread waits for one. That wait ends: who has one stands in the
+//   queue of its one lock, or holds it and waits for the fabric alone. So the locks' queues go on as they
+//   would with any number of slots, and none of those before it in a queue needs another one.
+// - *The library's own*: one for each of its locks (the table of segments, the heap, ...). The threads of a
+//   node settle among themselves who stands in a lock's queue, so a lock never has two slots of one node, and
+//   its own is always free.
 
 /// What a lock is taken for, and so which slots it may have.
 @frozen
 public enum LockUse: UInt8, BitwiseCopyable, Sendable {
   /// By the program, for as long as it likes.
   case program
-  /// By the library, to change an object's words: whoever holds it takes no other lock and waits for no grant.
+  /// By the library, to change an object's words: whoever holds it takes no other lock and waits for no
+  /// grant.
   case moment
   /// A lock of the library's own: its number is below `Configuration.libraryLockCount`.
   case library

@@ -32,8 +32,8 @@ extension Engine {
     while !(try pollGrant(slot, &backoff, beforeLimit: nil)) {}
   }
 
-  /// A few steps of the wait for the grant, so that the caller can look at other things in between; false where it has not
-  /// come yet. The caller counts as waiting meanwhile (`beginWaiting`).
+  /// A few steps of the wait for the grant, so that the caller can look at other things in between; false
+  /// where it has not come yet. The caller counts as waiting meanwhile (`beginWaiting`).
   ///
   /// - Parameter remaining: nanoseconds until the end of a wait that has one.
   @inlinable

@@ -1,7 +1,8 @@
 import Fabric
 import Platform
 
-// A thread that works on pages, or talks to another node, has a workspace: registered memory for what it sends and gets.
+// A thread that works on pages, or talks to another node, has a workspace: registered memory for what it
+// sends and gets.
 
 extension Engine {
   /// Takes a free workspace; waits for one where all are in use. Holders only wait for the fabric

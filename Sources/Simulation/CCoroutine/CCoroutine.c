@@ -118,7 +118,8 @@ static void prepare(ccoroutine_pool_t *pool, ccoroutine_t *made) {
   made->context.uc_stack.ss_size = pool->stack_bytes;
   made->context.uc_link = NULL;
   uintptr_t self = (uintptr_t)made;
-  makecontext(&made->context, (void (*)(void))enter_in_halves, 2, (unsigned)(self >> 16 >> 16), (unsigned)self);
+  makecontext(&made->context, (void (*)(void))enter_in_halves, 2, (unsigned)(self >> 16 >> 16),
+              (unsigned)self);
 }
 
 static void exchange(ccoroutine_t *from, ccoroutine_t *to) { swapcontext(&from->context, &to->context); }

@@ -10,8 +10,8 @@ struct MerinoSimulate: ParsableCommand {
     commandName: "merino-simulate",
     abstract: "Searches the protocol for errors with random data-race-free programs on a simulated cluster.",
     discussion: """
-      A seed names a cluster, a program and every choice of the schedule. Exit code 0: nothing wrong found; 1: a \
-      seed failed (it is printed with the command that replays it), or a mutation was not found.
+      A seed names a cluster, a program and every choice of the schedule. Exit code 0: nothing wrong found; \
+      1: a seed failed (it is printed with the command that replays it), or a mutation was not found.
       """)
 
   @Option(help: "The seeds to run, as A..B, without B.")
@@ -75,7 +75,8 @@ struct MerinoSimulate: ParsableCommand {
   }
 }
 
-/// A range of seeds on the command line: `A..<B`, or `A..B` for those who do not want to quote it; B is not in it.
+/// A range of seeds on the command line: `A..<B`, or `A..B` for those who do not want to quote it; B is not
+/// in it.
 struct SeedRange: ExpressibleByArgument {
   let range: Range<UInt64>
 

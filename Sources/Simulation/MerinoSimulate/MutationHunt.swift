@@ -2,7 +2,8 @@ import Coherence
 import Glibc
 import Simulation
 
-/// Each mutation in a process of its own: a broken protocol may well crash or loop. Finding one is a failing run.
+/// Each mutation in a process of its own: a broken protocol may well crash or loop. Finding one is a failing
+/// run.
 struct MutationHunt {
   let seeds: Range<UInt64>
   let jobs: Int

@@ -106,8 +106,8 @@ extension Network {
     connections[index].executed += 1
   }
 
-  /// An answer was lost: the READs that have not completed are executed once more, in order. WRITEs are not done
-  /// twice, and an atomic's answer is a repeated one.
+  /// An answer was lost: the READs that have not completed are executed once more, in order. WRITEs are not
+  /// done twice, and an atomic's answer is a repeated one.
   private func answerAgain(_ index: Int) {
     for number in connections[index].completed..<connections[index].executed {
       let operation = connections[index][number].pointee

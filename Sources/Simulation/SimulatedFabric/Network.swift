@@ -22,14 +22,15 @@ public struct NetworkShape: Sendable {
 /// keep is checked, and everything that it allows to happen does happen sooner or later:
 ///
 /// - Operations of one connection are executed in order; between connections in any order.
-/// - A WRITE's source is read some time after the post (longer than the inline limit), it completes for its poster
-///   some time after that, and it is placed at the target before or after its completion, but before any
-///   later READ or atomic of its connection is executed.
-/// - A READ that has been executed and not completed may be executed again, its answer being lost, and with it
-///   the READs behind it: it may see WRITEs and atomics that were posted later.
-/// - Transfers are torn and arrive in any order of their pieces; the words of those that are aligned words in control
-///   memory stay whole.
-/// - Atomics read and write in two steps. Other atomics of the same target keep out; stores and WRITEs do not.
+/// - A WRITE's source is read some time after the post (longer than the inline limit), it completes for its
+///   poster some time after that, and it is placed at the target before or after its completion, but before
+///   any later READ or atomic of its connection is executed.
+/// - A READ that has been executed and not completed may be executed again, its answer being lost, and with
+///   it the READs behind it: it may see WRITEs and atomics that were posted later.
+/// - Transfers are torn and arrive in any order of their pieces; the words of those that are aligned words in
+///   control memory stay whole.
+/// - Atomics read and write in two steps. Other atomics of the same target keep out; stores and WRITEs do
+///   not.
 /// - A completion is seen when some thread of the node polls.
 public final class Network {
   public let shape: NetworkShape
@@ -165,8 +166,8 @@ public final class Network {
   }
 }
 
-/// One direction of a pair of nodes in one lane: a queue of operations and how far each of its stages has got.
-/// Indices only grow; `completed` and `executed` are at most `captured`, and that at most `submitted`.
+/// One direction of a pair of nodes in one lane: a queue of operations and how far each of its stages has
+/// got. Indices only grow; `completed` and `executed` are at most `captured`, and that at most `submitted`.
 struct Connection {
   let source: NodeID
   let target: NodeID

@@ -20,8 +20,8 @@ struct Bias {
   var lowest = 0
   /// The scale of a phase's length, one for the run.
   var phaseScale = 500
-  /// One in so many points stalls its thread for a while, so that others do much in a small window; 0 for none.
-  /// One for the run.
+  /// One in so many points stalls its thread for a while, so that others do much in a small window; 0 for
+  /// none. One for the run.
   var stallEvery = 0
   /// The same at points that the simulated code marks as delicate.
   var delicateStallEvery = 0

@@ -56,7 +56,8 @@ public final class Scheduler {
   var bias = Bias()
   unowned(unsafe) var network: Network?
   var idlePauses = 0
-  /// The same since a thread began with something else: one that waits for a time limit again and again gets on, too.
+  /// The same since a thread began with something else: one that waits for a time limit again and again gets
+  /// on, too.
   var idlePausesOfAll = 0
 
   static var threadLimit: Int { 256 }

@@ -1,5 +1,5 @@
-/// What the atomics on one variable did, and whether that is a sequence: each sees what the one before left, and one
-/// that began after another had ended comes after it.
+/// What the atomics on one variable did, and whether that is a sequence: each sees what the one before left,
+/// and one that began after another had ended comes after it.
 struct AtomicHistory {
   struct Event {
     /// The value found and the value left; equal where nothing was changed.

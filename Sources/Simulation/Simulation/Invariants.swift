@@ -4,8 +4,8 @@ import Platform
 import SimulatedFabric
 
 extension Program {
-  /// What holds while all threads rest behind a barrier (docs/protocol.md, section 9, number 5): at most one node
-  /// believes itself home of a page, the directory names it, and its frame is complete.
+  /// What holds while all threads rest behind a barrier (docs/protocol.md, section 9, number 5): at most one
+  /// node believes itself home of a page, the directory names it, and its frame is complete.
   func checkInvariants() {
     for segment in plan.segments.indices where isMapped(segment) {
       guard let shape = cluster.nodes[0].engine.pages.shape(of: plan.segments[segment].shape.firstPage)
@@ -23,8 +23,8 @@ extension Program {
     return detached[segment] == 0 && shapes.allSatisfy { $0 == shapes[0] && $0 != nil }
   }
 
-  /// What holds of freed pages in the phase before they may live again: the node knows nothing of them, and its memory of
-  /// them is zero.
+  /// What holds of freed pages in the phase before they may live again: the node knows nothing of them, and
+  /// its memory of them is zero.
   func checkForgotten(in phase: Int, on node: SimulatedNode) {
     for (index, segment) in plan.segments.enumerated()
     where segment.death != .max && phase == segment.death + 2 && pioneers[index] == nil {

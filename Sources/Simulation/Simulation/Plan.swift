@@ -11,7 +11,8 @@ enum Discipline {
   case lock(Int)
   /// One thread reads and writes.
   case owner(Int)
-  /// The first threads of the nodes have it in turn, from one barrier of theirs to the next; the number is who begins.
+  /// The first threads of the nodes have it in turn, from one barrier of theirs to the next; the number is
+  /// who begins.
   case leaders(Int)
   /// Everybody reads.
   case readOnly
@@ -27,8 +28,8 @@ struct PlannedSegment {
   var second: SegmentShape
   /// By node: which of its threads detaches it in phase `death`, and uses it until then.
   var detachers: [Int] = []
-  /// The thread that has every other page for itself until phase `death`, -1 for none: its node becomes the home, alone with
-  /// the page until others look at it for the last time.
+  /// The thread that has every other page for itself until phase `death`, -1 for none: its node becomes the
+  /// home, alone with the page until others look at it for the last time.
   var resident = -1
   /// The node whose thread may write in phase `death`, -1 for none.
   var lastWriter = -1
@@ -67,7 +68,8 @@ struct Plan {
   private(set) var leaderBarriers: [Int] = []
   /// By phase: whether everybody rests after the barrier that ends it, while the invariants are checked.
   private(set) var isQuietAfter: [Bool] = []
-  /// By phase: nobody stores, so that barriers have nothing to tell but what was freed, and wait for no commit lock.
+  /// By phase: nobody stores, so that barriers have nothing to tell but what was freed, and wait for no
+  /// commit lock.
   private(set) var isReadOnly: [Bool] = []
 
   init(_ run: RunShape, _ random: inout Random) {

@@ -2,8 +2,8 @@ import Coherence
 import Fabric
 import SimulatedFabric
 
-/// What the threads of a run share outside the simulated memory: the plan, the oracle, and everything with which they
-/// would talk to each other by other means.
+/// What the threads of a run share outside the simulated memory: the plan, the oracle, and everything with
+/// which they would talk to each other by other means.
 final class Program {
   let run: RunShape
   let plan: Plan
@@ -111,7 +111,8 @@ final class Program {
     retired[segment].map { node.engine.isReusable($0) } ?? false
   }
 
-  /// After the barrier that ends `phase` all its atomics are over: their last values are what plain loads find.
+  /// After the barrier that ends `phase` all its atomics are over: their last values are what plain loads
+  /// find.
   func settleAtomics(_ phase: Int) {
     guard settledPhases == phase else { return }
     settledPhases += 1

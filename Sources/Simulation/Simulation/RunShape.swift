@@ -1,8 +1,8 @@
 import Coherence
 import SimulatedFabric
 
-/// What a run is like: the sizes of the cluster and which features its program uses, all drawn from the seed. Not every
-/// run uses everything: a feature that is left out cannot hide what goes wrong without it.
+/// What a run is like: the sizes of the cluster and which features its program uses, all drawn from the seed.
+/// Not every run uses everything: a feature that is left out cannot hide what goes wrong without it.
 struct RunShape {
   var configuration: Configuration
   var network: NetworkShape
@@ -121,8 +121,8 @@ struct RunShape {
     counters.round = before(words, 64)
   }
 
-  /// Segments that come and go while the threads of a node go on with others: barriers of the first threads alone, in
-  /// which pages are forgotten.
+  /// Segments that come and go while the threads of a node go on with others: barriers of the first threads
+  /// alone, in which pages are forgotten.
   private mutating func favourFreeing(_ random: inout Random) {
     threadsOfNode = threadsOfNode.map { _ in threadsOfNode.count > 4 ? 2 : random.within(2...3) }
     features = [.locks, .frees, .leaderBarriers]
@@ -184,12 +184,13 @@ extension RunShape: CustomStringConvertible {
   var description: String {
     let c = configuration
     return
-      "\(c.nodeCount) nodes, threads \(threadsOfNode), \(c.pageCount) pages of \(c.pageByteCount) bytes, chunks of "
-      + "\(c.chunkPageCount), log \(c.logEntryCount), epoch set \(c.epochEntryCount), moves \(c.moveCount), "
-      + "workspaces \(c.workspaceCount), read-ahead \(c.readAhead.byteCount) bytes, lanes \(network.laneCount), inline "
-      + "\(network.inlineLimit), registers \(network.registersInPlace ? "in place" : "by service"), views \(viewLimits), "
+      "\(c.nodeCount) nodes, threads \(threadsOfNode), \(c.pageCount) pages of \(c.pageByteCount) bytes, "
+      + "chunks of \(c.chunkPageCount), log \(c.logEntryCount), epoch set \(c.epochEntryCount), moves "
+      + "\(c.moveCount), workspaces \(c.workspaceCount), read-ahead \(c.readAhead.byteCount) bytes, lanes "
+      + "\(network.laneCount), inline \(network.inlineLimit), registers "
+      + "\(network.registersInPlace ? "in place" : "by service"), views \(viewLimits), "
       + "\(lockCount) locks, \(segmentCount) segments, \(cellCount) cells, \(phaseCount) phases of up to "
-      + "\(operationLimit) operations, \(counters), features \(String(features.rawValue, radix: 2)), disturbed every "
-      + "\(disturbEverySteps)\(death.map { ", \($0)" } ?? "")"
+      + "\(operationLimit) operations, \(counters), features \(String(features.rawValue, radix: 2)), "
+      + "disturbed every \(disturbEverySteps)\(death.map { ", \($0)" } ?? "")"
   }
 }

@@ -4,8 +4,8 @@ import Glibc
 import Platform
 import SimulatedFabric
 
-/// A node of a simulated cluster: an engine, and the processor's view of memory. Protection is a byte for each page and
-/// view; an access looks at it exactly as the hardware would, and faults into the engine.
+/// A node of a simulated cluster: an engine, and the processor's view of memory. Protection is a byte for
+/// each page and view; an access looks at it exactly as the hardware would, and faults into the engine.
 public final class SimulatedNode {
   /// An index of the cluster's nodes.
   public let id: Int

@@ -1,8 +1,9 @@
 import Coherence
 import SimulatedFabric
 
-/// Runs random data-race-free programs on simulated clusters, one for each seed, and checks every load against a
-/// sequential oracle. One object for one thread of the system; it keeps stacks and memory from run to run.
+/// Runs random data-race-free programs on simulated clusters, one for each seed, and checks every load
+/// against a sequential oracle. One object for one thread of the system; it keeps stacks and memory from run
+/// to run.
 public final class Simulation {
   private let stacks = StackPool()
   private let arena = Arena()

@@ -6,8 +6,8 @@ import SimulatedFabric
 // Segments that die: who has them for itself, who uses them for the last time, and who gives them back.
 
 extension Worker {
-  /// Uses a segment that dies in this phase for the last time and detaches it. The last one to do so retires the pages.
-  /// Other nodes may be in the middle of a barrier meanwhile, and so may this one.
+  /// Uses a segment that dies in this phase for the last time and detaches it. The last one to do so retires
+  /// the pages. Other nodes may be in the middle of a barrier meanwhile, and so may this one.
   func leave(_ index: Int) throws(EngineError) {
     let segment = plan.segments[index]
     try useForTheLastTime(index)
@@ -30,9 +30,10 @@ extension Worker {
     program.retired[index] = position
   }
 
-  /// Lives in a segment again as soon as some node finds that its addresses may be used: what a thread does that opens a
-  /// segment which another node has made of them. The first thread of this node may be in the barrier meanwhile, behind
-  /// which this node will know it, too. Nobody else touches the bytes before the phase in which all live there.
+  /// Lives in a segment again as soon as some node finds that its addresses may be used: what a thread does
+  /// that opens a segment which another node has made of them. The first thread of this node may be in the
+  /// barrier meanwhile, behind which this node will know it, too. Nobody else touches the bytes before the
+  /// phase in which all live there.
   func settleEarly() throws(EngineError) {
     let free = plan.segments.indices.filter { index in
       guard phase < plan.segments[index].rebirth, program.pioneers[index] ?? thread == thread else {

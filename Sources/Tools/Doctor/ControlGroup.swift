@@ -1,4 +1,5 @@
-/// The limits of the control groups that this process is in, version 2 and 1; the smallest along the path counts.
+/// The limits of the control groups that this process is in, version 2 and 1; the smallest along the path
+/// counts.
 struct ControlGroup {
   let host: Host
 
@@ -36,7 +37,8 @@ struct ControlGroup {
       .compactMap { host.text($0).flatMap { UInt64($0) } }.min()
   }
 
-  /// The group's directory and those above it, in the hierarchy of version 2 and in the controller's of version 1.
+  /// The group's directory and those above it, in the hierarchy of version 2 and in the controller's of
+  /// version 1.
   private func directories(_ controller: String) -> [String] {
     (host.text("/proc/self/cgroup") ?? "").split(separator: "\n").flatMap { line -> [String] in
       let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)

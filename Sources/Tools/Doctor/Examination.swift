@@ -15,7 +15,8 @@ package struct ExaminationRequest: Sendable {
   }
 }
 
-/// A host, the job that is to run on it, and the fabric that the job would have: what every check starts from.
+/// A host, the job that is to run on it, and the fabric that the job would have: what every check starts
+/// from.
 package struct Examination: Sendable {
   /// `MERINO_FABRIC`.
   enum Demand: String, CaseIterable { case host, verbs, auto }
@@ -36,9 +37,9 @@ package struct Examination: Sendable {
   let devices: [RDMADevice]
   /// Why the devices could not be listed.
   let devicesError: VerbsError?
-  let choice: PortChoice
-  /// The fabric that a job would have: verbs where it is demanded, or where a port suits and nothing is demanded.
-  /// (A job of one node has nobody to talk to.)
+  let choice: ExpectedPort
+  /// The fabric that a job would have: verbs where it is demanded, or where a port suits and nothing is
+  /// demanded. (A job of one node has nobody to talk to.)
   let isOverVerbs: Bool
 
   package init(_ host: Host, _ request: ExaminationRequest) {
@@ -61,7 +62,7 @@ package struct Examination: Sendable {
       devices = []
       devicesError = error
     }
-    choice = PortChoice(devices, on: host, demanded: deviceDemand)
+    choice = ExpectedPort(devices, on: host, demanded: deviceDemand)
     isOverVerbs = demand == .verbs || demand == .auto && choice.chosen != nil && nodeCount > 1
     needs = Self.needs(host, nodeCount, request.capacityByteCount, isRegistered: isOverVerbs, &errors)
     settingsErrors = errors

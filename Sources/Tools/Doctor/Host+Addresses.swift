@@ -35,8 +35,8 @@ extension Host {
     }
   }
 
-  /// The network interfaces of a port: of RoCE from its GIDs, else the one that a software device stands on; of
-  /// InfiniBand its IPoIB interface.
+  /// The network interfaces of a port: of RoCE from its GIDs, else the one that a software device stands on;
+  /// of InfiniBand its IPoIB interface.
   func interfaces(of port: RDMAPort, device: String) -> [String] {
     if port.attributes.linkLayer != .ethernet { return ipoibInterfaces(of: port, device: device) }
     var names: [String] = []

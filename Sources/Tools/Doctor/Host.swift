@@ -44,8 +44,8 @@ package enum UserfaultAnswer: Sendable {
   case refused(errno: Int32)
 }
 
-/// Everything that the checks look at. They take files below `root`, and system calls from here, so that a test can
-/// show them a host that is wrong.
+/// Everything that the checks look at. They take files below `root`, and system calls from here, so that a
+/// test can show them a host that is wrong.
 package struct Host: Sendable {
   /// In front of /proc, /sys and /dev.
   package var root = ""

@@ -12,8 +12,8 @@ struct BenchCommand: ParsableCommand {
       merino bench NAME --help
       """,
     discussion: """
-      Without a name it says what each benchmark measures, a line each. A benchmark runs as a job of two nodes or \
-      more; merino-NAME is a link that calls it, too.
+      Without a name it says what each benchmark measures, a line each. A benchmark runs as a job of two \
+      nodes or more; merino-NAME is a link that calls it, too.
       """)
 
   @Argument(

@@ -10,12 +10,13 @@ struct DoctorCommand: ParsableCommand {
     commandName: "doctor",
     abstract: "Check whether this host can run Merino.",
     discussion: """
-      A line for each check: pass, warn, fail or skip, what was found, and what to do about it. The checks are \
-      for the fabric that a job would have (MERINO_FABRIC; MERINO_DEVICE restricts the device), and for this user \
-      and this shell with its limits: call it the way jobs are started, inside the container or the batch job.
+      A line for each check: pass, warn, fail or skip, what was found, and what to do about it. The checks \
+      are for the fabric that a job would have (MERINO_FABRIC; MERINO_DEVICE restricts the device), and for \
+      this user and this shell with its limits: call it the way jobs are started, inside the container or \
+      the batch job.
 
-      Exit code: 0 when nothing fails (warnings are allowed), 1 when something fails for the fabric that would be \
-      chosen, 2 for a wrong command line.
+      Exit code: 0 when nothing fails (warnings are allowed), 1 when something fails for the fabric that \
+      would be chosen, 2 for a wrong command line.
       """)
 
   @Flag(help: "Print one line of JSON: \"checks\", each with check, state, found and cure, and \"summary\".")

@@ -36,9 +36,9 @@ extension RunCommand {
     let directory = frame.workingDirectory.map { CChar(bitPattern: $0) } + [0]
     guard chdir(directory) == 0 else {
       throw ValidationError(
-        "the working directory \(String(decoding: frame.workingDirectory, as: UTF8.self)) cannot be entered on "
-          + "\(Member.currentHostName()): \(String(cString: strerror(errno))). Start the job in a directory that "
-          + "every host has.")
+        "the working directory \(String(decoding: frame.workingDirectory, as: UTF8.self)) cannot be entered "
+          + "on \(Member.currentHostName()): \(String(cString: strerror(errno))). Start the job in a "
+          + "directory that every host has.")
     }
     for variable in frame.variables { Self.set(variable) }
     let words = frame.words.map { String(decoding: $0, as: UTF8.self) }

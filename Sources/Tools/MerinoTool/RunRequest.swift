@@ -15,8 +15,8 @@ extension RunCommand {
     let ways = [("--hosts", hosts), ("--listen", listen), ("--join", join)].filter { $0.1 != nil }.map(\.0)
     guard ways.count <= 1 else {
       throw ValidationError(
-        "\(ways[0]) and \(ways[1]) exclude each other: a launcher starts the other hosts (--hosts) or waits for them "
-          + "(--listen), and the other side joins (--join).")
+        "\(ways[0]) and \(ways[1]) exclude each other: a launcher starts the other hosts (--hosts) or waits "
+          + "for them (--listen), and the other side joins (--join).")
     }
     let way = ways.first ?? ""
     try allow("--launch-agent", launchAgent != nil, only: ["--hosts"], way)
@@ -133,7 +133,8 @@ extension RunCommand {
     let (host, port) = try Self.listeningPort(text)
     guard let count = Int(nodeCount ?? ""), (1...Job.maximumNodeCount).contains(count) else {
       throw ValidationError(
-        "-n is \"\(nodeCount ?? "")\"; the number of nodes must be a whole number from 1 to \(Job.maximumNodeCount)."
+        "-n is \"\(nodeCount ?? "")\"; the number of nodes must be a whole number from 1 to "
+          + "\(Job.maximumNodeCount)."
       )
     }
     guard localNodes == nil || !program.isEmpty else {
@@ -142,7 +143,8 @@ extension RunCommand {
     let localText = localNodes ?? (program.isEmpty ? "0" : "1")
     guard let local = Int(localText), (program.isEmpty ? 0 : 1) <= local, local <= count else {
       throw ValidationError(
-        "--local-nodes is \"\(localText)\"; it must be a whole number from 1 to the number of nodes, \(count)."
+        "--local-nodes is \"\(localText)\"; it must be a whole number from 1 to the number of nodes, "
+          + "\(count)."
       )
     }
     let file = secretFile ?? ""

@@ -4,7 +4,8 @@ import Testing
 
 @testable import Bootstrap
 
-/// The other side: nothing that whoever listens says stops a node, nor what looks after nodes on another host.
+/// The other side: nothing that whoever listens says stops a node, nor what looks after nodes on another
+/// host.
 @Suite(.serialized, .timeLimit(.minutes(4)))
 struct AnswerFuzzTests {
   private struct Counts {

@@ -3,7 +3,8 @@ import Testing
 
 @testable import Bootstrap
 
-/// No sequence of bytes from outside, split in any way, proven or not, stops the process that keeps the rendezvous.
+/// No sequence of bytes from outside, split in any way, proven or not, stops the process that keeps the
+/// rendezvous.
 @Suite(.serialized, .timeLimit(.minutes(4)))
 struct EntranceFuzzTests {
   private static let conversationsPerJob = 10

@@ -1,13 +1,13 @@
-// An RDMA device made of memory, for tests on machines that have none. The functions of libibverbs and librdmacm are
-// defined again in the test program and win over the libraries'; calls that concern no fake object go on to the
-// library, so a real device can be tested in the same program.
+// An RDMA device made of memory, for tests on machines that have none. The functions of libibverbs and
+// librdmacm are defined again in the test program and win over the libraries'; calls that concern no fake
+// object go on to the library, so a real device can be tested in the same program.
 #ifndef CFAKEPROVIDER_H
 #define CFAKEPROVIDER_H
 
 #include <stdint.h>
 
-/// While on, the calling thread sees the fake devices "fake0" (active, atomics), "fake1" (port down) and "fake2" (no
-/// atomics) in place of the host's.
+/// While on, the calling thread sees the fake devices "fake0" (active, atomics), "fake1" (port down) and
+/// "fake2" (no atomics) in place of the host's.
 void cfake_enable(int on);
 /// Lets the next call of this verb that concerns the fake fail with this errno.
 void cfake_fail_next(const char *verb, int code);
@@ -33,11 +33,12 @@ void cfake_hold_reports(int on);
 void cfake_limit_inline(int bytes);
 /// The devices' vendor; at first 0, as older kernels say of Soft-RoCE.
 void cfake_set_vendor(uint32_t vendor);
-/// While on, an atomic is executed and ends well but its value never comes, if the end of a WRITE before it was not polled
-/// when it was posted: what Soft-RoCE does when it sends the WRITE again and the atomic's answer got lost.
+/// While on, an atomic is executed and ends well but its value never comes, if the end of a WRITE before it
+/// was not polled when it was posted: what Soft-RoCE does when it sends the WRITE again and the atomic's
+/// answer got lost.
 void cfake_confuse_answers(int on);
-/// Port 1 of every fake device: a link layer (`IBV_LINK_LAYER_*`) and which of its GIDs there are, as bits: 0 is
-/// link-local, 1 is 192.0.2.1, 2 is 2001:db8::1. At first Ethernet with the first two.
+/// Port 1 of every fake device: a link layer (`IBV_LINK_LAYER_*`) and which of its GIDs there are, as bits: 0
+/// is link-local, 1 is 192.0.2.1, 2 is 2001:db8::1. At first Ethernet with the first two.
 void cfake_set_port(int link_layer, unsigned gids);
 /// Calls of ibv_fork_init before the first device was opened.
 int cfake_fork_preparations(void);

@@ -64,8 +64,8 @@ import Testing
     }
   }
 
-  /// The new home has pinned the page: it goes on writing, and the rest of the page comes in under its bytes. A third
-  /// node, which had a copy, loses that to the notice and knows the new home.
+  /// The new home has pinned the page: it goes on writing, and the rest of the page comes in under its bytes.
+  /// A third node, which had a copy, loses that to the notice and knows the new home.
   @Test func aPinnedPageArrivesUnderItsWriter() throws {
     #expect(try nodes.read(2, page: 5, at: 0) == 1)
     try nodes.engines[0].pin(5..<6, to: .readWrite, view: 0)
@@ -86,8 +86,8 @@ import Testing
     try nodes.engines[0].unpin(5..<6)
   }
 
-  /// The old home pins one of two pages behind its node's seal: a page that is written behind a pin cannot be let go, so
-  /// nothing moves at this barrier, and the other page, which it had left already, is taken back.
+  /// The old home pins one of two pages behind its node's seal: a page that is written behind a pin cannot be
+  /// let go, so nothing moves at this barrier, and the other page, which it had left already, is taken back.
   @Test func nothingMovesWhereAHomeCannotLetGo() throws {
     try nodes.write(1, page: 7, at: 0, 4)
     try nodes.barrier()

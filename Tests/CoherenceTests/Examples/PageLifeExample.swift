@@ -4,7 +4,8 @@ import Testing
 
 @testable import Coherence
 
-/// What a node knows of a page is one word, so that one compare-and-swap changes it (docs/protocol.md, section 1).
+/// What a node knows of a page is one word, so that one compare-and-swap changes it (docs/protocol.md,
+/// section 1).
 @Suite struct PageLifeExample {
   @Test func stateFlagsAndHomeAreApart() {
     // Zeroed memory says: no copy here, nobody holds it, home not known.
@@ -24,7 +25,8 @@ import Testing
     }
   }
 
-  /// A page at its home, node 1, and at node 0, which reads it, writes it, and hears of a write of the home's.
+  /// A page at its home, node 1, and at node 0, which reads it, writes it, and hears of a write of the
+  /// home's.
   @Test func aPageGoesThroughItsStates() throws {
     let pair = try HostPair()
     try pair.write(1, page: 5, 1)

@@ -60,7 +60,8 @@ static int serves_its_own(void) {
 }
 
 static int leaves(void) {
-  return is_told(merino_finalize()) && merino_node() == MERINO_ENOTINIT && merino_finalize() == MERINO_ENOTINIT;
+  return is_told(merino_finalize()) && merino_node() == MERINO_ENOTINIT &&
+         merino_finalize() == MERINO_ENOTINIT;
 }
 
 // ---- The table
@@ -131,7 +132,8 @@ static int leaves(void) {
   X(merino_nodes, answers, merino_nodes() == 3) \
   X(merino_version, answers, strcmp(merino_version(), "") > 0) \
   X(merino_strerror, answers, strcmp(merino_strerror(MERINO_EPEER), "a node is gone") == 0) \
-  X(merino_last_error, answers, merino_fence_release() == MERINO_EPEER && names_the_dead(merino_last_error())) \
+  X(merino_last_error, answers, \
+    merino_fence_release() == MERINO_EPEER && names_the_dead(merino_last_error())) \
   X(merino_stats, answers, counts_its_own()) \
   X(merino_handle_fault, by_range, serves_its_own()) \
   X(merino_unpin, by_range, unpins_what_is_pinned()) \

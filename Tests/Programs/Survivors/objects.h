@@ -1,4 +1,5 @@
-// What the calls and waits of survivors.c are made with, made before the death; and what a survivor must be told.
+// What the calls and waits of survivors.c are made with, made before the death; and what a survivor must be
+// told.
 #ifndef SURVIVORS_OBJECTS_H
 #define SURVIVORS_OBJECTS_H
 
@@ -46,7 +47,8 @@ static void prepare(void) {
   NEED(merino_lock_create_named("the dead one's", &dead_lock));
   if (check_node == dying) NEED(merino_lock_acquire(dead_lock));
   NEED(merino_barrier());
-  free_lock = handles[0], rwlock = handles[1], event = handles[2], condition = handles[3], barrier = handles[4];
+  free_lock = handles[0], rwlock = handles[1], event = handles[2], condition = handles[3],
+  barrier = handles[4];
   shm = (int)handles[5];
   NEED(merino_segment_open("survivors", &segment));
   NEED(merino_segment_attach(segment, NULL, PROT_READ | PROT_WRITE, (void **)&view));
@@ -77,6 +79,8 @@ static int names_the_dead(const char *sentence) {
 }
 
 static int is_told(int code) { return code == MERINO_EPEER && names_the_dead(merino_last_error()); }
-static int is_told_by_errno(int failed) { return failed && errno == EHOSTDOWN && names_the_dead(merino_last_error()); }
+static int is_told_by_errno(int failed) {
+  return failed && errno == EHOSTDOWN && names_the_dead(merino_last_error());
+}
 
 #endif

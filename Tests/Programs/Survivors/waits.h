@@ -11,7 +11,9 @@ static int wait_with(int (*wait)(merino_lock_t)) {
   return wait(lock);
 }
 static int wait_condition(merino_lock_t lock) { return merino_cond_wait(condition, lock); }
-static int wait_condition_within(merino_lock_t lock) { return merino_cond_wait_within(condition, lock, 120000000000u); }
+static int wait_condition_within(merino_lock_t lock) {
+  return merino_cond_wait_within(condition, lock, 120000000000u);
+}
 
 static int open_again(void) {
   merino_segment_t found;

@@ -2,8 +2,8 @@ import ArgumentParser
 import Glibc
 import Merino
 
-/// Segments are written by two nodes and freed while other threads of these nodes are in barriers, between the
-/// moment at which their node has told what it changed and the moment at which it forgets the pages.
+/// Segments are written by two nodes and freed while other threads of these nodes are in barriers, between
+/// the moment at which their node has told what it changed and the moment at which it forgets the pages.
 struct RetireCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "retire", abstract: "Free segments in the middle of barriers; at least 2 nodes.")

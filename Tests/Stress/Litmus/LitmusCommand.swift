@@ -138,8 +138,8 @@ struct LitmusRun {
       let slot = litmus.slot(iteration - batch.lowerBound)
       if litmus.see(slot.x, UInt64(iteration + 1)) != .new {
         Failure.report(
-          "\(test.name), \(layout): node \(litmus.cluster.node) sees x = \(slot.x.pointee) behind the barrier of "
-            + "iteration \(iteration + 1); \(litmus.cluster.describePage(at: slot.x))")
+          "\(test.name), \(layout): node \(litmus.cluster.node) sees x = \(slot.x.pointee) behind the "
+            + "barrier of iteration \(iteration + 1); \(litmus.cluster.describePage(at: slot.x))")
       }
     }
   }

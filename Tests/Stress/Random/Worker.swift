@@ -118,8 +118,8 @@ struct Worker {
       """
       \(what): seed \(plan.seed) node \(cluster.node) thread \(thread) worker \(index) phase \(phase) \
       (\(plan.phases[phase].ownership)) segment \(segment) (\(plan.segments[segment].placement), units of \
-      \(plan.segments[segment].unitByteCount)) offset \(offset) address \(address): expected \(expected), found \
-      \(found); \(cluster.describePage(at: address)); replay: \(shared.replay)
+      \(plan.segments[segment].unitByteCount)) offset \(offset) address \(address): expected \(expected), \
+      found \(found); \(cluster.describePage(at: address)); replay: \(shared.replay)
       """)
   }
 }

@@ -1,7 +1,8 @@
 import Glibc
 import Merino
 
-/// What was found wrong. Printed by the node that found it, which then ends with 1; the launcher ends the others.
+/// What was found wrong. Printed by the node that found it, which then ends with 1; the launcher ends the
+/// others.
 enum Failure {
   /// Called by any thread, once: the process ends.
   static func report(_ text: String) -> Never {

@@ -24,7 +24,8 @@ unset MERINO_FABRIC
 
 # doctor SECTION: of the table, in the state that the device is in.
 doctor() {
-  run_table "doctor_device:$1" device="$DEVICE" interface="$INTERFACE" address="${ADDRESS//./\\.}" node="$NODE" \
+  run_table "doctor_device:$1" device="$DEVICE" interface="$INTERFACE" address="${ADDRESS//./\\.}" \
+    node="$NODE" \
     user="setpriv --reuid 65534 --regid 65534 --clear-groups --" limited="prlimit --memlock=8388608:8388608" \
     free="prlimit --memlock=unlimited:unlimited"
 }

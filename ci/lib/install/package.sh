@@ -11,11 +11,15 @@ package_checks() {
   PROGRAMS_RUN=$CI_WORK/site/bin/merino run_table install:package
 
   mkdir "$CI_WORK/wrong"
-  sed 's|name: "Heap", .*, path: "[^"]*"|&, swiftSettings: onCoroutines|' Package.swift >"$CI_WORK/wrong/Package.swift"
-  check_fails "check-package-flags finds unsafe flags two layers down" 'the library MerinoC has unsafeFlags in Heap' \
+  sed 's|name: "Heap", .*, path: "[^"]*"|&, swiftSettings: onCoroutines|' Package.swift \
+    >"$CI_WORK/wrong/Package.swift"
+  check_fails "check-package-flags finds unsafe flags two layers down" \
+    'the library MerinoC has unsafeFlags in Heap' \
     own_temporary ci/check-package-flags "$CI_WORK/wrong"
-  sed 's|name: "Heap", dependencies: \["Platform"|&, argumentParser|' Package.swift >"$CI_WORK/wrong/Package.swift"
-  check_fails "check-package-flags finds a package that a library needs" 'needs ArgumentParser of a package in Heap' \
+  sed 's|name: "Heap", dependencies: \["Platform"|&, argumentParser|' Package.swift \
+    >"$CI_WORK/wrong/Package.swift"
+  check_fails "check-package-flags finds a package that a library needs" \
+    'needs ArgumentParser of a package in Heap' \
     own_temporary ci/check-package-flags "$CI_WORK/wrong"
 }
 
@@ -35,12 +39,14 @@ tagged_clone() {
 package_build() {
   local swift_package=(--package-path "$CI_WORK/package" --cache-path "$CI_WORK/swiftpm"
     --config-path "$CI_WORK/swiftpm-config" --security-path "$CI_WORK/swiftpm-security")
-  own_temporary swift package "${swift_package[@]}" config set-mirror --original https://example.org/merino.git \
+  own_temporary swift package "${swift_package[@]}" config set-mirror \
+    --original https://example.org/merino.git \
     --mirror "$1" &&
     own_temporary timeout --kill-after=5 600 swift build "${swift_package[@]}"
 }
 
-# own_temporary COMMAND...: SwiftPM leaves lock files, named for each package and cache, in the folder for temporary files.
+# own_temporary COMMAND...: SwiftPM leaves lock files, named for each package and cache, in the folder for
+# temporary files.
 own_temporary() {
   mkdir -p "$CI_WORK/temporary"
   TMPDIR=$CI_WORK/temporary "$@"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # shellcheck disable=SC2086,SC2154,SC1091,SC2114  # words of softroce.conf are split on purpose
-# The first process of a guest, under busybox in the initramfs: loads the modules, mounts the host's files, brings
-# up rxe0, runs the command (guest 1) or the agent (the others), reports the exit code and powers off.
+# The first process of a guest, under busybox in the initramfs: loads the modules, mounts the host's files,
+# brings up rxe0, runs the command (guest 1) or the agent (the others), reports the exit code and powers off.
 # softroce.conf, from ci/lib/softroce/guests.sh, sets every variable below that is not set here.
 export PATH=/bin
 . /softroce.conf
@@ -27,22 +27,25 @@ fail() {
 load() {
   while read -r file parameters; do
     # Without quotes: no parameters, no argument.
-    insmod "/modules/$file" $parameters 2>/dev/null || grep -q "^$(echo "${file%.ko}" | tr - _) " /proc/modules ||
+    insmod "/modules/$file" $parameters 2>/dev/null ||
+      grep -q "^$(echo "${file%.ko}" | tr - _) " /proc/modules ||
       fail "the module $file cannot be loaded"
   done <"/modules/$1.order"
 }
 
-# A program of the host. By env: busybox would take its own applet of the same name, and its tc knows no netem.
+# A program of the host. By env: busybox would take its own applet of the same name, and its tc knows no
+# netem.
 host() {
   chroot $root /usr/bin/env PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"
 }
 
 mount_9p() {
-  mount -t 9p -o "trans=virtio,version=9p2000.L,msize=262144,$3" "$1" "$2" || fail "the host's folder $1 cannot be mounted"
+  mount -t 9p -o "trans=virtio,version=9p2000.L,msize=262144,$3" "$1" "$2" ||
+    fail "the host's folder $1 cannot be mounted"
 }
 
-# The host's root, read-only, with the guest's own /proc, /sys, /dev and empty temporary folders over it. $keep names
-# folders below those that have to stay visible (a repository in /tmp).
+# The host's root, read-only, with the guest's own /proc, /sys, /dev and empty temporary folders over it.
+# $keep names folders below those that have to stay visible (a repository in /tmp).
 mount_root() {
   mount_9p hostroot $root "ro,cache=loose"
   number=0
@@ -95,7 +98,8 @@ bring_up_network() {
     # Without quotes: the words of netem's own syntax.
     host tc qdisc add dev eth0 root netem $netem || fail "tc does not take 'netem $netem'"
   fi
-  host rdma link add rxe0 type rxe netdev eth0 || fail "rdma link add rxe0 failed; the kernel said: $(dmesg | grep rxe)"
+  host rdma link add rxe0 type rxe netdev eth0 ||
+    fail "rdma link add rxe0 failed; the kernel said: $(dmesg | grep rxe)"
 }
 
 # Until the port is active and has the GID of its IPv4 address, which librdmacm asks for.

@@ -7,11 +7,12 @@ quoted() {
   for word in "$@"; do printf "'%s' " "${word//\'/\'\\\'\'}"; done
 }
 
-# kvm only where the processor announces it and a kernel really comes up: a /dev/kvm that opens and then hangs exists.
-# Under emulation (TCG) erms and fsrm have to be off. With them the kernel's memcpy, by which rxe copies what it reads and
-# writes, is `rep movsb`, and TCG executes that byte by byte: other processors would see torn 8-byte words, which
-# no real device makes. pku is off since the kernel sets the key register whenever it delivers a signal, at which TCG
-# forgets its whole TLB: a page fault served in a signal handler took twice as long.
+# kvm only where the processor announces it and a kernel really comes up: a /dev/kvm that opens and then hangs
+# exists. Under emulation (TCG) erms and fsrm have to be off. With them the kernel's memcpy, by which rxe
+# copies what it reads and writes, is `rep movsb`, and TCG executes that byte by byte: other processors would
+# see torn 8-byte words, which no real device makes. pku is off since the kernel sets the key register
+# whenever it delivers a signal, at which TCG forgets its whole TLB: a page fault served in a signal handler
+# took twice as long.
 choose_accelerator() {
   accelerator=(-accel tcg,thread=multi -cpu max,erms=off,fsrm=off,pku=off)
   tsc_khz=$(python3 "$softroce_lib/tsc.py")
@@ -23,7 +24,8 @@ choose_accelerator() {
 
 # Without a configuration, init fails and the kernel panics, which ends QEMU with status 0: it has come up.
 kvm_boots() {
-  timeout -k 1 20 qemu-system-x86_64 -accel kvm -cpu host -m 512 -display none -serial none -monitor none -no-reboot \
+  timeout -k 1 20 qemu-system-x86_64 -accel kvm -cpu host -m 512 -display none -serial none -monitor none \
+    -no-reboot \
     -kernel "$guest_image/kernel" -append "panic=-1 rdinit=/none root=none" >/dev/null 2>&1
 }
 
@@ -49,7 +51,8 @@ write_guest_files() {
     echo "exec /bin/sh /run/softroce/enter.sh $(quoted "${command[@]}")"
   } >"$folder/softroce/command.sh"
   chmod 755 "$folder/init" "$folder/softroce/agent"
-  (cd "$folder" && find . | cpio --quiet -o -H newc --owner=+0:+0) | cat "$guest_image/base.cpio" - >"$run/initrd$index"
+  (cd "$folder" && find . | cpio --quiet -o -H newc --owner=+0:+0) |
+    cat "$guest_image/base.cpio" - >"$run/initrd$index"
 }
 
 # enter.sh COMMAND ARGS...: the command's environment, limits, folder and user.
@@ -72,14 +75,15 @@ write_enter() {
   echo "cd $(quoted "$PWD") || exit 125"
   if [ -n "$user" ]; then
     echo "export USER=$user LOGNAME=$user"
-    echo "exec setpriv --reuid=$(id -u "$user") --regid=$(id -g "$user") --init-groups -- /usr/bin/env -- \"\$@\""
+    echo "exec setpriv --reuid=$(id -u "$user") --regid=$(id -g "$user") --init-groups --" \
+      '/usr/bin/env -- "$@"'
   else
     echo 'exec /usr/bin/env -- "$@"'
   fi
 }
 
-# The folders that the guest's empty /tmp, /run and /var/tmp would hide: the repository, the current folder, the
-# command's own.
+# The folders that the guest's empty /tmp, /run and /var/tmp would hide: the repository, the current folder,
+# the command's own.
 hidden_folders() {
   local folder program
   program=$(command -v -- "${command[0]}" || true)
@@ -96,12 +100,15 @@ hidden_folders() {
 netdev_of() {
   case $guests in
     1) echo "hubport,id=net,hubid=0" ;;
-    2) echo "dgram,id=net,local.type=unix,local.path=$run/net$1,remote.type=unix,remote.path=$run/net$((3 - $1))" ;;
+    2)
+      printf 'dgram,id=net,local.type=unix,local.path=%s,remote.type=unix,remote.path=%s\n' \
+        "$run/net$1" "$run/net$((3 - $1))" ;;
     *) echo "socket,id=net,mcast=$multicast,localaddr=127.0.0.1" ;;
   esac
 }
 
-# Starts guest INDEX and adds its pid to `pids`. QEMU ends with this shell, however that ends, and at the time limit.
+# Starts guest INDEX and adds its pid to `pids`. QEMU ends with this shell, however that ends, and at the time
+# limit.
 start_guest() {
   local index=$1 ports=()
   if [ "$index" = 1 ]; then
@@ -156,7 +163,8 @@ explain_status() {
   if grep -Eqx '[0-9]+' "$run/status" 2>/dev/null; then
     status=$(cat "$run/status")
   elif [ "$ended" = 124 ] || [ "$ended" = 137 ]; then
-    echo "ci/softroce: '${command[*]}' did not end within $timeout_seconds s (--timeout); the guests were ended." >&2
+    echo "ci/softroce: '${command[*]}' did not end within $timeout_seconds s (--timeout); the guests were" \
+      "ended." >&2
     status=124
   else
     echo "ci/softroce: guest 1 ended without an exit code of the command; QEMU's status is $ended." >&2

@@ -3,15 +3,16 @@
 
 # Modules of the guest. crc32 comes first: without that algorithm `rdma link add` fails with "No such file or
 # directory".
-guest_modules=(crc32_generic crc32_pclmul virtio_pci virtio_console 9p 9pnet_virtio virtio_net rdma_rxe rdma_ucm)
+guest_modules=(crc32_generic crc32_pclmul virtio_pci virtio_console 9p 9pnet_virtio virtio_net
+  rdma_rxe rdma_ucm)
 # Loaded by the guest only when asked for; each costs start-up time.
 guest_extra_modules=(sch_netem veth dummy overlay)
-guest_applets=(sh cat chroot cp cut dmesg echo grep hostname insmod ip kill ln mkdir mkfifo mount poweroff reboot rm
-  seq sleep tr umount)
+guest_applets=(sh cat chroot cp cut dmesg echo grep hostname insmod ip kill ln mkdir mkfifo mount poweroff
+  reboot rm seq sleep tr umount)
 
-# make_image CACHE: sets guest_image to the folder with kernel, base.cpio and version; makes it if it is not there.
-# Its name holds a digest of this file, so that a changed recipe makes a new image. It is renamed into place when
-# complete: two runs at once may both make it, and one of the two is thrown away.
+# make_image CACHE: sets guest_image to the folder with kernel, base.cpio and version; makes it if it is not
+# there. Its name holds a digest of this file, so that a changed recipe makes a new image. It is renamed into
+# place when complete: two runs at once may both make it, and one of the two is thrown away.
 make_image() {
   local cache=$1 recipe
   recipe=$(sha256sum "${BASH_SOURCE[0]}" | cut -c1-12)
@@ -41,13 +42,14 @@ build_image() {
   rm -rf "$work/tree" "$work/base"
 }
 
-# Downloads the kernel's packages and unpacks them in $work/tree: never into /, where they would replace the link /lib.
-# Debian's "cloud" flavour has no rxe. Ubuntu splits its modules off into packages of their own.
+# Downloads the kernel's packages and unpacks them in $work/tree: never into /, where they would replace the
+# link /lib. Debian's "cloud" flavour has no rxe. Ubuntu splits its modules off into packages of their own.
 fetch_kernel() {
   local work=$1 meta package parts=() part
   as_root apt-get update -qq || true
   for meta in linux-image-amd64 linux-image-generic; do
-    package=$(apt-cache depends "$meta" 2>/dev/null | awk '$1 == "Depends:" && $2 ~ /^linux-image-[0-9]/ { print $2; exit }')
+    package=$(apt-cache depends "$meta" 2>/dev/null |
+      awk '$1 == "Depends:" && $2 ~ /^linux-image-[0-9]/ { print $2; exit }')
     [ -z "$package" ] || break
   done
   if [ -z "$package" ]; then
@@ -68,8 +70,9 @@ fetch_kernel() {
   rm -rf "$work/debs"
 }
 
-# unpack_kernel BZIMAGE OUT: the ELF kernel inside, which QEMU starts directly by PVH. Under emulation the kernel would take
-# seconds to decompress itself. The header's fields: Documentation/x86/boot.rst. Where it is not xz, BZIMAGE itself serves.
+# unpack_kernel BZIMAGE OUT: the ELF kernel inside, which QEMU starts directly by PVH. Under emulation the
+# kernel would take seconds to decompress itself. The header's fields: Documentation/x86/boot.rst. Where it is
+# not xz, BZIMAGE itself serves.
 unpack_kernel() {
   local bzimage=$1 out=$2
   python3 - "$bzimage" >"$out.payload" <<'PYTHON'

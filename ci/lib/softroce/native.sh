@@ -1,10 +1,11 @@
 # shellcheck shell=bash disable=SC2154,SC2034,SC2054
-# Soft-RoCE on the kernel that runs: a network card that exists nowhere (dummy), an rxe device over it, and both taken
-# away afterwards.
+# Soft-RoCE on the kernel that runs: a network card that exists nowhere (dummy), an rxe device over it, and
+# both taken away afterwards.
 
 native_interface='' native_device=''
 
-# Several guests and a bad network need guests; else one device of this kernel is the faster and the more faithful way.
+# Several guests and a bad network need guests; else one device of this kernel is the faster and the more
+# faithful way.
 native_wanted() {
   case ${MERINO_SOFTROCE:-auto} in
     native)
@@ -34,8 +35,8 @@ native_has_module() {
   [ -e /sys/module/rdma_rxe ] || as_root modprobe rdma_rxe 2>/dev/null
 }
 
-# Makes the first free pair of softroceN and rxeN, 10.77.N.1. `ip link add` fails where another run has taken the
-# name, and so several runs at once get a pair each. Says on stderr why it could not.
+# Makes the first free pair of softroceN and rxeN, 10.77.N.1. `ip link add` fails where another run has taken
+# the name, and so several runs at once get a pair each. Says on stderr why it could not.
 native_up() {
   local number reason
   native_module || return 1
@@ -48,7 +49,8 @@ native_up() {
     fi
   done
   if [ -z "$native_interface" ]; then
-    echo "ci/softroce: no network card of type dummy can be made here: ${reason:-all of rxe0 to rxe9 exist}" >&2
+    echo "ci/softroce: no network card of type dummy can be made here: ${reason:-all of rxe0 to rxe9 exist}" \
+      >&2
     return 1
   fi
   native_address=10.77.$number.1
@@ -81,19 +83,21 @@ native_wait_for_port() {
   done
 }
 
-# Runs the command and sets `status`. The time limit ends the command's process group. The user and the limit of
-# locked memory are set as root, the rest as whoever called.
+# Runs the command and sets `status`. The time limit ends the command's process group. The user and the limit
+# of locked memory are set as root, the rest as whoever called.
 run_natively() {
   local as=() limit=unlimited
   [ -z "$user" ] || limit=8192 # the kernel's own, which the guest has too
   limit=${memlock:-$limit}
   if [ "$limit" != unlimited ]; then limit=$((limit * 1024)); fi
   as_root prlimit --pid $$ --memlock="$limit:$limit" ||
-    echo "ci/softroce: the limit of locked memory stays at $(ulimit -l) KiB; $limit bytes were not allowed here." >&2
+    echo "ci/softroce: the limit of locked memory stays at $(ulimit -l) KiB; $limit bytes were not" \
+      "allowed here." >&2
   [ -z "$user" ] || [ "$(id -u)" -eq 0 ] || as=(sudo --preserve-env)
   [ -z "$user" ] || as+=(setpriv "--reuid=$(id -u "$user")" "--regid=$(id -g "$user")" --init-groups --)
   status=0
-  env SOFTROCE=native SOFTROCE_DEVICE="$native_device" SOFTROCE_ADDRESS="$native_address" SOFTROCE_OUT="$out" \
+  env SOFTROCE=native SOFTROCE_DEVICE="$native_device" SOFTROCE_ADDRESS="$native_address" \
+    SOFTROCE_OUT="$out" \
     timeout -k 5 "$timeout_seconds" "${as[@]}" "${command[@]}" </dev/null &
   pids=($!)
   wait "${pids[0]}" || status=$?

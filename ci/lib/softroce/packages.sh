@@ -13,8 +13,8 @@ as_root() {
   fi
 }
 
-# install_packages COMMAND:PACKAGE...: installs the packages whose command is not in PATH (nor in /sbin, which is
-# not in everybody's PATH). What apt-get prints goes to stderr, so that the command's output stays its own.
+# install_packages COMMAND:PACKAGE...: installs the packages whose command is not in PATH (nor in /sbin, which
+# is not in everybody's PATH). What apt-get prints goes to stderr, so that the command's output stays its own.
 install_packages() {
   local need missing=()
   for need in "$@"; do
@@ -42,6 +42,7 @@ install_verbs_tools() {
 }
 
 install_guest_tools() {
-  install_packages qemu-system-x86_64:qemu-system-x86 busybox:busybox-static cpio:cpio modprobe:kmod xz:xz-utils \
+  install_packages qemu-system-x86_64:qemu-system-x86 busybox:busybox-static cpio:cpio modprobe:kmod \
+    xz:xz-utils \
     python3:python3 setpriv:util-linux readelf:binutils
 }

@@ -1,9 +1,9 @@
 import BenchmarkSupport
 import VerbsFloor
 
-/// Where the time of a refetch goes, as medians. Trap, map and resume are those of plain C faults with looks at the
-/// clock in the handler; post and wire those of the plain verbs that a fault posts; the look-up is what is left of the
-/// refetch, and so holds everything else that Merino does.
+/// Where the time of a refetch goes, as medians. Trap, map and resume are those of plain C faults with looks
+/// at the clock in the handler; post and wire those of the plain verbs that a fault posts; the look-up is
+/// what is left of the refetch, and so holds everything else that Merino does.
 struct Decomposition {
   /// For the report, in microseconds, each with how it was got.
   let facts: [(String, JSON)]
@@ -36,7 +36,8 @@ struct Decomposition {
     self.facts = facts
   }
 
-  /// Plain C faults in whose handler the plain verbs are posted and waited for: a READ, and all that a fault posts.
+  /// Plain C faults in whose handler the plain verbs are posted and waited for: a READ, and all that a fault
+  /// posts.
   private static func faultsThatFetch(
     _ end: FloorEnd, _ order: [UInt32], _ unit: Int, _ whole: Double
   ) throws -> [(String, JSON)] {

@@ -28,8 +28,8 @@ struct FetchFloors {
     return reads.isEmpty ? [fault] : [FloorPart("READ of \(unit) bytes", nanoseconds: reads), fault]
   }
 
-  /// Of a first fetch: over verbs a READ of the directory's word more. There the frames have memory already, since
-  /// it was registered, and the same fault is the floor; without verbs the fault takes new memory.
+  /// Of a first fetch: over verbs a READ of the directory's word more. There the frames have memory already,
+  /// since it was registered, and the same fault is the floor; without verbs the fault takes new memory.
   func first(_ unit: Int) -> [FloorPart?] {
     guard !reads.isEmpty else {
       return [FloorPart("page fault into new memory: signal, copy, mprotect", nanoseconds: firstFaults)]

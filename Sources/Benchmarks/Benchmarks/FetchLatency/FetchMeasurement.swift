@@ -92,7 +92,8 @@ struct FetchMeasurement {
     let pageCount = max(1, BenchmarkJob.chunkByteCount / pages.pageByteCount)
     return (
       mean / Double(pageCount),
-      "opening a chunk took \(fixed(mean / 1000, decimals: 2)) usec more (mean of \(openings.count)), over its \(pageCount) pages"
+      "opening a chunk took \(fixed(mean / 1000, decimals: 2)) usec more (mean of \(openings.count)), over "
+        + "its \(pageCount) pages"
     )
   }
 }

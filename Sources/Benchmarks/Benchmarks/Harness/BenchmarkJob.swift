@@ -4,8 +4,8 @@ import Glibc
 import Merino
 import VerbsFloor
 
-/// A benchmark as a job of at least two nodes. Node 1 measures; node 0 is home of the memory; others only meet
-/// the barriers.
+/// A benchmark as a job of at least two nodes. Node 1 measures; node 0 is home of the memory; others only
+/// meet the barriers.
 final class BenchmarkJob {
   /// Alternations between the step and its floor: so both see the same disturbances.
   static let blockCount = 5

@@ -4,7 +4,8 @@ import Glibc
 import Merino
 import VerbsFloor
 
-/// What plain operations are measured with: a connection of verbs between nodes 0 and 1, or nothing but this host.
+/// What plain operations are measured with: a connection of verbs between nodes 0 and 1, or nothing but this
+/// host.
 struct Floor {
   /// This node's end: on nodes 0 and 1 where both have a device.
   let end: FloorEnd?

@@ -3,8 +3,8 @@ import BenchmarkSupport
 import Merino
 import VerbsFloor
 
-/// Nodes 0 and 1 take the lock in turn and count: each hand-over brings the counter's page along. A sample is half the
-/// time from one turn of node 1 to its next, with exactly one turn of node 0 between.
+/// Nodes 0 and 1 take the lock in turn and count: each hand-over brings the counter's page along. A sample is
+/// half the time from one turn of node 1 to its next, with exactly one turn of node 0 between.
 struct HandOver {
   /// After this long node 1 is content with the samples that it has.
   private static let longestNanoseconds: UInt64 = 10_000_000_000
@@ -42,7 +42,8 @@ struct HandOver {
 
   private mutating func take(samples count: Int) throws -> [UInt64] {
     try job.atHome { words[1] = 0 }
-    // The barrier of `atHome` woke the nodes that slept in it: out of this one both come at about the same time.
+    // The barrier of `atHome` woke the nodes that slept in it: out of this one both come at about the same
+    // time.
     try job.cluster.barrier()
     var times: [UInt64] = []
     if job.cluster.node <= 1 { try takeTurns(count, &times) }

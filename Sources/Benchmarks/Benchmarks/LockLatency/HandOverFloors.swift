@@ -1,13 +1,13 @@
 import BenchmarkSupport
 import VerbsFloor
 
-/// The plain operations that a hand-over cannot do without, the mean of both directions; node 0 is home of the
-/// counter's page.
+/// The plain operations that a hand-over cannot do without, the mean of both directions; node 0 is home of
+/// the counter's page.
 ///
-/// Both ways: the grant (clock and flag) arrives; the log of the other is read, two READs in one doorbell; the write
-/// to the counter faults; the page is made read-only at the release. To node 1 besides: its copy is made
-/// inaccessible, the fault READs and copies the page; at the release the page is compared with its twin, and the
-/// diff's WRITE is followed by a READ.
+/// Both ways: the grant (clock and flag) arrives; the log of the other is read, two READs in one doorbell;
+/// the write to the counter faults; the page is made read-only at the release. To node 1 besides: its copy is
+/// made inaccessible, the fault READs and copies the page; at the release the page is compared with its twin,
+/// and the diff's WRITE is followed by a READ.
 struct HandOverFloors {
   private var grants: [UInt64] = []
   private var logs: [UInt64] = []

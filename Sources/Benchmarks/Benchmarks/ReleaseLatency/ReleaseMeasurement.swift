@@ -24,8 +24,8 @@ struct ReleaseSamples {
   var diffs = 0
 }
 
-/// Pages that node 0 is home of and node 1 alone writes while it measures: no barrier meanwhile, where a page that
-/// has one writer would move to it.
+/// Pages that node 0 is home of and node 1 alone writes while it measures: no barrier meanwhile, where a page
+/// that has one writer would move to it.
 struct ReleaseMeasurement {
   private let job: BenchmarkJob
   private let pages: HomePages

@@ -1,8 +1,8 @@
 /**
  * @file CFaultFloor.h
- * The least that the local steps of shared memory by page faults can cost on this machine, in plain C with nothing
- * around them: a SIGSEGV, a copy of the page out of another mapping, an mprotect; comparing pages. What Merino's
- * own steps are measured against; it uses nothing of Merino.
+ * The least that the local steps of shared memory by page faults can cost on this machine, in plain C with
+ * nothing around them: a SIGSEGV, a copy of the page out of another mapping, an mprotect; comparing pages.
+ * What Merino's own steps are measured against; it uses nothing of Merino.
  */
 #ifndef CFAULTFLOOR_H
 #define CFAULTFLOOR_H
@@ -16,7 +16,8 @@ typedef enum cfaultfloor_frames {
   CFAULTFLOOR_FRAMES_EMPTY = 0,
   /** They have, and the page tables know them: as when a page is fetched again. */
   CFAULTFLOOR_FRAMES_RESIDENT = 1,
-  /** They have, and the application's page tables do not know them: as at the first fetch into registered memory. */
+  /** They have, and the application's page tables do not know them: as at the first fetch into registered
+   * memory. */
   CFAULTFLOOR_FRAMES_UNMAPPED = 2
 } cfaultfloor_frames_t;
 
@@ -42,7 +43,8 @@ typedef struct cfaultfloor_kind {
   void (*fetch)(void *context);
   /** For `fetch`. */
   void *context;
-  /** Whether the handler looks at the clock: then the parts of the time are filled in, and the total is longer. */
+  /** Whether the handler looks at the clock: then the parts of the time are filled in, and the total is
+   * longer. */
   int stamps;
 } cfaultfloor_kind_t;
 
@@ -74,12 +76,12 @@ typedef struct cfaultfloor_times {
  * @return 0, or an errno: EINVAL for a wrong order or size; EIO where a page's contents came out wrong;
  *   otherwise what a system call said.
  */
-int cfaultfloor_measure(const uint32_t *order, size_t pages, size_t page_bytes, const cfaultfloor_kind_t *kind,
-                        cfaultfloor_times_t *times, const char **failed_call);
+int cfaultfloor_measure(const uint32_t *order, size_t pages, size_t page_bytes,
+                        const cfaultfloor_kind_t *kind, cfaultfloor_times_t *times, const char **failed_call);
 
 /**
- * The local part of a release: written pages are made read-only, and each is compared with a copy, which it equals, so
- * that all of it is looked at.
+ * The local part of a release: written pages are made read-only, and each is compared with a copy, which it
+ * equals, so that all of it is looked at.
  *
  * @param pages pages that are written.
  * @param page_bytes a multiple of the system's page size.

@@ -1,8 +1,8 @@
 import Glibc
 import Synchronization
 
-/// What is left to be said to a launcher when this process ends by exit(3) or by returning from main. One thing:
-/// a process joins once.
+/// What is left to be said to a launcher when this process ends by exit(3) or by returning from main. One
+/// thing: a process joins once.
 enum LastAct {
   private struct Registered {
     let process: pid_t

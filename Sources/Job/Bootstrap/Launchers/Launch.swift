@@ -10,8 +10,8 @@ package enum Launch: Sendable, Hashable {
 
   package static let launcherName = "MERINO_LAUNCHER"
 
-  /// - Throws: `.badEnvironment` where a launcher has left its signs but cannot be spoken to: processes that it
-  ///   started together must not each become a job of one.
+  /// - Throws: `.badEnvironment` where a launcher has left its signs but cannot be spoken to: processes that
+  ///   it started together must not each become a job of one.
   package static func find() throws(BootstrapError) -> Launch {
     try find { name in
       guard let raw = getenv(name), raw.pointee != 0 else { return nil }
@@ -30,7 +30,8 @@ package enum Launch: Sendable, Hashable {
     case let other:
       throw BootstrapError(
         .badEnvironment,
-        "\(launcherName) is \"\(other)\"; it must be auto, merino, pmix, pmi1, pmi2 or none (a job of one node)."
+        "\(launcherName) is \"\(other)\"; it must be auto, merino, pmix, pmi1, pmi2 or none (a job of one "
+          + "node)."
       )
     }
   }
@@ -71,8 +72,8 @@ package enum Launch: Sendable, Hashable {
       guard let text = variable(name), text != "1" else { continue }
       throw BootstrapError(
         .badEnvironment,
-        "\(name) is \(text): a launcher started this process as one of \(text), but \(what), so they cannot find "
-          + "each other; \(cure), or set \(launcherName)=none for a job of one node.")
+        "\(name) is \(text): a launcher started this process as one of \(text), but \(what), so they cannot "
+          + "find each other; \(cure), or set \(launcherName)=none for a job of one node.")
     }
   }
 }

@@ -33,8 +33,8 @@ final class ManagedLink: JobLink {
       guard let card = RendezvousCard(text) else {
         throw BootstrapError(
           .protocolViolation,
-          "what \(manager.name) brought from node 0 is no address of a rendezvous; use libmerino of one build on all "
-            + "nodes.")
+          "what \(manager.name) brought from node 0 is no address of a rendezvous; use libmerino of one "
+            + "build on all nodes.")
       }
       link = try LauncherLink(
         RendezvousEntry.open(card), node: manager.node, nodeCount: manager.nodeCount,
@@ -45,8 +45,8 @@ final class ManagedLink: JobLink {
     }
   }
 
-  /// Of a process that could not go on behind this, and is to be as it was before joining. Not of one that exits
-  /// as a node: its launcher shall take that for a crash.
+  /// Of a process that could not go on behind this, and is to be as it was before joining. Not of one that
+  /// exits as a node: its launcher shall take that for a crash.
   deinit { leaveLauncher() }
 
   private func leaveLauncher() {
@@ -89,7 +89,8 @@ final class ManagedLink: JobLink {
     news.withLock { news in news.untold.isEmpty ? next(&news) : news.untold.removeFirst() }
   }
 
-  /// The end of the rendezvous is the loss of the node that keeps it, and then that nothing more will be heard.
+  /// The end of the rendezvous is the loss of the node that keeps it, and then that nothing more will be
+  /// heard.
   private func next(_ news: inout News) -> JobEvent? {
     let event = link.nextEvent()
     switch event {
@@ -104,7 +105,8 @@ final class ManagedLink: JobLink {
   }
 
   func abort(code: Int32) {
-    // The launcher first: the others end when they hear it, and the first end that a launcher sees is the job's.
+    // The launcher first: the others end when they hear it, and the first end that a launcher sees is the
+    // job's.
     manager.abort(code: code)
     link.abort(code: code)
     // The others hear it from this process's own thread.
@@ -115,8 +117,8 @@ final class ManagedLink: JobLink {
     let keeper = members[0]
     return BootstrapError(
       .peerLost, node: 0,
-      "node 0 (\(keeper.programName), process \(keeper.processID) on \(keeper.hostName)) ended without having left the "
-        + "job: it crashed, was killed, or did not finalize or could not.")
+      "node 0 (\(keeper.programName), process \(keeper.processID) on \(keeper.hostName)) ended without "
+        + "having left the job: it crashed, was killed, or did not finalize or could not.")
   }
 
   /// A call that finds the rendezvous gone tells what was the first to go, which may not have been told yet.

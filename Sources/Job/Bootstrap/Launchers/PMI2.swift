@@ -38,8 +38,9 @@ struct PMI2: PMIWire {
       throw .bootstrap(
         BootstrapError(
           .cannotReachLauncher,
-          "PMI_RANK and PMI_SIZE say that this is process \(self.place.rank) of \(self.place.size), and the launcher "
-            + "says \(place.fields["rank"] ?? "?") of \(place.fields["size"] ?? "?"); see how it was started."
+          "PMI_RANK and PMI_SIZE say that this is process \(self.place.rank) of \(self.place.size), and the "
+            + "launcher says \(place.fields["rank"] ?? "?") of \(place.fields["size"] ?? "?"); see how it "
+            + "was started."
         ))
     }
   }

@@ -7,8 +7,8 @@ import Synchronization
 /// An MPI library of this process speaks to it over the same connection, at its beginning and its end. Every
 /// exchange is a question with one answer, so the two can take turns. What they must share is said once:
 ///
-/// - PMI-1's `init` is left out: Hydra's proxy needs none to serve the rest, and MPI may say its own at any time.
-///   PMI-2's is said unless MPI has said it. Slurm takes one only, whichever: there MPI must be first.
+/// - PMI-1's `init` is left out: Hydra's proxy needs none to serve the rest, and MPI may say its own at any
+///   time. PMI-2's is said unless MPI has said it. Slurm takes one only, whichever: there MPI must be first.
 /// - `finalize` closes the connection for both: see `PMISocket.leave`.
 final class PMIManager: ProcessManager {
   let node: Int
@@ -33,8 +33,8 @@ final class PMIManager: ProcessManager {
     case CBOOTSTRAP_MPI_LOADED:
       throw BootstrapError(
         .cannotReachLauncher,
-        "this is an MPI program that has not called MPI_Init yet, and srun speaks PMI, where MPI must come first: call "
-          + "MPI_Init before joining, or use srun --mpi=pmix, where the order does not matter.")
+        "this is an MPI program that has not called MPI_Init yet, and srun speaks PMI, where MPI must come "
+          + "first: call MPI_Init before joining, or use srun --mpi=pmix, where the order does not matter.")
     // MPI libraries speak PMI-1 by themselves and PMI-2 by Slurm's own library.
     default: return cbootstrap_has_library("libpmi2.so.0") == 0 ? .one : .two
     }

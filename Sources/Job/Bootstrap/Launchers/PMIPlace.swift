@@ -29,8 +29,8 @@ package struct PMIPlace: Sendable, Hashable {
         throw BootstrapError(
           .badEnvironment,
           "a PMI launcher (mpiexec, srun) started this process, but \(name) is "
-            + "\(variable(name).map { "\"\($0)\"" } ?? "not set"); it must be a whole number. Start the program by "
-            + "the launcher, or set \(Launch.launcherName)=none for a job of one node.")
+            + "\(variable(name).map { "\"\($0)\"" } ?? "not set"); it must be a whole number. Start the "
+            + "program by the launcher, or set \(Launch.launcherName)=none for a job of one node.")
       }
       return Int(number)
     }

@@ -25,12 +25,12 @@ struct PMISocket: Sendable, Hashable {
     let cause =
       cbootstrap_mpi() == CBOOTSTRAP_MPI_FINALIZED
       ? "MPI_Finalize has closed it: join before it, or before MPI_Init"
-      : "something between the launcher and the program closed it (a script, sudo, a daemon): start the program "
-        + "directly"
+      : "something between the launcher and the program closed it (a script, sudo, a daemon): start the "
+        + "program directly"
     return BootstrapError(
       .cannotReachLauncher,
-      "a PMI launcher (mpiexec, srun) started this process, but descriptor \(descriptor), which PMI_FD names, "
-        + "\(what). Perhaps \(cause), or set \(Launch.launcherName)=none for a job of one node.")
+      "a PMI launcher (mpiexec, srun) started this process, but descriptor \(descriptor), which PMI_FD "
+        + "names, \(what). Perhaps \(cause), or set \(Launch.launcherName)=none for a job of one node.")
   }
 
   /// Still the file that it was; MPI closes it in MPI_Finalize, and the number may be another's then.
@@ -47,8 +47,8 @@ struct PMISocket: Sendable, Hashable {
     guard sent == bytes.count else {
       throw BootstrapError(
         .cannotReachLauncher,
-        "could not ask the launcher (PMI): send said \(String(cString: strerror(errno))). It has ended, or it takes "
-          + "this process for finished.")
+        "could not ask the launcher (PMI): send said \(String(cString: strerror(errno))). It has ended, or "
+          + "it takes this process for finished.")
     }
   }
 
@@ -95,12 +95,14 @@ struct PMISocket: Sendable, Hashable {
       .protocolViolation, "the launcher's answer is none of PMI: \"\(start)\". See what PMI_FD leads to.")
   }
 
-  /// Leaves the launcher by `goodbye`, behind which it closes the connection: never before MPI has said its own.
+  /// Leaves the launcher by `goodbye`, behind which it closes the connection: never before MPI has said its
+  /// own.
   func leave(goodbye: String, receive: @escaping @Sendable () throws(BootstrapError) -> Void) {
     switch cbootstrap_mpi() {
     case CBOOTSTRAP_MPI_ABSENT: sayGoodbye(goodbye, receive)
     case CBOOTSTRAP_MPI_LOADED:
-      // MPI_Init may still come. Where it does not the launcher would take the end of this process for a crash.
+      // MPI_Init may still come. Where it does not the launcher would take the end of this process for a
+      // crash.
       LastAct.set {
         if cbootstrap_mpi() == CBOOTSTRAP_MPI_LOADED { sayGoodbye(goodbye, receive) }
       }

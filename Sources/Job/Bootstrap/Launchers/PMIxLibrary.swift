@@ -30,9 +30,10 @@ enum PMIxLibrary {
     }
     throw BootstrapError(
       .cannotReachLauncher,
-      "PMIX_RANK is set: a PMIx launcher (mpirun, prterun, srun --mpi=pmix) started this process, but libpmix, by "
-        + "which it is spoken to, could not be loaded: \(reasons.joined(separator: "; ")). Install it (Debian's "
-        + "libpmix2), name it by \(variable), or set \(Launch.launcherName)=none for a job of one node.")
+      "PMIX_RANK is set: a PMIx launcher (mpirun, prterun, srun --mpi=pmix) started this process, but "
+        + "libpmix, by which it is spoken to, could not be loaded: \(reasons.joined(separator: "; ")). "
+        + "Install it (Debian's libpmix2), name it by \(variable), or set \(Launch.launcherName)=none for a "
+        + "job of one node.")
   }
 
   /// The files that the processes above this one have loaded, as far as this user may know.

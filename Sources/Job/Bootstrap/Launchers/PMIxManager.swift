@@ -24,10 +24,11 @@ final class PMIxManager: ProcessManager {
     guard status == 0 else {
       throw BootstrapError(
         .cannotReachLauncher,
-        "PMIX_RANK is set: a PMIx launcher (mpirun, prterun, srun --mpi=pmix) started this process, but PMIx_Init of "
-          + "\(String(cString: cbootstrap_pmix_path(pointer))) failed: \(Self.words(pointer, status)). The launcher may "
-          + "have ended, or its PMIx may be too different (\(PMIxLibrary.variable) names another libpmix); "
-          + "\(Launch.launcherName)=none makes this process a job of one node.")
+        "PMIX_RANK is set: a PMIx launcher (mpirun, prterun, srun --mpi=pmix) started this process, but "
+          + "PMIx_Init of \(String(cString: cbootstrap_pmix_path(pointer))) failed: "
+          + "\(Self.words(pointer, status)). The launcher may have ended, or its PMIx may be too different "
+          + "(\(PMIxLibrary.variable) names another libpmix); \(Launch.launcherName)=none makes this process "
+          + "a job of one node.")
     }
     do throws(BootstrapError) {
       let status = cbootstrap_pmix_job_size(pointer, &size)
@@ -73,8 +74,9 @@ final class PMIxManager: ProcessManager {
     _ = cbootstrap_pmix_abort(library.pointer, code & 0xFF, "merino_abort on node \(node)")
   }
 
-  /// One of the calls of PMIx_Finalize that undo those of PMIx_Init. The last one tells the launcher, and is the last
-  /// for good: Open MPI cannot initialise PMIx again. Where MPI_Init may still come it waits for the process's end.
+  /// One of the calls of PMIx_Finalize that undo those of PMIx_Init. The last one tells the launcher, and is
+  /// the last for good: Open MPI cannot initialise PMIx again. Where MPI_Init may still come it waits for the
+  /// process's end.
   func leave() {
     let library = library
     if cbootstrap_mpi() == CBOOTSTRAP_MPI_LOADED {

@@ -1,7 +1,8 @@
 import CBootstrap
 
-/// Where node 0 keeps the rendezvous, and how one proves there to belong to the job: what the launcher carries
-/// from node 0 to the others. Who reads it can join the job; it is as secret as the launcher's own traffic.
+/// Where node 0 keeps the rendezvous, and how one proves there to belong to the job: what the launcher
+/// carries from node 0 to the others. Who reads it can join the job; it is as secret as the launcher's own
+/// traffic.
 struct RendezvousCard: Hashable {
   /// Of this job's network namespace, hence found by processes of node 0's host only.
   var localName: String
@@ -49,8 +50,8 @@ struct RendezvousCard: Hashable {
 }
 
 extension HostAndPort {
-  /// By which others may reach a listener on all of this host's addresses, in the order in which they are worth
-  /// trying: whoever answers must prove to be it.
+  /// By which others may reach a listener on all of this host's addresses, in the order in which they are
+  /// worth trying: whoever answers must prove to be it.
   package static func ofThisHost(port: UInt16) -> [HostAndPort] {
     var text = [CChar](repeating: 0, count: 4096)
     let isKnown = cbootstrap_local_addresses(&text, text.count) == 0

@@ -4,11 +4,12 @@ import Synchronization
 
 /// The rendezvous that node 0 keeps, on a thread of its own: where a launcher is not `merino run`.
 ///
-/// A thread and not a process: an MPI program must not fork, and what node 0 starts beside itself would be left
-/// behind or be killed by the launcher at the wrong time. It sleeps in poll(2) unless somebody joins, leaves or
-/// dies. With node 0's death the rendezvous is gone, which the others notice as node 0's loss.
+/// A thread and not a process: an MPI program must not fork, and what node 0 starts beside itself would be
+/// left behind or be killed by the launcher at the wrong time. It sleeps in poll(2) unless somebody joins,
+/// leaves or dies. With node 0's death the rendezvous is gone, which the others notice as node 0's loss.
 ///
-/// The thread ends by itself when all other nodes have left, or one is lost; node 0's own leaving waits for it.
+/// The thread ends by itself when all other nodes have left, or one is lost; node 0's own leaving waits for
+/// it.
 final class RendezvousHost: Sendable {
   let card: RendezvousCard
   private let thread = Mutex<pthread_t?>(nil)

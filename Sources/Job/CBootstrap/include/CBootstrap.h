@@ -23,7 +23,8 @@ int cbootstrap_connect(const char *path);
 int cbootstrap_accept(int listener);
 /// Two connected stream sockets: close-on-exec, non-blocking.
 int cbootstrap_event_pair(int descriptors[2]);
-/// Whether it is one end of a connection between processes of this machine, which others may hand over as anything.
+/// Whether it is one end of a connection between processes of this machine, which others may hand over as
+/// anything.
 int cbootstrap_is_local_stream(int descriptor);
 /// Process and effective user at the other end, as they were when the connection was made.
 int cbootstrap_peer(int connection, pid_t *process, uid_t *user);
@@ -52,8 +53,8 @@ ssize_t cbootstrap_send(int connection, const void *bytes, size_t byte_count, co
 ssize_t cbootstrap_receive(int connection, void *bytes, size_t byte_count, int *descriptors,
                            int *descriptor_count, int *truncated, int flags);
 
-/// Makes this copy of the library the one that joins in this process. 0 where another copy has, or is about to; then `path`
-/// receives the file that it is in, "" for the program itself. Not thread-safe within a copy.
+/// Makes this copy of the library the one that joins in this process. 0 where another copy has, or is about
+/// to; then `path` receives the file that it is in, "" for the program itself. Not thread-safe within a copy.
 int cbootstrap_claim_process(char *path, size_t size);
 /// Takes the claim back: the join failed.
 void cbootstrap_give_up_claim(void);

@@ -23,9 +23,10 @@
 
 #include "NoLocks.h"
 
-// Waiting, waking and writing are system calls here and not functions of libc: those are cancellation points, and what is
-// below runs with a page's lock bit held, or in the handler of a page fault, where no thread may end (pthread_cancel). A
-// cancellation of the asynchronous type is a signal, and all signals are blocked there.
+// Waiting, waking and writing are system calls here and not functions of libc: those are cancellation points,
+// and what is below runs with a page's lock bit held, or in the handler of a page fault, where no thread may
+// end (pthread_cancel). A cancellation of the asynchronous type is a signal, and all signals are blocked
+// there.
 
 /// Tells the core that this is a spin-wait loop.
 MERINO_NO_LOCKS static inline void cplatform_relax(void) {
@@ -106,8 +107,8 @@ MERINO_NO_LOCKS static inline uint64_t cplatform_now_nanoseconds(void) {
 /// The kernel's id of this thread: never zero.
 static inline uint32_t cplatform_thread_id(void) {
   // Asked once a thread: a system call at every lock would be most of an uncontended one. Not for signal
-  // handlers: the first use of a thread-local in a thread may allocate. (A child of fork() keeps its parent's; it is
-  // no part of the job.)
+  // handlers: the first use of a thread-local in a thread may allocate. (A child of fork() keeps its
+  // parent's; it is no part of the job.)
   static _Thread_local uint32_t known;
   if (known == 0) known = (uint32_t)syscall(SYS_gettid);
   return known;
@@ -120,7 +121,8 @@ MERINO_NO_LOCKS static inline int cplatform_mprotect(void *at, size_t bytes, int
   return mprotect(at, bytes, protection);
 }
 
-// <linux/falloc.h> and <linux/memfd.h> clash with glibc's headers under _GNU_SOURCE: the values are the kernel's.
+// <linux/falloc.h> and <linux/memfd.h> clash with glibc's headers under _GNU_SOURCE: the values are the
+// kernel's.
 static const int cplatform_map_fixed_noreplace = 0x100000;
 
 /// An anonymous file in memory, closed on exec; -1 and errno where the system refuses.
@@ -173,8 +175,9 @@ static inline void cplatform_take_wakes(int descriptor) {
   (void)taken;
 }
 
-/// No cancellation of this thread acts until `cplatform_restore_cancellation`, for calls of other libraries that may make system
-/// calls of libc's. Async-signal-safe. What comes meanwhile acts at the thread's next cancellation point.
+/// No cancellation of this thread acts until `cplatform_restore_cancellation`, for calls of other libraries
+/// that may make system calls of libc's. Async-signal-safe. What comes meanwhile acts at the thread's next
+/// cancellation point.
 MERINO_NO_LOCKS static inline int cplatform_disable_cancellation(void) {
   int before;
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
@@ -207,7 +210,8 @@ __attribute__((noreturn)) MERINO_NO_LOCKS static inline void cplatform_write_and
   _exit(code);
 }
 
-/// Whether this use of a thing of `kind` (`Injection.swift` of Platform) shall fail; counts it. There in debug builds only.
+/// Whether this use of a thing of `kind` (`Injection.swift` of Platform) shall fail; counts it. There in
+/// debug builds only.
 MERINO_NO_LOCKS int cplatform_injection_strikes(int kind);
 /// 1 and -1 around the service of a page fault, in which nothing fails.
 MERINO_NO_LOCKS void cplatform_injection_fault(int change);

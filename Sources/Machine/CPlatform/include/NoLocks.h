@@ -1,5 +1,6 @@
-// Admits a function to code that is marked @_noLocks in Swift: it takes no lock and allocates nothing. For the C headers of
-// all targets; a header of its own, so that those that want nothing else of CPlatform include it by its path.
+// Admits a function to code that is marked @_noLocks in Swift: it takes no lock and allocates nothing. For
+// the C headers of all targets; a header of its own, so that those that want nothing else of CPlatform
+// include it by its path.
 #ifndef MERINO_NO_LOCKS_H
 #define MERINO_NO_LOCKS_H
 

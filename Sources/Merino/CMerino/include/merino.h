@@ -6,26 +6,29 @@
  * **Results.** Functions that return `int` give MERINO_SUCCESS (0) or a negative code MERINO_E..., unless
  * their description says otherwise. A call that fails changes nothing, except where its description says
  * so. merino_last_error gives the whole sentence: what was tried, on what, what happened, what to do.
- * After MERINO_EPEER, and after MERINO_EFABRIC, the job is over: what the call was to do may be done in part, the node's
- * other waits end with the same code, and locks that a thread holds it holds still. (What the library asks malloc for is
- * not among the things that can fail: where there is no such memory any more, the process ends.)
+ * After MERINO_EPEER, and after MERINO_EFABRIC, the job is over: what the call was to do may be done in part,
+ * the node's other waits end with the same code, and locks that a thread holds it holds still. (What the
+ * library asks malloc for is not among the things that can fail: where there is no such memory any more, the
+ * process ends.)
  *
  * **Threads.** Every function may be called by any thread at any time between merino_init and
  * merino_finalize, unless its description says otherwise. None may be called in a signal handler, except
- * merino_handle_fault. A child made by fork() is no part of the job: its calls give MERINO_EFORKED, and shared memory is
- * not there; touching it says so on standard error and is then a SIGSEGV like any other. The parent goes on.
+ * merino_handle_fault. A child made by fork() is no part of the job: its calls give MERINO_EFORKED, and
+ * shared memory is not there; touching it says so on standard error and is then a SIGSEGV like any other. The
+ * parent goes on.
  *
  * **A lost node.** When a node has died, every function that orders memory or reaches another node fails with
- * MERINO_EPEER, at once or woken from its wait; the sentence names the node and, where it is known, how it ended.
- * docs/after-a-loss.md lists all functions.
+ * MERINO_EPEER, at once or woken from its wait; the sentence names the node and, where it is known, how it
+ * ended. docs/after-a-loss.md lists all functions.
  *
- * **Cancellation** (pthread_cancel). Three functions are cancellation points: merino_event_wait, merino_cond_wait and
- * merino_cond_wait_within, as POSIX has it for its own. A thread that is cancelled there has left the queue; after a
- * wait with a condition it holds the lock again when its clean-up handlers run, and a signal that had come for it wakes
- * another one. All other functions are none, waiting for locks and in barriers included: a cancellation that comes
- * meanwhile acts at the thread's next cancellation point. Where the thread's type is asynchronous it acts right before or
- * right behind the call, which is then complete: a lock may be held, and a block allocated. Threads may be cancelled in
- * page faults: in them the deferred type does not act, the asynchronous one acts behind them.
+ * **Cancellation** (pthread_cancel). Three functions are cancellation points: merino_event_wait,
+ * merino_cond_wait and merino_cond_wait_within, as POSIX has it for its own. A thread that is cancelled there
+ * has left the queue; after a wait with a condition it holds the lock again when its clean-up handlers run,
+ * and a signal that had come for it wakes another one. All other functions are none, waiting for locks and in
+ * barriers included: a cancellation that comes meanwhile acts at the thread's next cancellation point. Where
+ * the thread's type is asynchronous it acts right before or right behind the call, which is then complete: a
+ * lock may be held, and a block allocated. Threads may be cancelled in page faults: in them the deferred type
+ * does not act, the asynchronous one acts behind them.
  *
  * **Collective functions** say so: every node calls them, with matching arguments, once each and in the
  * same order on all nodes. All other functions concern the calling node alone.
@@ -55,7 +58,8 @@
 /** Patch level of this header: changes with every other release. */
 #define MERINO_VERSION_PATCH 0
 /** The version of this header as one number: 1002003 is 1.2.3. */
-#define MERINO_VERSION_NUMBER (MERINO_VERSION_MAJOR * 1000000 + MERINO_VERSION_MINOR * 1000 + MERINO_VERSION_PATCH)
+#define MERINO_VERSION_NUMBER \
+  (MERINO_VERSION_MAJOR * 1000000 + MERINO_VERSION_MINOR * 1000 + MERINO_VERSION_PATCH)
 
 /** Marks a function that does not return. */
 #if defined(__GNUC__)
@@ -115,8 +119,8 @@ extern "C" {
 /** A system call failed; the sentence has its name and the system's reason. */
 #define MERINO_ESYSTEM (-20)
 /**
- * The fabric reported an operation that failed, or the memory of a node says what none can have written. The job is over for
- * this node: so do all its later calls that need others.
+ * The fabric reported an operation that failed, or the memory of a node says what none can have written. The
+ * job is over for this node: so do all its later calls that need others.
  */
 #define MERINO_EFABRIC (-21)
 /** This process is a child made by fork() of a node; it is not part of the job. */
@@ -154,8 +158,8 @@ typedef struct merino_options {
    */
   uint64_t capacity_bytes;
   /**
-   * Name of the fabric: "verbs" (RDMA), "host" (nodes of one machine), or "auto": verbs where every node has a
-   * device, else host where all are on one machine. MERINO_FABRIC; "auto".
+   * Name of the fabric: "verbs" (RDMA), "host" (nodes of one machine), or "auto": verbs where every node has
+   * a device, else host where all are on one machine. MERINO_FABRIC; "auto".
    */
   const char *fabric;
   /** Locks, reader-writer locks, events, conditions and barriers of the job. MERINO_LOCKS; 65,536. */
@@ -171,7 +175,8 @@ typedef struct merino_options {
   void *log_context;
   /** A merino_log_level_t: what is passed to `log`. MERINO_LOG; MERINO_LOG_WARNING. */
   int32_t log_level;
-  /** MERINO_VERSION_NUMBER of the header that the program was compiled with, set by MERINO_OPTIONS_INIT: for messages. */
+  /** MERINO_VERSION_NUMBER of the header that the program was compiled with, set by MERINO_OPTIONS_INIT: for
+   * messages. */
   uint32_t header_version;
 } merino_options_t;
 
@@ -182,46 +187,49 @@ typedef struct merino_options {
  * Joins the job with default settings. Collective: returns when all nodes have joined, and orders what
  * every node did before it before what any node does after it.
  *
- * A process started by `merino run`, or by a launcher that speaks PMIx or PMI (mpirun, mpiexec, srun), joins that
- * job; one started without a launcher is a job of one node. A launcher that is there but cannot be reached is an
- * error. In an MPI program it may come before MPI_Init or behind it, in the same order in all processes.
- * From here on the process has a handler for SIGSEGV, which passes faults outside shared memory on to the
- * handler that was there before. A program that installs its own handler later calls merino_handle_fault
- * in it.
+ * A process started by `merino run`, or by a launcher that speaks PMIx or PMI (mpirun, mpiexec, srun), joins
+ * that job; one started without a launcher is a job of one node. A launcher that is there but cannot be
+ * reached is an error. In an MPI program it may come before MPI_Init or behind it, in the same order in all
+ * processes. From here on the process has a handler for SIGSEGV, which passes faults outside shared memory on
+ * to the handler that was there before. A program that installs its own handler later calls
+ * merino_handle_fault in it.
  *
- * @return MERINO_SUCCESS; MERINO_EALREADY also where another copy of the library (libmerino.a inside a shared library, a
- *   second libmerino.so) has joined in this process; MERINO_ETIMEDOUT with a sentence naming who is missing;
- *   MERINO_EMISMATCH where the nodes differ in version or settings; MERINO_EADDRINUSE where no range of
- *   addresses is free on all nodes; MERINO_ENOMEM, MERINO_ENOTSUP, MERINO_ESYSTEM; MERINO_EPEER.
- *   A process that failed to join is as it was before. Where a setting was wrong, or the process is a job of one without
- *   a launcher, it may try again; once it has told a launcher which node it is, a second try is refused.
+ * @return MERINO_SUCCESS; MERINO_EALREADY also where another copy of the library (libmerino.a inside a shared
+ *   library, a second libmerino.so) has joined in this process; MERINO_ETIMEDOUT with a sentence naming who
+ *   is missing; MERINO_EMISMATCH where the nodes differ in version or settings; MERINO_EADDRINUSE where no
+ *   range of addresses is free on all nodes; MERINO_ENOMEM, MERINO_ENOTSUP, MERINO_ESYSTEM; MERINO_EPEER.
+ *   A process that failed to join is as it was before. Where a setting was wrong, or the process is a job of
+ *   one without a launcher, it may try again; once it has told a launcher which node it is, a second try is
+ *   refused.
  */
 int merino_init(void);
 
 /**
  * Joins the job as merino_init does, with settings of its own.
  * @param options NULL: all defaults. Read during the call only, except what `log_context` points at.
- * @return as merino_init; MERINO_EINVAL for a setting out of range; MERINO_ENOTSUP for a setting of a later merino.h
- *   than this library's: the sentence has both versions.
+ * @return as merino_init; MERINO_EINVAL for a setting out of range; MERINO_ENOTSUP for a setting of a later
+ *   merino.h than this library's: the sentence has both versions.
  */
 int merino_init_with(const merino_options_t *options);
 
 /**
  * Leaves the job. Collective: waits for all nodes, since the pages that this node is home of leave with it.
- * Threads of this node have given back their locks and returned from all Merino calls, and none uses shared memory any
- * more. Where one holds a lock, or waits for something, the call is refused and this node stays in the job, so that no
- * other node waits for a lock that never comes; nodes that leave wait for it meanwhile. Afterwards all views are
- * unmapped, the signal action for SIGSEGV is as before, threads of the library have ended, and pointers
- * into shared memory are invalid. Segments that were not destroyed are gone.
- * @return MERINO_SUCCESS; MERINO_ENOTINIT; MERINO_EBUSY where a thread of this node holds a lock, waits for a lock, an
- *   event, a condition or a barrier, or is in merino_barrier: nothing has changed; MERINO_EPEER where a node died (this
- *   process has left then, too); MERINO_EFABRIC where something has failed here (it has left, and is lost to the others).
+ * Threads of this node have given back their locks and returned from all Merino calls, and none uses shared
+ * memory any more. Where one holds a lock, or waits for something, the call is refused and this node stays in
+ * the job, so that no other node waits for a lock that never comes; nodes that leave wait for it meanwhile.
+ * Afterwards all views are unmapped, the signal action for SIGSEGV is as before, threads of the library have
+ * ended, and pointers into shared memory are invalid. Segments that were not destroyed are gone.
+ * @return MERINO_SUCCESS; MERINO_ENOTINIT; MERINO_EBUSY where a thread of this node holds a lock, waits for a
+ *   lock, an event, a condition or a barrier, or is in merino_barrier: nothing has changed; MERINO_EPEER
+ *   where a node died (this process has left then, too); MERINO_EFABRIC where something has failed here (it
+ *   has left, and is lost to the others).
  */
 int merino_finalize(void);
 
 /**
  * Ends the whole job: this process exits with `code` at once, without running exit handlers, and the
- * launcher ends all other nodes. In a process that has not joined, or is a child made by fork(), it ends that process.
+ * launcher ends all other nodes. In a process that has not joined, or is a child made by fork(), it ends that
+ * process.
  * @param code the exit code, 0...255.
  */
 MERINO_NORETURN void merino_abort(int code);
@@ -301,7 +309,8 @@ typedef struct merino_segment_options {
   int32_t placement;
   /** The node, for MERINO_PLACE_NODE. */
   int32_t placement_node;
-  /** MERINO_VERSION_NUMBER of the header that the program was compiled with, set by MERINO_SEGMENT_OPTIONS_INIT: for messages. */
+  /** MERINO_VERSION_NUMBER of the header that the program was compiled with, set by
+   * MERINO_SEGMENT_OPTIONS_INIT: for messages. */
   uint32_t header_version;
 } merino_segment_options_t;
 
@@ -400,14 +409,15 @@ int merino_segment_info(merino_segment_t segment, merino_segment_info_t *info);
  * Allocates a block of shared memory: the address means the same on every node, and any node may free it.
  * The contents are undefined. Freeing a block happens before its bytes are allocated again. Passing the
  * pointer to another node is up to the program, like any other shared value.
- * @return the block, aligned for every type; NULL with merino_last_error and errno: ENOMEM, EINVAL, EHOSTDOWN where a
- *   node is lost, EIO where the fabric has failed. For 0 bytes a pointer that can only be freed.
+ * @return the block, aligned for every type; NULL with merino_last_error and errno: ENOMEM, EINVAL, EHOSTDOWN
+ *   where a node is lost, EIO where the fabric has failed. For 0 bytes a pointer that can only be freed.
  */
 void *merino_malloc(size_t bytes);
 
 /**
  * Allocates `count` times `bytes` of zeros, as merino_malloc.
- * @return the block; NULL with merino_last_error and errno as merino_malloc, ENOMEM also where the product overflows.
+ * @return the block; NULL with merino_last_error and errno as merino_malloc, ENOMEM also where the product
+ *   overflows.
  */
 void *merino_calloc(size_t count, size_t bytes);
 
@@ -416,7 +426,8 @@ void *merino_calloc(size_t count, size_t bytes);
  * caller must have the block to itself, as for realloc: reading it and freeing it must be no data race.
  * @param block NULL: as merino_malloc.
  * @param bytes 0: frees the block and returns NULL.
- * @return the block; NULL with merino_last_error and errno as merino_malloc, and the old block is still there.
+ * @return the block; NULL with merino_last_error and errno as merino_malloc, and the old block is still
+ *   there.
  */
 void *merino_realloc(void *block, size_t bytes);
 
@@ -481,8 +492,9 @@ int merino_lock_destroy(merino_lock_t lock);
 /**
  * Takes the lock, waiting as long as it takes; first come, first served between nodes. The calling thread
  * becomes its owner. Acquire: sees what every earlier holder wrote before its release. No cancellation point.
- * @return MERINO_SUCCESS; MERINO_EDEADLK where this thread holds it already; MERINO_ELIMIT where threads of this node hold
- *   or await as many locks as it has slots (MERINO_LOCK_SLOTS; 256); MERINO_EHANDLE; MERINO_ENOTINIT; MERINO_EPEER.
+ * @return MERINO_SUCCESS; MERINO_EDEADLK where this thread holds it already; MERINO_ELIMIT where threads of
+ *   this node hold or await as many locks as it has slots (MERINO_LOCK_SLOTS; 256); MERINO_EHANDLE;
+ *   MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_lock_acquire(merino_lock_t lock);
 
@@ -497,14 +509,14 @@ int merino_lock_try_acquire(merino_lock_t lock);
  * Takes the lock if it becomes free within a time limit; stands in no queue meanwhile, so that those who
  * wait in merino_lock_acquire go first. Acquire if it succeeds. No cancellation point.
  * @param timeout_ns nanoseconds from now; 0: as merino_lock_try_acquire, but MERINO_ETIMEDOUT.
- * @return MERINO_SUCCESS; MERINO_ETIMEDOUT; MERINO_EDEADLK; MERINO_ELIMIT as merino_lock_acquire; MERINO_EHANDLE;
- *   MERINO_ENOTINIT; MERINO_EPEER.
+ * @return MERINO_SUCCESS; MERINO_ETIMEDOUT; MERINO_EDEADLK; MERINO_ELIMIT as merino_lock_acquire;
+ *   MERINO_EHANDLE; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_lock_acquire_within(merino_lock_t lock, uint64_t timeout_ns);
 
 /**
- * Gives the lock back. Release: what this thread wrote is seen by the next holder. Needs no slot. Where it fails, the
- * thread still holds the lock.
+ * Gives the lock back. Release: what this thread wrote is seen by the next holder. Needs no slot. Where it
+ * fails, the thread still holds the lock.
  * @return MERINO_SUCCESS; MERINO_EPERM where this thread does not hold it; MERINO_EHANDLE;
  *   MERINO_ENOTINIT; MERINO_EPEER.
  */
@@ -528,9 +540,9 @@ int merino_rwlock_destroy(merino_rwlock_t lock);
 /**
  * Takes the lock for reading, together with other readers. Acquire: sees what every earlier writer wrote.
  * New readers do not overtake a writer that waits. No cancellation point.
- * @return MERINO_SUCCESS; MERINO_EDEADLK where this thread holds it, either way; MERINO_ELIMIT where it would have to wait
- *   and threads of this node hold or await as many locks as it has slots (MERINO_LOCK_SLOTS); MERINO_EHANDLE;
- *   MERINO_ENOTINIT; MERINO_EPEER.
+ * @return MERINO_SUCCESS; MERINO_EDEADLK where this thread holds it, either way; MERINO_ELIMIT where it would
+ *   have to wait and threads of this node hold or await as many locks as it has slots (MERINO_LOCK_SLOTS);
+ *   MERINO_EHANDLE; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_rwlock_acquire_read(merino_rwlock_t lock);
 
@@ -542,7 +554,8 @@ int merino_rwlock_acquire_read(merino_rwlock_t lock);
 int merino_rwlock_acquire_write(merino_rwlock_t lock);
 
 /**
- * Gives the lock back, however this thread holds it. Release. Needs no slot. Where it fails, the thread still holds the lock.
+ * Gives the lock back, however this thread holds it. Release. Needs no slot. Where it fails, the thread still
+ * holds the lock.
  * @return MERINO_SUCCESS; MERINO_EPERM where this thread does not hold it; MERINO_EHANDLE;
  *   MERINO_ENOTINIT; MERINO_EPEER.
  */
@@ -580,9 +593,10 @@ int merino_event_set(merino_event_t event);
 int merino_event_clear(merino_event_t event);
 
 /**
- * Waits until the event is set. Acquire: sees what those who set it wrote before they did. A cancellation point.
- * @return MERINO_SUCCESS; MERINO_ELIMIT where it would have to wait and threads of this node hold or await as many locks as
- *   it has slots (MERINO_LOCK_SLOTS); MERINO_EHANDLE; MERINO_ENOTINIT; MERINO_EPEER.
+ * Waits until the event is set. Acquire: sees what those who set it wrote before they did. A cancellation
+ * point.
+ * @return MERINO_SUCCESS; MERINO_ELIMIT where it would have to wait and threads of this node hold or await as
+ *   many locks as it has slots (MERINO_LOCK_SLOTS); MERINO_EHANDLE; MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_event_wait(merino_event_t event);
 
@@ -605,16 +619,16 @@ int merino_cond_destroy(merino_cond_t condition);
  * Releases the lock, waits for a signal or broadcast that comes after, and takes the lock again. May return
  * without one: call it in a loop that looks at what it waits for. All waiters use the same lock.
  * Ordered by the lock: release, then acquire. A cancellation point.
- * @return MERINO_SUCCESS; MERINO_EPERM where this thread does not hold the lock; MERINO_ELIMIT where threads of this node
- *   hold or await as many locks as it has slots (MERINO_LOCK_SLOTS), without having waited; MERINO_EHANDLE;
- *   MERINO_ENOTINIT; MERINO_EPEER. The lock is held afterwards, except where the job is over: after MERINO_EPEER or
- *   MERINO_EFABRIC it may not be.
+ * @return MERINO_SUCCESS; MERINO_EPERM where this thread does not hold the lock; MERINO_ELIMIT where threads
+ *   of this node hold or await as many locks as it has slots (MERINO_LOCK_SLOTS), without having waited;
+ *   MERINO_EHANDLE; MERINO_ENOTINIT; MERINO_EPEER. The lock is held afterwards, except where the job is over:
+ *   after MERINO_EPEER or MERINO_EFABRIC it may not be.
  */
 int merino_cond_wait(merino_cond_t condition, merino_lock_t lock);
 
 /**
- * Waits as merino_cond_wait does, but no longer than a time limit; taking the lock again is not limited. A cancellation
- * point.
+ * Waits as merino_cond_wait does, but no longer than a time limit; taking the lock again is not limited. A
+ * cancellation point.
  * @param timeout_ns nanoseconds from now.
  * @return as merino_cond_wait; MERINO_ETIMEDOUT, with the lock held.
  */
@@ -653,15 +667,17 @@ int merino_barrier_create(uint32_t participants, merino_barrier_t *barrier);
 
 /**
  * Removes a barrier, in which nobody may wait any more.
- * @return MERINO_SUCCESS; MERINO_EHANDLE; MERINO_EBUSY where threads wait in it; MERINO_ENOTINIT; MERINO_EPEER.
+ * @return MERINO_SUCCESS; MERINO_EHANDLE; MERINO_EBUSY where threads wait in it; MERINO_ENOTINIT;
+ *   MERINO_EPEER.
  */
 int merino_barrier_destroy(merino_barrier_t barrier);
 
 /**
  * Waits until as many threads have come as the barrier was made for; it is then ready for the next round.
  * Release before, acquire after, among those who took part. No cancellation point.
- * @return MERINO_SUCCESS; MERINO_ELIMIT where it would have to wait and threads of this node hold or await as many locks as
- *   it has slots (MERINO_LOCK_SLOTS): the thread has not come; MERINO_EHANDLE; MERINO_ENOTINIT; MERINO_EPEER.
+ * @return MERINO_SUCCESS; MERINO_ELIMIT where it would have to wait and threads of this node hold or await as
+ *   many locks as it has slots (MERINO_LOCK_SLOTS): the thread has not come; MERINO_EHANDLE; MERINO_ENOTINIT;
+ *   MERINO_EPEER.
  */
 int merino_barrier_wait(merino_barrier_t barrier);
 
@@ -932,17 +948,18 @@ int merino_stats(merino_stats_t *stats);
 /* ---------------------------------------------------------------------------------------------------------
  * System V shared memory: the calls of <sys/shm.h>, across the nodes of the job
  *
- * They do what their namesakes do, with the flags, commands and structures of <sys/ipc.h> and <sys/shm.h>, and
- * give -1 with errno where those do; merino_last_error has the sentence. Keys and identifiers belong to the
- * job: they mean the same on all its nodes and are gone with it. What one node stores, another sees after
+ * They do what their namesakes do, with the flags, commands and structures of <sys/ipc.h> and <sys/shm.h>,
+ * and give -1 with errno where those do; merino_last_error has the sentence. Keys and identifiers belong to
+ * the job: they mean the same on all its nodes and are gone with it. What one node stores, another sees after
  * synchronising by Merino (docs/memory-model.md); docs/system-v.md tells of the library that does this for
- * programs that do not know Merino. Besides the errnos of their namesakes: ENOSYS before merino_init, EPERM in
- * the child of a fork(), EHOSTDOWN where a node is lost, EIO where the fabric has failed.
+ * programs that do not know Merino. Besides the errnos of their namesakes: ENOSYS before merino_init, EPERM
+ * in the child of a fork(), EHOSTDOWN where a node is lost, EIO where the fabric has failed.
  * ------------------------------------------------------------------------------------------------------ */
 
 /**
  * Finds the shared memory of a key, or makes it: zeros, as shmget(2).
- * @param key IPC_PRIVATE, or a key that the nodes agree upon. (ftok(3) gives different keys on different hosts.)
+ * @param key IPC_PRIVATE, or a key that the nodes agree upon. (ftok(3) gives different keys on different
+ *   hosts.)
  * @param bytes at least 1 where it is made; at most what it was made with where it is found.
  * @param flags the permissions, with IPC_CREAT, IPC_EXCL; the flags for huge pages are ignored.
  * @return an identifier; -1 with errno: ENOENT, EEXIST, EACCES, EINVAL, ENOSPC, ENOMEM.
@@ -950,8 +967,8 @@ int merino_stats(merino_stats_t *stats);
 int merino_shmget(int32_t key, size_t bytes, int flags);
 
 /**
- * Attaches it to this process, as shmat(2). At NULL the first attachment is at the same address on every node, so
- * that pointers in it mean the same everywhere; further ones of a process are at others.
+ * Attaches it to this process, as shmat(2). At NULL the first attachment is at the same address on every
+ * node, so that pointers in it mean the same everywhere; further ones of a process are at others.
  * @param identifier what merino_shmget gave, on any node.
  * @param address NULL, or where: a multiple of the page size, or SHM_RND is set.
  * @param flags SHM_RDONLY, SHM_RND. SHM_REMAP and SHM_EXEC are not supported (EINVAL).
@@ -969,7 +986,8 @@ int merino_shmdt(const void *address);
 /**
  * Removes, describes or changes it, as shmctl(2).
  * @param identifier what merino_shmget gave; for SHM_STAT a place in the job's table.
- * @param command IPC_STAT, IPC_SET, IPC_RMID, and Linux' SHM_LOCK, SHM_UNLOCK, SHM_STAT, SHM_STAT_ANY, IPC_INFO, SHM_INFO.
+ * @param command IPC_STAT, IPC_SET, IPC_RMID, and Linux' SHM_LOCK, SHM_UNLOCK, SHM_STAT, SHM_STAT_ANY,
+ *   IPC_INFO, SHM_INFO.
  * @param buffer a struct shmid_ds *; for IPC_INFO a struct shminfo *, for SHM_INFO a struct shm_info *.
  *   Process numbers in it are those of each process on its own host.
  * @return 0, or what shmctl(2) says for the last four; -1 with errno: EINVAL, EACCES, EPERM, EFAULT.

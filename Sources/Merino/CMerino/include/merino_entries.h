@@ -1,9 +1,9 @@
-// The functions of merino.h behind which Swift stands: type, name without merino_, parameters, arguments. Swift implements
-// `mrn_name`, Entries.c makes `merino_name` of it. Not installed.
+// The functions of merino.h behind which Swift stands: type, name without merino_, parameters, arguments.
+// Swift implements `mrn_name`, Entries.c makes `merino_name` of it. Not installed.
 //
-// Not in the list: merino_version, merino_strerror and merino_last_error, which do nothing that could be cancelled;
-// merino_handle_fault, which is for signal handlers; merino_abort and merino_free, which have no result; and the waits that
-// are cancellation points (Waits.c).
+// Not in the list: merino_version, merino_strerror and merino_last_error, which do nothing that could be
+// cancelled; merino_handle_fault, which is for signal handlers; merino_abort and merino_free, which have no
+// result; and the waits that are cancellation points (Waits.c).
 #ifndef MERINO_ENTRIES_H
 #define MERINO_ENTRIES_H
 
@@ -16,7 +16,8 @@
   ENTRY(int, nodes, (void), ()) \
   /* Segments */ \
   ENTRY(int, segment_create, \
-        (const char *name, size_t bytes, const merino_segment_options_t *options, merino_segment_t *segment), \
+        (const char *name, size_t bytes, const merino_segment_options_t *options, \
+         merino_segment_t *segment), \
         (name, bytes, options, segment)) \
   ENTRY(int, segment_open, (const char *name, merino_segment_t *segment), (name, segment)) \
   ENTRY(int, segment_attach, (merino_segment_t segment, void *where, int protection, void **view), \
@@ -84,10 +85,13 @@
   ENTRY(int, atomic_load_##suffix##_acquire, (const word *address, word *value), (address, value)) \
   ENTRY(int, atomic_store_##suffix, (word *address, word value), (address, value)) \
   ENTRY(int, atomic_store_##suffix##_release, (word *address, word value), (address, value)) \
-  MERINO_ATOMIC_ORDERS(ENTRY, atomic_exchange_##suffix, (word *address, word value, word *old), (address, value, old)) \
+  MERINO_ATOMIC_ORDERS(ENTRY, atomic_exchange_##suffix, (word *address, word value, word *old), \
+                       (address, value, old)) \
   MERINO_ATOMIC_ORDERS(ENTRY, atomic_compare_exchange_##suffix, \
-                       (word *address, word expected, word desired, word *old), (address, expected, desired, old)) \
-  MERINO_ATOMIC_ORDERS(ENTRY, atomic_fetch_add_##suffix, (word *address, word addend, word *old), (address, addend, old))
+                       (word *address, word expected, word desired, word *old), \
+                       (address, expected, desired, old)) \
+  MERINO_ATOMIC_ORDERS(ENTRY, atomic_fetch_add_##suffix, (word *address, word addend, word *old), \
+                       (address, addend, old))
 
 // What reads and writes has a form for each order.
 #define MERINO_ATOMIC_ORDERS(ENTRY, name, parameters, arguments) \

@@ -19,8 +19,8 @@ MERINO_ENTRIES(MERINO_DECLARE)
 MERINO_NORETURN void mrn_abort(int code);
 void mrn_free(void *block);
 
-/// A wait that a thread is in, as Swift keeps it (`PendingWait`). Whoever has begun one ends it: by a step that fails, by
-/// finishing it when a step says that it is over, or by abandoning it.
+/// A wait that a thread is in, as Swift keeps it (`PendingWait`). Whoever has begun one ends it: by a step
+/// that fails, by finishing it when a step says that it is over, or by abandoning it.
 struct mrn_wait {
   uint64_t words[16];
 };

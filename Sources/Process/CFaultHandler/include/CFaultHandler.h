@@ -30,8 +30,8 @@ MERINO_NO_LOCKS int cfault_is_missing(const void *info);
 /// Makes `entry` the handler of SIGSEGV and keeps the action before. 0 or errno. Not thread-safe.
 int cfault_install(cfault_entry entry);
 
-/// Takes the handler out again. 1: the action before is back. 0: somebody has installed a handler over ours, which
-/// therefore stays and passes everything on to the action before. Not thread-safe.
+/// Takes the handler out again. 1: the action before is back. 0: somebody has installed a handler over ours,
+/// which therefore stays and passes everything on to the action before. Not thread-safe.
 int cfault_uninstall(void);
 
 /// Nonzero between install and uninstall, but 0 in a child made by fork().

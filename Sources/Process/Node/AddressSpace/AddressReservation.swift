@@ -24,9 +24,9 @@ public struct AddressReservation: ~Copyable, Sendable {
   /// - AddressSanitizer's shadow: up to 0x1000_7fff_8000 on x86_64, 0x2010_0000_0000 on aarch64.
   ///
   /// The last two are for special processes. ThreadSanitizer admits application memory in few places,
-  /// 0x5510_0000_0000 being one; but trying the others first ends a program built with it (seen as root, where
-  /// its interceptor maps at address 0), so such a program has to be given that base. With 39 bits of addresses
-  /// only the last exists.
+  /// 0x5510_0000_0000 being one; but trying the others first ends a program built with it (seen as root,
+  /// where its interceptor maps at address 0), so such a program has to be given that base. With 39 bits of
+  /// addresses only the last exists.
   public static func candidates(byteCount: Int) -> [UInt] {
     let bases: [UInt] = [
       0x2400_0000_0000, 0x3600_0000_0000, 0x4600_0000_0000, 0x6200_0000_0000, 0x1400_0000_0000,

@@ -4,8 +4,9 @@ import Platform
 /// Goes through the views that show any byte of a range of global addresses. Lock-free and
 /// async-signal-safe, like the look-ups of `TranslationTable`.
 ///
-/// When the table changes twice during the walk it starts over, so that a view may come up more than once; views
-/// that are there from beginning to end come up at least once. What is done to each must bear repetition.
+/// When the table changes twice during the walk it starts over, so that a view may come up more than once;
+/// views that are there from beginning to end come up at least once. What is done to each must bear
+/// repetition.
 @frozen
 public struct OverlapCursor: BitwiseCopyable {
   @usableFromInline let table: TranslationTable

@@ -82,8 +82,8 @@ extension SharedAddressSpace {
       range.lowerBound % pageByteCount == 0, range.upperBound % pageByteCount == 0, limit != .none
     else {
       throw .invalidArgument(
-        "could not attach bytes \(range.lowerBound) to \(range.upperBound) of the global address space: a view is "
-          + "whole pages of \(pageByteCount) bytes within \(capacityByteCount), and readable.")
+        "could not attach bytes \(range.lowerBound) to \(range.upperBound) of the global address space: a "
+          + "view is whole pages of \(pageByteCount) bytes within \(capacityByteCount), and readable.")
     }
     guard address != 0, address % UInt(pageByteCount) == 0,
       !address.addingReportingOverflow(UInt(range.count)).overflow
@@ -104,7 +104,8 @@ extension SharedAddressSpace {
     if !isDefault(extent) && range.overlaps(reserved) {
       throw .addressInUse(
         "could not attach a view at \(hex(range.lowerBound))-\(hex(range.upperBound)): Merino keeps "
-          + "\(hex(reserved.lowerBound))-\(hex(reserved.upperBound)) free for views at their default addresses."
+          + "\(hex(reserved.lowerBound))-\(hex(reserved.upperBound)) free for views at their default "
+          + "addresses."
       )
     }
   }

@@ -44,18 +44,18 @@ public struct ViewExtent: BitwiseCopyable, Sendable, Equatable {
   public var globalRange: Range<Int> { globalStart..<globalStart + byteCount }
 }
 
-/// The per-process virtual-to-global address translation table: the views of this process, looked up by virtual
-/// address (which page does this fault mean?) and by global address (which views show this page?).
+/// The per-process virtual-to-global address translation table: the views of this process, looked up by
+/// virtual address (which page does this fault mean?) and by global address (which views show this page?).
 ///
 /// **Look-ups are lock-free and async-signal-safe.** There are two snapshots, each with the views in both
-/// orders; version v of the table is in snapshot v mod 2 (Linux's `seqcount_latch`). A change builds version v+1
-/// in the snapshot that nobody is sent to, then publishes it. A look-up reads the snapshot of the published
-/// version and then makes sure that nobody has begun to build version v+2, which would overwrite what it
-/// read; if so it starts over. So a look-up never waits for a thread that is half-way through a change and
-/// was preempted there, it repeats only when a whole change was made meanwhile, and it leaves nothing behind
-/// (no reader count, no hazard): a handler may be left by siglongjmp. Nothing is ever reclaimed.
-/// All words of the snapshots are read and written atomically; what a reader makes of a torn snapshot stays
-/// within the bounds of the arrays.
+/// orders; version v of the table is in snapshot v mod 2 (Linux's `seqcount_latch`). A change builds version
+/// v+1 in the snapshot that nobody is sent to, then publishes it. A look-up reads the snapshot of the
+/// published version and then makes sure that nobody has begun to build version v+2, which would overwrite
+/// what it read; if so it starts over. So a look-up never waits for a thread that is half-way through a
+/// change and was preempted there, it repeats only when a whole change was made meanwhile, and it leaves
+/// nothing behind (no reader count, no hazard): a handler may be left by siglongjmp. Nothing is ever
+/// reclaimed. All words of the snapshots are read and written atomically; what a reader makes of a torn
+/// snapshot stays within the bounds of the arrays.
 ///
 /// A handful of raw pointers; the memory (`byteCount` zero bytes) outlives every copy.
 @frozen

@@ -66,8 +66,8 @@ extension ViewProtection {
   /// After an mprotect that may have stopped half-way: lowers to none from the boundary before `run` to the
   /// boundary after it. There the kernel's mappings begin and end, so nothing is split and the call
   /// does not run into the limit, and levels and kernel agree again. For a lowering that is
-  /// more than was asked, hence success. Pinned pages forbid it; then whoever holds the pages' lock bits repeats
-  /// the change until it succeeds, and until then nobody else changes them.
+  /// more than was asked, hence success. Pinned pages forbid it; then whoever holds the pages' lock bits
+  /// repeats the change until it succeeds, and until then nobody else changes them.
   @inlinable
   func retreat(_ record: ViewRecord, _ levels: PageLevels, _ run: PageRun) -> Bool {
     let whole = PageRun(levels.boundary(atOrBelow: run.start), levels.boundary(atOrAbove: run.end))

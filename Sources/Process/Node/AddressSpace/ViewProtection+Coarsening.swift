@@ -14,8 +14,8 @@ extension ViewProtection {
   /// again, because boundaries were freed here or by another thread meanwhile.
   ///
   /// Windows of 512 pages first, then wider and wider ones: where protections change
-  /// seldom it takes a wide window to free many. When no window frees many, whatever frees one, the pages being
-  /// raised included: they are raised afterwards. Called without any view's lock.
+  /// seldom it takes a wide window to free many. When no window frees many, whatever frees one, the pages
+  /// being raised included: they are raised afterwards. Called without any view's lock.
   @inlinable
   @inline(never)
   func makeRoom(sparing view: ViewID, _ pages: PageRange) -> Bool {

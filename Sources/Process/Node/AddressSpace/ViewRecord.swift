@@ -44,8 +44,9 @@ struct ViewRecord: BitwiseCopyable, @unchecked Sendable {
 
   @inlinable
   var levels: PageLevels {
-    // Never nil: set together with `identity`, under the lock. (Loaded as an integer and unwrapped by `guard`:
-    // for an optional type, or `unsafelyUnwrapped`, a debug build makes type metadata in the signal handler.)
+    // Never nil: set together with `identity`, under the lock. (Loaded as an integer and unwrapped by
+    // `guard`: for an optional type, or `unsafelyUnwrapped`, a debug build makes type metadata in the signal
+    // handler.)
     guard let memory = UnsafeMutableRawPointer(bitPattern: load(.levels))
     else { return PageLevels(base, count: 0) }
     return PageLevels(memory, count: pageCount)

@@ -3,10 +3,10 @@ import Platform
 
 /// The SIGSEGV handler of this process: put in place when the process joins, taken out at finalize.
 ///
-/// The action before it is kept and honoured exactly for every fault that is not of a view: its mask, SA_SIGINFO,
-/// SA_NODEFER, SA_RESETHAND, SIG_IGN, and the default, which ends the process with a core of the true
-/// fault. (One difference remains: a handler that was installed without SA_ONSTACK runs on the thread's alternate
-/// stack, where the thread has one.) Until somebody joins, nothing is installed.
+/// The action before it is kept and honoured exactly for every fault that is not of a view: its mask,
+/// SA_SIGINFO, SA_NODEFER, SA_RESETHAND, SIG_IGN, and the default, which ends the process with a core of the
+/// true fault. (One difference remains: a handler that was installed without SA_ONSTACK runs on the thread's
+/// alternate stack, where the thread has one.) Until somebody joins, nothing is installed.
 ///
 /// A handler that the application installs *after* joining replaces ours; it has to call `forwardFault`
 /// first and return if that was true.
@@ -31,8 +31,8 @@ public enum FaultHandler {
   }
 
   /// Puts the action back that was there before. Where a handler was installed over ours in the meantime,
-  /// that one stays, and so does ours beneath it, as a function that only passes on: false. From now on no fault
-  /// is served.
+  /// that one stays, and so does ours beneath it, as a function that only passes on: false. From now on no
+  /// fault is served.
   @discardableResult
   public static func uninstall() -> Bool { cfault_uninstall() != 0 }
 

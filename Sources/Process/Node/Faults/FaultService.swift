@@ -18,13 +18,13 @@ public protocol FaultService: BitwiseCopyable {
   /// ours. (A service that cannot serve a fault that is its own says why and ends the process.)
   func serve(view: ViewID, globalOffset: Int, access: Access) -> Bool
 
-  /// Says that this process, a child made by fork(), touched shared memory at `address`, which children do not
-  /// have. Then the fault goes where it would go without us.
+  /// Says that this process, a child made by fork(), touched shared memory at `address`, which children do
+  /// not have. Then the fault goes where it would go without us.
   func tellChild(_ address: UInt)
 }
 
-/// Serves the fault that `info` and `context` (the arguments of a handler with SA_SIGINFO) describe, if it is one of
-/// ours: an access to a view that the view's limit allows. True when it was served; the access is then
+/// Serves the fault that `info` and `context` (the arguments of a handler with SA_SIGINFO) describe, if it is
+/// one of ours: an access to a view that the view's limit allows. True when it was served; the access is then
 /// repeated by returning from the handler. errno stays as it was.
 ///
 /// All signals are blocked by the caller. Async-signal-safe as far as `service` is.
@@ -53,8 +53,8 @@ public func serveFault<S: FaultService>(
 
 /// The body of the SIGSEGV handler: serves the fault, or does what the action before ours would have done.
 ///
-/// The concrete entry is a `@convention(c)` function marked `@_noLocks` that calls this with its service, so that
-/// the compiler checks all that the handler can reach. Nothing is held when the fault is passed on: the
+/// The concrete entry is a `@convention(c)` function marked `@_noLocks` that calls this with its service, so
+/// that the compiler checks all that the handler can reach. Nothing is held when the fault is passed on: the
 /// application's handler may leave by siglongjmp.
 @inlinable
 public func handleFault<S: FaultService>(
@@ -66,9 +66,9 @@ public func handleFault<S: FaultService>(
   if !serveFault(service, info: info, context: context) { cfault_forward(signal, info, context) }
 }
 
-/// For an application's handler that was installed after ours and so replaced it: serves the fault if it is one of
-/// ours (true: return from the handler), and does nothing else. Call it first thing in the handler, which has
-/// SA_SIGINFO. Async-signal-safe.
+/// For an application's handler that was installed after ours and so replaced it: serves the fault if it is
+/// one of ours (true: return from the handler), and does nothing else. Call it first thing in the handler,
+/// which has SA_SIGINFO. Async-signal-safe.
 @inlinable
 public func forwardFault<S: FaultService>(
   _ service: S, signal: Int32, info: UnsafeMutableRawPointer?, context: UnsafeMutableRawPointer?

@@ -1,8 +1,8 @@
 import Fabric
 import Platform
 
-/// A position in each node's log: what somebody knows of it. Words of one thread at a time, or READ; the words that order them
-/// come with them.
+/// A position in each node's log: what somebody knows of it. Words of one thread at a time, or READ; the
+/// words that order them come with them.
 @frozen
 public struct Clock<W: MemoryAccess>: BitwiseCopyable, Sendable {
   @usableFromInline let words: WordTable<W, NodeKind>

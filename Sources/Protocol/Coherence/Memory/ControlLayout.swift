@@ -1,7 +1,8 @@
 import Fabric
 import Platform
 
-/// Where things lie in a node's control memory: the same on every node. The types of the places say who may write there.
+/// Where things lie in a node's control memory: the same on every node. The types of the places say who may
+/// write there.
 @frozen
 public struct ControlLayout: BitwiseCopyable, Sendable {
   /// Position up to which the interval log is written; the next word is its floor. Peers READ both at once.
@@ -44,7 +45,8 @@ public struct ControlLayout: BitwiseCopyable, Sendable {
   @inlinable public static var blockPageCount: Int { 1 << blockShift }
   /// The end of the block that `page` is in.
   @inlinable public static func blockEnd(_ page: Page) -> Page { page.block.pages.upperBound }
-  /// Blocks that a release looks at together: one bit of `LocalState.exclusiveGroups`, one cache line of block marks.
+  /// Blocks that a release looks at together: one bit of `LocalState.exclusiveGroups`, one cache line of
+  /// block marks.
   @inlinable public static var groupBlockCount: Int { 64 }
   static func groupCount(_ c: Configuration) -> Int { (c.blockCount + groupBlockCount - 1) / groupBlockCount }
   @inlinable public static var retireEntryCount: Int { 256 }

@@ -59,7 +59,8 @@ extension Engine {
     fabric.controlMemory(of: peer).advanced(by: offset)
   }
 
-  /// Submits the batch, and waits until it has completed, with whatever else belongs to the workspace's flight.
+  /// Submits the batch, and waits until it has completed, with whatever else belongs to the workspace's
+  /// flight.
   @inlinable
   func complete(_ batch: E.F.Batch, _ w: Workspace<E.W>) throws(EngineError) {
     fabric.submit(batch, w.flight)

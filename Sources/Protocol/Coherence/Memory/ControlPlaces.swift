@@ -1,7 +1,7 @@
 import Platform
 
-// Places in control memory, by who may write there. A place is an offset that means the same on every node, so with a node's
-// number it names a word of that node; it is no pointer, and holds nothing.
+// Places in control memory, by who may write there. A place is an offset that means the same on every node,
+// so with a node's number it names a word of that node; it is no pointer, and holds nothing.
 //
 // | type | written by | with |
 // |---|---|---|
@@ -10,8 +10,8 @@ import Platform
 // | `FabricWord` | any node, this one too | the fabric's atomics |
 // | `LockedWords` | whoever holds the lock that goes with it | WRITE |
 //
-// All of them can be READ. `Engine.write` takes a `WritableSpan` and `Engine.compareAndSwap` a `FabricWord`, so that an operation
-// which the owner of a word does not expect does not compile.
+// All of them can be READ. `Engine.write` takes a `WritableSpan` and `Engine.compareAndSwap` a `FabricWord`,
+// so that an operation which the owner of a word does not expect does not compile.
 
 /// A piece of control memory, to be READ.
 @frozen

@@ -1,8 +1,8 @@
 import Fabric
 import Platform
 
-// What lies together in control memory, each declared here and nowhere else: which words, and who writes them. Records begin
-// on cache lines.
+// What lies together in control memory, each declared here and nowhere else: which words, and who writes
+// them. Records begin on cache lines.
 
 @inlinable
 func wholeLines(_ byteCount: Int) -> Int { (byteCount + 63) & ~63 }
@@ -47,7 +47,8 @@ public struct LockSlot: BitwiseCopyable, Sendable {
 
   /// The successor's name, from the successor; cleared before the slot's own name is given to anybody.
   @inlinable public var next: MailWord { MailWord(offset) }
-  /// 1 once the lock, or what is waited for, is here; behind the clock, from whoever grants. Cleared likewise.
+  /// 1 once the lock, or what is waited for, is here; behind the clock, from whoever grants. Cleared
+  /// likewise.
   @inlinable var granted: MailWord { MailWord(offset + 8) }
   /// For the layers above: how a waiter waits. By its own node, under the object's lock.
   @inlinable public var mode: LockedWords { LockedWords(offset + 16, count: 1) }
@@ -137,8 +138,8 @@ public struct Staging: BitwiseCopyable, Sendable {
   @inlinable var flightOffset: Int { offset + (Inbox.clockIndex + nodeCount) &* 8 }
 }
 
-/// A range of freed pages in node 0's ring (`Retire.swift`): first page and number of pages. By whoever frees them, under
-/// the lock of the segment table.
+/// A range of freed pages in node 0's ring (`Retire.swift`): first page and number of pages. By whoever frees
+/// them, under the lock of the segment table.
 @frozen
 public struct FreedRecord: BitwiseCopyable, Sendable {
   @usableFromInline let offset: Int

@@ -36,7 +36,8 @@ struct MoveRecord<W: MemoryAccess>: BitwiseCopyable, Sendable {
   @inlinable var home: SharedWord<W> { words[1] }
 }
 
-/// A range that the last barrier forgot (`Forget.swift`). Of the barrier's thread, and read under the commit lock.
+/// A range that the last barrier forgot (`Forget.swift`). Of the barrier's thread, and read under the commit
+/// lock.
 @frozen
 @usableFromInline
 struct ForgottenRecord<W: MemoryAccess>: BitwiseCopyable, Sendable {

@@ -1,8 +1,9 @@
 import CPlatform
 import Platform
 
-/// How the protocol reads and writes the memory that its threads and nodes share: here and nowhere else. In production these
-/// are the bare instructions (`BareMemory`); a simulator can put a store buffer between each thread and the memory.
+/// How the protocol reads and writes the memory that its threads and nodes share: here and nowhere else. In
+/// production these are the bare instructions (`BareMemory`); a simulator can put a store buffer between each
+/// thread and the memory.
 public protocol MemoryAccess: Sendable {
   /// Acquire: what was stored before the value's release is seen.
   static func load(_ word: AtomicWord) -> UInt64

@@ -110,8 +110,8 @@ public struct PageTable<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable {
   @inlinable public func cell(_ page: Page) -> PageCell<W> { PageCell(pageWords[page]) }
   @inlinable public func load(_ page: Page) -> PageWord { cell(page).load() }
 
-  /// Epoch in which this node last noted the unit in its epoch buffer, plus one. All of its bits: with fewer a
-  /// stamp of long ago would be taken for one of this epoch, and the note would be lost.
+  /// Epoch in which this node last noted the unit in its epoch buffer, plus one. All of its bits: with fewer
+  /// a stamp of long ago would be taken for one of this epoch, and the note would be lost.
   @inlinable
   func epochStamp(_ page: Page) -> SharedWord<W> { epochStamps[page] }
 
@@ -171,8 +171,8 @@ public struct PageTable<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable {
     return true
   }
 
-  /// Zeroes the words of pages that nobody uses, and what belongs to them: the one place with plain stores. The
-  /// caller has closed the gate, behind which every other change of a page word happens (`PageCell`).
+  /// Zeroes the words of pages that nobody uses, and what belongs to them: the one place with plain stores.
+  /// The caller has closed the gate, behind which every other change of a page word happens (`PageCell`).
   @inlinable
   func forgetWords(_ pages: PageRange) {
     pageWords.zero(pages)

@@ -1,7 +1,7 @@
 import Platform
 
-/// A word of memory that threads of this node, or other nodes, look at or change at the same time. Copying it copies the
-/// address; the memory outlives every copy (`Engine`), and the address is a multiple of eight.
+/// A word of memory that threads of this node, or other nodes, look at or change at the same time. Copying it
+/// copies the address; the memory outlives every copy (`Engine`), and the address is a multiple of eight.
 @frozen
 public struct SharedWord<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable {
   /// Where it lies, for the fabric's operations.

@@ -11,8 +11,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/// Asks for the features of userfaultfd. 0 and the bits in `features`, or an errno. `user_only` is set where faults of
-/// the kernel (in system calls) would not be reported to this user.
+/// Asks for the features of userfaultfd. 0 and the bits in `features`, or an errno. `user_only` is set where
+/// faults of the kernel (in system calls) would not be reported to this user.
 static inline int cdoctor_userfault_features(uint64_t *features, int *user_only) {
   const int flags = O_CLOEXEC | O_NONBLOCK;
   *user_only = 0;
@@ -35,7 +35,8 @@ static inline int cdoctor_addresses_fixed(void) {
   return persona != -1 && (persona & 0x0040000 /* ADDR_NO_RANDOMIZE */) != 0;
 }
 
-/// Processors that this process may use; -1 with errno. The raw call: glibc's macros for the set do not import.
+/// Processors that this process may use; -1 with errno. The raw call: glibc's macros for the set do not
+/// import.
 static inline int cdoctor_usable_processors(void) {
   uint64_t mask[1024] = {0};
   long bytes = syscall(SYS_sched_getaffinity, 0, sizeof mask, mask);

@@ -4,8 +4,8 @@ import Verbs
 // RDMA devices: whether the kernel, the C library and this user have them, and what they can do.
 
 extension Examination {
-  /// How bad it is when a device or port does not do: it decides where it would be used, it is worth a word where
-  /// nothing else would do, and it is no matter where another one is chosen or nobody wants RDMA.
+  /// How bad it is when a device or port does not do: it decides where it would be used, it is worth a word
+  /// where nothing else would do, and it is no matter where another one is chosen or nobody wants RDMA.
   func weight(_ device: String? = nil, port: Int? = nil) -> State {
     if demand == .host { return .skip }
     guard let chosen = choice.chosen else { return demand == .verbs ? .fail : .warn }
@@ -56,15 +56,16 @@ extension Examination {
     if let card = idleCard() {
       return Finding(
         name, weight(),
-        "\(means), although there is a card (PCI \(card.address), vendor \(card.vendor)) without a driver for RDMA",
+        "\(means), although there is a card (PCI \(card.address), vendor \(card.vendor)) without a driver "
+          + "for RDMA",
         cure: card.vendor == "0x15b3"
           ? "modprobe mlx5_ib (mlx4_ib for ConnectX-3)" : "load its driver's RDMA module")
     }
     return Finding(
       name, weight(), means,
       cure:
-        "install a device; or, in software and over Ethernet: modprobe rdma_rxe && rdma link add rxe0 type rxe "
-        + "netdev eth0 (the package linux-modules-extra-$(uname -r) on Ubuntu)")
+        "install a device; or, in software and over Ethernet: modprobe rdma_rxe && rdma link add rxe0 type "
+        + "rxe netdev eth0 (the package linux-modules-extra-$(uname -r) on Ubuntu)")
   }
 
   /// A network card that can do RDMA, where the kernel has no RDMA device.
@@ -160,7 +161,8 @@ extension Examination {
   private static func nodeCure(_ node: String, _ code: Int32) -> String {
     switch code {
     case EACCES:
-      "chmod a+rw \(node), for good by a udev rule: KERNEL==\"\(node.split(separator: "/").last ?? "")\", MODE=\"0666\""
+      "chmod a+rw \(node), for good by a udev rule: KERNEL==\"\(node.split(separator: "/").last ?? "")\", "
+        + "MODE=\"0666\""
     case EPERM: "the container's device list forbids it: docker run --device=/dev/infiniband"
     case ENOENT: "in a container docker run --device=/dev/infiniband; else udevadm trigger"
     default: "dmesg may say more"
@@ -182,8 +184,8 @@ extension Examination {
     let name = "rdma.reads_in_flight"
     let reads = min(attributes.maximumReadsAsInitiator, attributes.maximumReadsAsTarget)
     let found =
-      "\(device): \(attributes.maximumReadsAsInitiator) as initiator, \(attributes.maximumReadsAsTarget) as target "
-      + "(max_rd_atomic)"
+      "\(device): \(attributes.maximumReadsAsInitiator) as initiator, \(attributes.maximumReadsAsTarget) as "
+      + "target (max_rd_atomic)"
     if reads >= 16 { return .pass(name, found) }
     let cure = "look for a newer firmware; a smaller number costs prefetching its speed"
     if reads == 0 { return Finding(name, weight(device), found, cure: "use another device (MERINO_DEVICE)") }

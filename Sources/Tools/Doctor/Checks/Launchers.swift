@@ -27,7 +27,8 @@ extension Examination {
       if socket.hasPrefix("/") && !host.exists(socket) {
         return .fail(
           name,
-          "MERINO_RENDEZVOUS names \(socket), which is gone: programs started here look for a job that is over",
+          "MERINO_RENDEZVOUS names \(socket), which is gone: programs started here look for a job that is "
+            + "over",
           cure: "unset MERINO_RENDEZVOUS MERINO_NODE MERINO_NODES")
       }
       return .pass(name, "this is node \(node) of a job of merino run")

@@ -49,8 +49,8 @@ extension Examination {
     if overflow || inPeers > HostFabric.peerByteCountMax {
       return .fail(
         name,
-        "a node maps \(countText(peers, "other node")) with \(sizeText(perPeer)) each, more than a process has "
-          + "addresses for", cure: "set MERINO_CAPACITY to less, or start fewer nodes on one host")
+        "a node maps \(countText(peers, "other node")) with \(sizeText(perPeer)) each, more than a process "
+          + "has addresses for", cure: "set MERINO_CAPACITY to less, or start fewer nodes on one host")
     }
     // Its own frames are mapped once for the library, and reserved once for the program's views.
     let wanted = UInt64(inPeers + perPeer + needs.capacityByteCount + needs.localByteCount)

@@ -15,7 +15,8 @@ extension Examination {
     let control = UInt64(needs.controlByteCount)
     // What is registered is pinned, so it cannot be more than the host has.
     let most = min(UInt64(needs.capacityByteCount), memoryByteCount)
-    // An unnamed capacity is an upper limit that few programs fill: what every job can expect is the least default.
+    // An unnamed capacity is an upper limit that few programs fill: what every job can expect is the least
+    // default.
     let expected = capacityWasAsked ? most : min(most, Self.leastCapacity)
     let share = roundedToChunks(expected / UInt64(nodeCount))
     if limit.soft >= control + most {

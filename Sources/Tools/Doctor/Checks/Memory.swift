@@ -69,7 +69,8 @@ extension Examination {
     let committed = host.memoryInfo("Committed_AS") ?? 0
     let rest = limit > committed ? limit - committed : 0
     let found =
-      "vm.overcommit_memory=2: \(sizeText(rest)) can be promised, and \(countText(nodesHere, "node")) here ask for "
+      "vm.overcommit_memory=2: \(sizeText(rest)) can be promised, and \(countText(nodesHere, "node")) here "
+      + "ask for "
       + sizeText(wanted)
     if rest >= wanted { return .pass(name, found) }
     return .fail(

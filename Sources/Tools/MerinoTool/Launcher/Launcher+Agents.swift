@@ -36,8 +36,8 @@ extension Launcher {
     let seconds = Double(limitMilliseconds) / 1000
     for agent in missing {
       report(
-        "\(agent.title) has not joined within \(seconds) s; see whether the host can be reached without a password, "
-          + "and can reach this one (--listen-address), or raise the limit with --join-timeout.")
+        "\(agent.title) has not joined within \(seconds) s; see whether the host can be reached without a "
+          + "password, and can reach this one (--listen-address), or raise the limit with --join-timeout.")
     }
     end(code: ToolExit.failure)
   }

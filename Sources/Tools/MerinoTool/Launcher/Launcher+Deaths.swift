@@ -90,8 +90,9 @@ extension Launcher {
     }
   }
 
-  /// The connection of a process that dies ends first; how it died may be known long after that, on a host that is slow.
-  /// It is the job's exit code all the same, unless it may have died of what the launcher has sent since.
+  /// The connection of a process that dies ends first; how it died may be known long after that, on a host
+  /// that is slow. It is the job's exit code all the same, unless it may have died of what the launcher has
+  /// sent since.
   private func explain(_ node: NodeProcess) {
     guard node === unexplained, let status = node.status else { return }
     unexplained = nil

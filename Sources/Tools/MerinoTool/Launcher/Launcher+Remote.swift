@@ -43,8 +43,8 @@ extension Launcher {
     let address = HostAndPort(host: host, port: port)
     let count = plan.nodeCount - plan.localNodes.count
     complain(
-      "merino: waiting for \(count) \(count == 1 ? "node" : "nodes") at port \(port); on other hosts: merino run "
-        + "--join \(address) --secret-file \(remote.secretFile ?? "FILE") -n NODES -- PROGRAM")
+      "merino: waiting for \(count) \(count == 1 ? "node" : "nodes") at port \(port); on other hosts: merino "
+        + "run --join \(address) --secret-file \(remote.secretFile ?? "FILE") -n NODES -- PROGRAM")
   }
 
   func outpostJoined(_ outpost: Outpost) {

@@ -13,9 +13,9 @@ namespace merino {
 /**
  * This process's membership of its job. One at a time in a process.
  *
- * The destructor leaves the job, which waits for all nodes (merino_finalize); what fails there is not told, so call
- * finalize() to know. Where an exception ends the cluster's scope it does nothing, since the other nodes do not come:
- * the launcher sees this process end without having left, and ends the others.
+ * The destructor leaves the job, which waits for all nodes (merino_finalize); what fails there is not told,
+ * so call finalize() to know. Where an exception ends the cluster's scope it does nothing, since the other
+ * nodes do not come: the launcher sees this process end without having left, and ends the others.
  */
 class cluster {
  public:
@@ -31,8 +31,9 @@ class cluster {
     if (joined_ && !unwinding_) merino_finalize();
   }
 
-  /** Leaves the job: merino_finalize. Collective. The process has left also where it throws, unless the code is
-   *  MERINO_ENOTINIT, or MERINO_EBUSY: a thread holds a lock or waits, and the process is still in the job. */
+  /** Leaves the job: merino_finalize. Collective. The process has left also where it throws, unless the code
+   *  is MERINO_ENOTINIT, or MERINO_EBUSY: a thread holds a lock or waits, and the process is still in the
+   *  job. */
   void finalize() {
     const int code = merino_finalize();
     joined_ = code == MERINO_EBUSY;
@@ -87,8 +88,8 @@ inline void allreduce(double *values, std::size_t count, merino_op_t op) {
   detail::check(merino_allreduce_f64(values, count, op));
 }
 
-/** Combines one value of each node and gives all the result. Collective. Integers are combined as 64-bit ones of their
- *  signedness, floating-point numbers as doubles; the result is converted back. */
+/** Combines one value of each node and gives all the result. Collective. Integers are combined as 64-bit ones
+ *  of their signedness, floating-point numbers as doubles; the result is converted back. */
 template <class T>
 T allreduce(T value, merino_op_t op) {
   static_assert(std::is_arithmetic<T>::value && sizeof(T) <= 8, "numbers of at most 8 bytes");

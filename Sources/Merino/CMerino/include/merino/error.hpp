@@ -27,7 +27,8 @@ class error : public std::runtime_error {
   int code_;
 };
 
-/** Shared memory that was not to be had. what() is the sentence, as far as it fits; making it allocates nothing. */
+/** Shared memory that was not to be had. what() is the sentence, as far as it fits; making it allocates
+ * nothing. */
 class bad_alloc : public std::bad_alloc {
  public:
   /** With the sentence of this thread's last failure. */
@@ -49,13 +50,14 @@ inline int check(int result) {
   return result;
 }
 
-/** As check, for what destructors of std::lock_guard and its like call, perhaps on the way of an exception: that the job is
- *  over (a node died, the fabric failed) the next call tells. */
+/** As check, for what destructors of std::lock_guard and its like call, perhaps on the way of an exception:
+ *  that the job is over (a node died, the fabric failed) the next call tells. */
 inline void check_given_back(int result) {
   if (result != MERINO_EPEER && result != MERINO_EFABRIC) check(result);
 }
 
-/** Whether more exceptions are on their way than when an object was made: its destructor must not wait for nodes then. */
+/** Whether more exceptions are on their way than when an object was made: its destructor must not wait for
+ * nodes then. */
 class unwinding {
  public:
 #if defined(__cpp_lib_uncaught_exceptions)

@@ -1,4 +1,5 @@
-/** @file memory.hpp The heap: an allocator for containers, single objects, arrays of all nodes; see merino.hpp. */
+/** @file memory.hpp The heap: an allocator for containers, single objects, arrays of all nodes; see
+ *   merino.hpp. */
 #ifndef MERINO_MEMORY_HPP
 #define MERINO_MEMORY_HPP
 
@@ -14,11 +15,11 @@
 namespace merino {
 
 /**
- * An allocator of shared memory, for standard containers: std::vector<int, merino::allocator<int>>. Stateless: any
- * node may free what another has allocated. Throws bad_alloc.
+ * An allocator of shared memory, for standard containers: std::vector<int, merino::allocator<int>>.
+ * Stateless: any node may free what another has allocated. Throws bad_alloc.
  *
- * A container that other nodes shall see lies in shared memory itself (merino::create). It is no safer to use at once
- * from several nodes than from several threads.
+ * A container that other nodes shall see lies in shared memory itself (merino::create). It is no safer to use
+ * at once from several nodes than from several threads.
  */
 template <class T>
 class allocator {
@@ -57,8 +58,8 @@ bool operator!=(const allocator<T> &, const allocator<U> &) noexcept {
   return false;
 }
 
-/** Makes one object in shared memory, on this node; pass its address on as any other shared value. Throws bad_alloc,
- *  and what the constructor throws. */
+/** Makes one object in shared memory, on this node; pass its address on as any other shared value. Throws
+ *  bad_alloc, and what the constructor throws. */
 template <class T, class... Arguments>
 T *create(Arguments &&...arguments) {
   allocator<T> memory;
@@ -92,8 +93,8 @@ template <class T>
 using unique_ptr = std::unique_ptr<T, deleter>;
 
 /**
- * `count` elements at the same address on all nodes, zero at first: merino_collective_malloc. Collective: all nodes
- * make it and end it in the same order.
+ * `count` elements at the same address on all nodes, zero at first: merino_collective_malloc. Collective: all
+ * nodes make it and end it in the same order.
  *
  * The destructor frees it, which waits for all nodes; where an exception ends its scope it does nothing.
  */

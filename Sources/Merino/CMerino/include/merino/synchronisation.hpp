@@ -1,8 +1,9 @@
 /**
  * @file synchronisation.hpp Locks, events, conditions, barriers of threads; see merino.hpp.
  *
- * They are values of 8 bytes that mean the same on every node and may be stored in shared memory; copies name the same
- * object. A default one names nothing. make() makes an object on this node, destroy() ends it for all.
+ * They are values of 8 bytes that mean the same on every node and may be stored in shared memory; copies name
+ * the same object. A default one names nothing. make() makes an object on this node, destroy() ends it for
+ * all.
  */
 #ifndef MERINO_SYNCHRONISATION_HPP
 #define MERINO_SYNCHRONISATION_HPP
@@ -42,8 +43,8 @@ inline bool succeeded(int result, int not_now) {
 
 }  // namespace detail
 
-/** A lock between threads of all nodes (merino_lock_...), for std::lock_guard, std::unique_lock and std::scoped_lock. Not
- *  recursive: lock() by its holder throws MERINO_EDEADLK. */
+/** A lock between threads of all nodes (merino_lock_...), for std::lock_guard, std::unique_lock and
+ *  std::scoped_lock. Not recursive: lock() by its holder throws MERINO_EDEADLK. */
 class mutex {
  public:
   mutex() noexcept = default;
@@ -82,8 +83,8 @@ class mutex {
   merino_lock_t handle_ = 0;
 };
 
-/** Holds a lock while it lives. Where giving it back fails (a node died), the destructor does not tell; the next call
- *  does. */
+/** Holds a lock while it lives. Where giving it back fails (a node died), the destructor does not tell; the
+ *  next call does. */
 class scoped_lock {
  public:
   explicit scoped_lock(const mutex &held) : held_(held) { held_.lock(); }
@@ -95,8 +96,8 @@ class scoped_lock {
   mutex held_;
 };
 
-/** A lock that one writer or any number of readers holds (merino_rwlock_...), for std::lock_guard, std::unique_lock and
- *  std::shared_lock, without their tries. */
+/** A lock that one writer or any number of readers holds (merino_rwlock_...), for std::lock_guard,
+ *  std::unique_lock and std::shared_lock, without their tries. */
 class shared_mutex {
  public:
   shared_mutex() noexcept = default;
@@ -137,7 +138,8 @@ class event {
   merino_event_t handle_ = 0;
 };
 
-/** A condition variable: merino_cond_... Waits with a merino::mutex that a std::unique_lock holds, all with the same. */
+/** A condition variable: merino_cond_... Waits with a merino::mutex that a std::unique_lock holds, all with
+ * the same. */
 class condition_variable {
  public:
   using held_lock = std::unique_lock<mutex>;
