@@ -69,6 +69,34 @@ lost_values_of() {
   return $status
 }
 
+# both COMMAND: on each guest, their outputs together.
+both() {
+  sh -c "$1"
+  timeout --kill-after=10 120 "$AGENT" guest2 "$1" </dev/null
+}
+
+# The rows of the lossy link. A row in which a device has said that it did a READ which it did not do
+# (docs/testbed.md, "Lost READs") says nothing of Merino: the kernel has noticed it itself, and the rows run
+# again.
+lossy_rows() {
+  local attempt before
+  for attempt in 1 2 3; do
+    # The kernel warns once of each place in its code, unless it is told to do so again.
+    both 'mountpoint -q /sys/kernel/debug || mount -t debugfs none /sys/kernel/debug
+      echo 1 >/sys/kernel/debug/clear_warn_once'
+    before=$(both "dmesg | grep -c 'WARNING.*rxe_completer' || true" | paste -sd+)
+    (run_table verbs_hosts:lossy stress="$STRESS") >"$SCRATCH/rows" 2>&1 || true
+    if [ "$attempt" = 3 ] || ! grep -q '^FAIL' "$SCRATCH/rows" ||
+      [ "$(both "dmesg | grep -c 'WARNING.*rxe_completer' || true" | paste -sd+)" = "$before" ]; then
+      break
+    fi
+    sed 's/^/  | /' "$SCRATCH/rows"
+    echo "  (a device has lost a READ and its kernel says so: the rows run once more)"
+  done
+  cat "$SCRATCH/rows"
+  if grep -q '^FAIL' "$SCRATCH/rows"; then CI_FAILED=1; fi
+}
+
 SCRATCH=$(mktemp -d -t merino-hosts.XXXXXX)
 trap 'rm -rf "$SCRATCH"' EXIT
 read_counters >"$SCRATCH/before"
@@ -78,7 +106,7 @@ if [ "$NETWORK" = good ]; then
   done
 else
   part "lost values" lost_values
-  part "jobs" run_table verbs_hosts:lossy stress="$STRESS"
+  part "jobs" lossy_rows
 fi
 read_counters >"$SCRATCH/after"
 for guest in guest1 guest2; do
