@@ -35,7 +35,8 @@ import Testing
     let members = names(String(structure.prefix { $0 != "}" }), behind: "uint64_t ")
     let swift = try #require(Repository.read("Sources/Merino/Merino/Statistics.swift"))
     let counters = try #require(
-      Repository.read("Sources/Protocol/Coherence/Memory/LocalState.swift")?.parts(behind: "enum Counter:").first)
+      Repository.read("Sources/Protocol/Coherence/Memory/LocalState.swift")?.parts(behind: "enum Counter:")
+        .first)
     let document = try #require(Repository.read("docs/architecture.md"))
     let section = try #require(document.parts(behind: "\n## Counters\n").first)
     let table = try #require(section.parts(behind: "|---|---|---|\n").first)
