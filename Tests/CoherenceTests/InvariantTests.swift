@@ -94,6 +94,31 @@ import Testing
       }
     case .waitingCounted: { $0.engines[0].endWaiting() }
     case .atomicWithinWord: { pair throws(EngineError) in _ = try pair.engines[0].atomic(.load, at: 4) }
+    case .lockBitHeld:
+      { pair throws(EngineError) in
+        _ = try pair.read(0, page: 5)
+        var held = try pair.engines[0].holdUnit(unit)
+        pair.engines[0].unlock(unit)
+        pair.engines[0].makeTwin(&held)
+      }
+    case .roundCovers: { $0.engines[0].ensureCovered(7) }
+    case .twinOfCopy: { $0.engines[0].copyTwin(unit) }
+    case .exclusiveIsSeen: { $0.engines[0].ensureSeen(5) }
+    case .bufferHasRoom: { $0.engines[0].ensureRoom(1 << 30, count: 1) }
+    case .messageAtRest:
+      { pair in
+        let flight = pair.engines[0].stagingFlight(0)
+        flight.pending.store(1)
+        pair.engines[0].ensureAtRest(flight, 0)
+      }
+    case .keyAnnounced:
+      { pair throws(EngineError) in
+        try pair.write(0, page: 5, 1)
+        pair.engines[0].ensureWithdrawn(0)
+      }
+    case .lockOfTheJob: { _ = $0.engines[0].lockRecord(64) }
+    case .movesCounted: { _ = $0.engines[0].moveAt(3) }
+    case .pagesOfTheSpace: { $0.engines[0].raiseFetched(250..<260, .read, 0) }
     }
   }
 

@@ -103,6 +103,7 @@ extension Engine {
 
   @inlinable
   func raiseClock(_ clock: Clock<E.W>) {
+    ensure(isCommitLockHeld, .commitLockHeld)
     for peer in configuration.nodes where peer != node {
       let entry = clock[peer]
       execution.interleave(#line)
@@ -145,6 +146,7 @@ extension Engine {
     let size = configuration.logEntryCount
     let start = logIndex(piece.from)
     let before = min(piece.count, size - start)
+    ensureRoom(piece.offset, count: piece.count + LogPiece.tailWordCount)
     var batch = fabric.open(piece.node, lane: 0)
     if before > 0 {
       read(
@@ -159,6 +161,11 @@ extension Engine {
     read(
       &batch, layout.logEnds, of: piece.node, into: noticeBuffer.address(piece.offset + piece.count))
     fabric.submit(batch, w.flight)
+  }
+
+  @inlinable
+  func ensureRoom(_ first: Int, count: Int) {
+    ensure(first >= 0 && first + count <= layout.noticeBufferEntryCount, .bufferHasRoom, first)
   }
 
   @inlinable

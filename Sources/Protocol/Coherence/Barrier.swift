@@ -60,6 +60,7 @@ extension Engine {
 
   @inlinable
   func seal(_ message: inout BarrierMessage, _ w: Workspace<E.W>) throws(EngineError) {
+    ensureRound()
     try commitRound(w)
     message.epochOverflowed = sealEpoch()
     // What others could overwrite of this node's own, and what the message has no room for.
@@ -86,6 +87,7 @@ extension Engine {
 
   @inlinable
   func acquireEpoch(_ w: Workspace<E.W>) throws(EngineError) {
+    ensureRound()
     if isOn(.clockRaisedFirst) { raiseClock(local.mergedClock) }
     var log = LogWriter(logHead.load())
     do throws(EngineError) {
@@ -139,6 +141,7 @@ extension Engine {
     let room = layout.noticeBufferEntryCount / 2 / words
     let end = NodeID.min(NodeID(nodeCount), first + max(room, 1))
     let record = layout.epochRecord(local.epoch.loadRelaxed() - 1)
+    ensureRoom(0, count: (end - first) * words)
     for peer in first..<end where hasEpoch(peer) {
       var batch = fabric.open(peer, lane: 0)
       read(
@@ -168,6 +171,7 @@ extension Engine {
     let base = layout.noticeBufferEntryCount / 2
     while done < count {
       let piece = min(count - done, room)
+      ensureRoom(base, count: piece)
       var batch = fabric.open(peer, lane: 0)
       read(&batch, record.entries(from: done, count: piece), of: peer, into: noticeBuffer.address(base))
       try complete(batch, w)

@@ -69,6 +69,7 @@ extension Engine {
     }
     do throws(FabricFailure) {
       let key = try fabric.registerChunk(chunk)
+      ensure(key != 0, .keyAnnounced, chunk)
       ownKey(chunk).store(UInt64(key))
       execution.interleave(#line)
       request.store(ChunkRequest.none)
@@ -98,7 +99,11 @@ extension Engine {
       ownKey(chunk).store(0)
       fabric.deregisterChunk(chunk)
     }
+    ensureWithdrawn(chunk)
   }
+
+  @inlinable
+  func ensureWithdrawn(_ chunk: Chunk) { ensure(ownKey(chunk).load() == 0, .keyAnnounced, chunk) }
 
   /// Registers the chunks of `pages` in which this node is a wished home, so that the wish holds.
   /// Not in a signal handler.

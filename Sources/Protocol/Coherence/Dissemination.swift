@@ -130,6 +130,11 @@ extension Engine {
     }
   }
 
+  @inlinable
+  func ensureAtRest(_ flight: Flight, _ round: Int) {
+    ensure(flight.pending.load() == 0, .messageAtRest, round)
+  }
+
   /// Words of a message: only those that carry something.
   @inlinable
   func messageWordCount(carrying: Bool) -> Int { carrying ? Inbox.clockIndex + nodeCount : Inbox.clockIndex }
@@ -150,7 +155,10 @@ extension Engine {
     // The staging of a round stays as it is until its WRITE of last time has completed, unless that was
     // copied when it was posted. Then nobody looks at its completion unless the wait is long: see
     // `checkTold`.
-    if layout.inbox(round, number).words.writable.byteCount > fabric.inlineLimit { try wait(flight) }
+    if layout.inbox(round, number).words.writable.byteCount > fabric.inlineLimit {
+      try wait(flight)
+      ensureAtRest(flight, round)
+    }
     own(staging.message).storeRelaxed(TaggedWord(message.word, of: number).raw)
     if carrying {
       for peer in configuration.nodes {

@@ -9,6 +9,7 @@ extension Engine {
   func bringIn(
     _ unit: Unit, _ access: Access, ahead: PageRange, _ view: ViewID, _ w: Workspace<E.W>
   ) throws(EngineError) {
+    ensure(isInsideGate, .insideGate, unit.page)
     do throws(EngineError) {
       let hint = pages.load(unit.page)
       var located = Located.home(hint.home)
@@ -36,6 +37,7 @@ extension Engine {
   /// This node turned out to be home: by its own claim, or by others on its behalf.
   @inlinable
   func settleAtHome(_ unit: Unit, _ access: Access, _ view: ViewID) {
+    ensureSpace(unit.pages)
     var held = HeldUnit(unit, make(.settle, unit.page))
     if access == .readWrite { writeAtHome(&held) }
     protection.raise(unit.pages, to: access, in: view)
@@ -92,6 +94,7 @@ extension Engine {
 
   @inlinable
   func raiseFetched(_ range: PageRange, _ access: Access, _ view: ViewID) {
+    ensureSpace(range)
     execution.interleave(#line)
     protection.raise(range, to: access, in: view)
   }

@@ -74,6 +74,7 @@ extension Engine {
   /// reached the device; the READ's completion proves that it is placed.
   @inlinable
   func closeHomes(_ sender: inout DiffSender<E.F>, _ w: Workspace<E.W>) throws(EngineError) {
+    ensureRound()
     submit(&sender, w)
     sender.readsFrames = false
     let laneLimit = LocalState<E.W>.laneLimit
@@ -123,6 +124,8 @@ extension Engine {
     _ range: PageRange, unitPages: Int, _ log: inout LogWriter, _ sender: inout DiffSender<E.F>,
     _ w: Workspace<E.W>
   ) throws(EngineError) {
+    ensureRound(range.lowerBound)
+    ensureSpace(range)
     protection.lower(range, to: .read)
     execution.interleave(#line)
     for page in range.by(unitPages) {
@@ -143,6 +146,8 @@ extension Engine {
   func flushLocked(
     _ held: inout HeldUnit, _ log: inout LogWriter, _ sender: inout DiffSender<E.F>, _ w: Workspace<E.W>
   ) throws(EngineError) {
+    ensureRound(held.unit.page)
+    ensureHeld(held)
     let unit = held.unit
     var changed = held.word.hasAtomics
     if held.word.state == .dirty {

@@ -99,6 +99,7 @@ extension Engine {
 
   @inlinable
   func dropCopy(_ held: inout HeldUnit, _ w: Workspace<E.W>) throws(EngineError) {
+    ensureHeld(held)
     if held.word.isHome { return }
     if held.word.home < 0 {
       switch try locate(held.unit, claiming: true, w) {

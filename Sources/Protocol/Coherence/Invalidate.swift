@@ -45,6 +45,8 @@ extension Engine {
   @inlinable
   func dropRun(_ range: PageRange, unitPages: Int) {
     if range.isEmpty { return }
+    ensureRound(range.lowerBound)
+    ensureSpace(range)
     protection.lower(range, to: .none)
     execution.interleave(#line)
     for page in range.by(unitPages) {
@@ -76,6 +78,8 @@ extension Engine {
   func invalidateWritten(
     _ held: inout HeldUnit, _ log: inout LogWriter, _ w: Workspace<E.W>
   ) throws(EngineError) {
+    ensureRound(held.unit.page)
+    ensureHeld(held)
     if held.word.isPinned { return try refreshPinned(&held, w) }
     if isOn(.keepDirtyOnNotice) { return }
     protection.lower(held.unit.pages, to: .none)

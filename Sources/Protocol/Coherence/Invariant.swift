@@ -17,6 +17,8 @@ public enum Invariant: UInt8, BitwiseCopyable, Sendable, CaseIterable {
   case freedChunks, pinsCounted
   case ticketsInOrder, slotTaken, lockHasSlot, waitingCounted
   case atomicWithinWord
+  case lockBitHeld, roundCovers, twinOfCopy, exclusiveIsSeen, bufferHasRoom, messageAtRest, keyAnnounced
+  case lockOfTheJob, movesCounted, pagesOfTheSpace
 
   /// The sentence's middle: what does not hold.
   @inlinable
@@ -49,6 +51,16 @@ public enum Invariant: UInt8, BitwiseCopyable, Sendable, CaseIterable {
     case .lockHasSlot: "a lock that is here has a slot"
     case .waitingCounted: "who ends a wait has begun it"
     case .atomicWithinWord: "an atomic is within an aligned word of shared memory"
+    case .lockBitHeld: "nobody changes the word of a unit whose lock bit is held by somebody else"
+    case .roundCovers: "a release returns when a round that began behind it has ended"
+    case .twinOfCopy: "a twin is made of a copy that nobody writes yet"
+    case .exclusiveIsSeen: "an exclusive page is in a group of blocks that releases look at"
+    case .bufferHasRoom: "what is READ has room in the buffer of notices"
+    case .messageAtRest: "a barrier's message is not overwritten while it is being sent"
+    case .keyAnnounced: "a chunk that is registered has a key, and one that is withdrawn has none"
+    case .lockOfTheJob: "a lock has a number that the job has a record for"
+    case .movesCounted: "of the moves of a barrier as many are looked at as there are"
+    case .pagesOfTheSpace: "pages that are protected or mapped are within the capacity"
     }
   }
 }
@@ -146,6 +158,28 @@ extension Engine {
       .invariant(
         BrokenInvariant(
           node: node, invariant: invariant, value: UInt64(bitPattern: Int64(value)), file: file, line: line)))
+  }
+
+  /// Where notices are made and applied: under the commit lock, inside the gate or behind it closed.
+  @inlinable @inline(__always)
+  func ensureRound(_ page: Page = 0, _ file: StaticString = #fileID, _ line: UInt = #line) {
+    ensure(isCommitLockHeld, .commitLockHeld, page, file, line)
+    ensure(isInsideGate || isGateClosed, .insideGate, page, file, line)
+  }
+
+  /// Where a unit is changed: by whoever holds its lock bit, so its word is as that thread stored it last.
+  @inlinable @inline(__always)
+  func ensureHeld(_ held: HeldUnit, _ file: StaticString = #fileID, _ line: UInt = #line) {
+    ensure(
+      held.stored.isLocked && pages.load(held.unit.page).raw == held.stored.raw, .lockBitHeld, held.unit.page,
+      file, line)
+  }
+
+  @inlinable @inline(__always)
+  func ensureSpace(_ range: PageRange, _ file: StaticString = #fileID, _ line: UInt = #line) {
+    ensure(
+      range.lowerBound >= 0 && range.upperBound <= configuration.endPage, .pagesOfTheSpace, range.lowerBound,
+      file, line)
   }
 
   @inlinable var isInsideGate: Bool { local.inside.loadRelaxed() != 0 }

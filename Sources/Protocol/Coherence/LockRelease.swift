@@ -68,6 +68,7 @@ extension Engine {
     let w = takeWorkspace()
     defer { giveBack(w) }
     storeClock(w.clock)
+    ensureTaken(slot)
     let (home, record) = lockRecord(id)
     let name = slotName(slot).raw
     var batch = fabric.open(home, lane: 0)

@@ -34,6 +34,7 @@ extension Engine {
 
   @inlinable
   func moveAt(_ index: Int) -> (unit: Unit, home: NodeID) {
+    ensure(index >= 0 && index < Int(local.moveCount.loadRelaxed()), .movesCounted, index)
     let move = local.move(index)
     let packed = PlannedMove(raw: move.unit.loadRelaxed())
     return (Unit(page: packed.page, count: packed.unitPages), NodeID(Int(move.home.loadRelaxed())))
@@ -176,6 +177,7 @@ extension Engine {
   @inlinable
   func takeOver(_ held: inout HeldUnit, _ w: Workspace<E.W>) throws(EngineError) {
     let unit = held.unit
+    ensureHeld(held)
     let old = held.word.home
     // Who notices a page knows its home, and so do all: moves are told to everybody.
     if old < 0 { throw bad(.epochNotice, of: node, UInt64(unit.page.number) << 28) }

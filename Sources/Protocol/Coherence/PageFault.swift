@@ -57,6 +57,7 @@ extension Engine {
   func upgrade(
     _ held: inout HeldUnit, _ access: Access, _ view: ViewID, _ w: Workspace<E.W>
   ) throws(EngineError) {
+    ensureHeld(held)
     let unit = held.unit
     switch held.word.state {
     case .dirty, .homeDirty, .homeExclusive:

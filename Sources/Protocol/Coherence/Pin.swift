@@ -80,6 +80,8 @@ extension Engine {
   func flushPinned(
     _ held: inout HeldUnit, _ log: inout LogWriter, _ sender: inout DiffSender<E.F>, _ w: Workspace<E.W>
   ) throws(EngineError) {
+    ensureRound(held.unit.page)
+    ensureHeld(held)
     let unit = held.unit
     var changed = held.word.hasAtomics
     if held.word.state == .dirty {
@@ -122,6 +124,8 @@ extension Engine {
   /// from the twin) is brought in; what this node changed stays.
   @inlinable
   func refreshPinned(_ held: inout HeldUnit, _ w: Workspace<E.W>) throws(EngineError) {
+    ensureRound(held.unit.page)
+    ensureHeld(held)
     let unit = held.unit
     if held.word.home < 0 {
       // The zeros of a page that has been claimed since.

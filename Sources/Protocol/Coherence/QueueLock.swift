@@ -79,7 +79,8 @@ extension Engine {
 
   @inlinable
   public func lockRecord(_ id: Int) -> (node: NodeID, record: LockRecord) {
-    (NodeID(id % nodeCount), layout.lockRecord(id / nodeCount))
+    ensure(id >= 0 && id < configuration.lockCount, .lockOfTheJob, id)
+    return (NodeID(id % nodeCount), layout.lockRecord(id / nodeCount))
   }
 
   /// The name of a slot of this node.
@@ -171,6 +172,7 @@ extension Engine {
     defer { execution.leaveCritical(saved) }
     let w = takeWorkspace()
     defer { giveBack(w) }
+    ensureTaken(slot)
     let mine = layout.lockSlot(slot)
     clear(mine)
     let (home, record) = lockRecord(id)

@@ -42,6 +42,7 @@ extension Engine {
         }
         execution.interleave(#line)
         try commitRound(w)
+        ensureCovered(wanted)
         execution.interleave(#line)
         dropCommitLock()
         return
@@ -50,6 +51,11 @@ extension Engine {
       try checkPeers()
       execution.pause(&backoff)
     }
+  }
+
+  @inlinable
+  func ensureCovered(_ round: UInt64) {
+    ensure(local.roundsFinished.load() >= round, .roundCovers, Int(round))
   }
 
   /// One round, under the commit lock: diffs and notices of everything on the dirty list, notices of
@@ -101,6 +107,7 @@ extension Engine {
     _ run: inout PageRange, _ unitPages: inout Int, _ log: inout LogWriter, _ sender: inout DiffSender<E.F>,
     _ w: Workspace<E.W>
   ) throws(EngineError) {
+    ensureRound()
     var taker = pages.dirty.take()
     while let page = taker.next() {
       execution.interleave(#line)
@@ -187,6 +194,7 @@ extension Engine {
 
   @inlinable
   func noteExclusives(in block: Block, _ log: inout LogWriter) throws(EngineError) {
+    ensureRound(block.pages.lowerBound)
     let others: PageStates = .invalid | .fetching | .copies | .homeTracked | PageStates(.homeDirty)
     for page in block.pages.lowerBound..<Page.min(block.pages.upperBound, configuration.endPage) {
       guard pages.load(page).state == .homeExclusive, mark(page).load() != 0 else { continue }
@@ -200,6 +208,7 @@ extension Engine {
 
   @inlinable
   func trackAgain(_ held: HeldUnit, _ log: inout LogWriter) {
+    ensureHeld(held)
     var held = held
     protection.lower(held.unit.pages, to: .read)
     mark(held.unit.page).store(0)

@@ -48,8 +48,16 @@ extension Engine {
     execution.interleave(#line)
     if !isOn(.markNotLookedAtAgain), mark(unit.page).load() != 0 { return false }
     rememberExclusive(block: unit.page.block)
+    ensureSeen(unit.page)
     add(.exclusivePages)
     return true
+  }
+
+  @inlinable
+  func ensureSeen(_ page: Page) {
+    let group = page.block.number / ControlLayout.groupBlockCount
+    let bits = local.exclusiveGroupWord(group >> 6).loadRelaxed()
+    ensure(bits >> UInt64(group & 63) & 1 != 0 || isOn(.exclusivePlaceForgotten), .exclusiveIsSeen, page)
   }
 
   /// Adds to the blocks that a release looks at. Before the page becomes writable.

@@ -87,6 +87,11 @@ extension Engine {
     ensure(before & 1 << UInt64(slot & 63) != 0, .slotTaken, slot)
   }
 
+  @inlinable
+  func ensureTaken(_ slot: Int) {
+    ensure(slotUse(slot).load() >> UInt64(slot & 63) & 1 != 0, .slotTaken, slot)
+  }
+
   /// Slots in use, of all kinds.
   public var slotsInUse: Int {
     (0..<(configuration.allSlotCount + 63) / 64).reduce(0) {

@@ -41,6 +41,7 @@ extension Engine {
     _ slot: Int, _ backoff: inout Backoff, beforeLimit remaining: UInt64?
   ) throws(EngineError) -> Bool {
     try checkPeers()
+    ensureTaken(slot)
     let granted = own(layout.lockSlot(slot).granted)
     for _ in 0..<(remaining == nil ? 4 : 1) {
       // Acquire: pairs with the granter's WRITE of the flag behind its clock.

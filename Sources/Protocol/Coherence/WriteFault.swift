@@ -7,6 +7,7 @@ extension Engine {
   func writeClean(
     _ held: inout HeldUnit, _ w: Workspace<E.W>
   ) throws(EngineError) {
+    ensureHeld(held)
     let unit = held.unit
     if held.word.home < 0 {
       switch try locate(unit, claiming: true, w) {
@@ -27,6 +28,8 @@ extension Engine {
   /// The unit's lock bit is held or it is being fetched by this thread: nobody writes the frame.
   @inlinable
   func copyTwin(_ unit: Unit) {
+    let state = pages.load(unit.page).state
+    ensure(state == .fetching || state == .clean, .twinOfCopy, unit.page)
     E.W.copy(pages.twin(unit.page), frame(unit.page), byteCount(unit))
     add(.twins)
   }
@@ -34,6 +37,7 @@ extension Engine {
   /// Clean → dirty, lock bit held. On the dirty list before anybody can write the page.
   @inlinable
   func makeTwin(_ held: inout HeldUnit) {
+    ensureHeld(held)
     copyTwin(held.unit)
     execution.interleave(#line)
     step(.becomeDirty, &held)
@@ -43,6 +47,7 @@ extension Engine {
   /// A write at home, lock bit held, state `homeTracked`: exclusive if nobody else can hold a copy.
   @inlinable
   func writeAtHome(_ held: inout HeldUnit) {
+    ensure(isInsideGate, .insideGate, held.unit.page)
     if !held.word.isPinned && becomeExclusive(&held) { return }
     step(.becomeHomeDirty, &held)
     pages.dirty.insert(held.unit.page)
