@@ -1,5 +1,6 @@
-/* The kernels as nodes of a Merino job, by the calls that a program in PARMACS style makes: its blocks are of the heap and
- * get their homes by first touch, its barrier is the one of all nodes, at which pages move to their writers. */
+/* The kernels as nodes of a Merino job, by the calls that a program in PARMACS style makes: its blocks
+ * are of the heap and get their homes by first touch, its barrier is the one of all nodes, at which
+ * pages move to their writers. */
 #include "side.h"
 
 #include <stdio.h>

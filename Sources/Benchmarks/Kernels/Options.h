@@ -10,8 +10,8 @@ struct options {
   int json;
 };
 
-/* Ends the process where the words are wrong (2), or ask for help (0). Before the job is joined: then one node
- * says it. */
+/* Ends the process where the words are wrong (2), or ask for help (0). Before the job is joined: then
+ * one node says it. */
 struct options options_read(int argc, char **argv, const struct kernel *kernel);
 
 #endif

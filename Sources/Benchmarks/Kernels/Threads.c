@@ -1,4 +1,5 @@
-/* The kernels as threads of one process: POSIX mutexes, and memory of malloc's kind, as the suites' own macros have it. */
+/* The kernels as threads of one process: POSIX mutexes, and memory of malloc's kind, as the suites'
+ * own macros have it. */
 #include "side.h"
 
 #include <pthread.h>

@@ -28,17 +28,23 @@ void cell_add_up(const struct tree *tree, int32_t number) {
   memcpy(cell->moment, sum.moment, sizeof sum.moment);
 }
 
-void body_pull(const struct tree *tree, const struct cell *cells, const struct body *body, double pull[AXES]) {
+static void cell_pull(const struct cell *cell, const struct body *body, double shift, double pull[AXES]) {
+  double mass = (double)cell->mass, difference[AXES], square = 1;
+  for (int axis = 0; axis < AXES; axis++) {
+    difference[axis] = (double)cell->moment[axis] / mass - body->place[axis] + (axis == 0 ? shift : 0);
+    square += difference[axis] * difference[axis];
+  }
+  double strength = mass / (square * sqrt(square));
+  for (int axis = 0; axis < AXES; axis++) pull[axis] += strength * difference[axis];
+}
+
+void body_pull(const struct tree *tree, const struct body *body, double pull[AXES]) {
+  const struct cell *cells = &tree->cells[top_first(tree->top)];
   for (int axis = 0; axis < AXES; axis++) pull[axis] = 0;
-  for (int i = 0; i < 1 << (3 * tree->top); i++) {
-    if (cells[i].mass == 0) continue;
-    double mass = (double)cells[i].mass, difference[AXES], square = 1;
-    for (int axis = 0; axis < AXES; axis++) {
-      difference[axis] = (double)cells[i].moment[axis] / mass - body->place[axis];
-      square += difference[axis] * difference[axis];
+  for (int image = 0; image < 2; image++) {
+    for (int i = 0; i < 1 << (3 * tree->top); i++) {
+      if (cells[i].mass != 0) cell_pull(&cells[i], body, image * (double)(1 << BITS), pull);
     }
-    double strength = mass / (square * sqrt(square));
-    for (int axis = 0; axis < AXES; axis++) pull[axis] += strength * difference[axis];
   }
 }
 

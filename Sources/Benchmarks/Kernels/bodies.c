@@ -1,7 +1,8 @@
 /*
- * bodies: each pair of bodies pulls at each other (as the molecules of WATER-NSQUARED). A worker adds up the forces of
- * its pairs in private memory, and then adds those to the shared ones, body by body under its lock. A body is as
- * large as a molecule of WATER, so that a page has six, and the halves of a step are barriers apart.
+ * bodies: each pair of bodies pulls at each other (as the molecules of WATER-NSQUARED). A worker adds up
+ * the forces of its pairs in private memory, and then adds those to the shared ones, body by body under
+ * its lock. A body is as large as a molecule of WATER, so that a page has six, and the halves of a step
+ * are barriers apart.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -9,9 +10,9 @@
 
 #include "kernel.h"
 
-static long count = 1536, steps = 6;
+static long count = 1536, steps = 8;
 
-enum { AXES = 3, BODY_BYTES = 680 };
+enum { AXES = 3, SITES = 3, BODY_BYTES = 680 };
 struct body {
   struct lock lock;
   double place[AXES], velocity[AXES], force[AXES];
@@ -26,6 +27,8 @@ static struct body *bodies; /* shared */
 static struct total *total; /* shared */
 static double *last_places; /* the first node's: where the bodies were in the last step */
 static const double second = 1e-6;
+/* Where the parts of a body are: each pulls at each of the other. */
+static const double sites[SITES][AXES] = {{0, 0, 0}, {0.01, 0.02, 0}, {-0.02, 0, 0.01}};
 
 static void prepare(void) {
   bodies = memory_allocate((size_t)count * sizeof *bodies);
@@ -45,17 +48,22 @@ static void fill(void) {
 
 /* Adds what two bodies do to each other to `sums`; gives the pair's energy. */
 static double pair_pull(const double *a, const double *b, double *sum_a, double *sum_b) {
-  double difference[AXES], square = 1e-3;
-  for (int axis = 0; axis < AXES; axis++) {
-    difference[axis] = b[axis] - a[axis];
-    square += difference[axis] * difference[axis];
+  double difference[AXES], energy = 0;
+  for (int axis = 0; axis < AXES; axis++) difference[axis] = b[axis] - a[axis];
+  for (int i = 0; i < SITES * SITES; i++) {
+    double apart[AXES], square = 1e-3;
+    for (int axis = 0; axis < AXES; axis++) {
+      apart[axis] = difference[axis] + sites[i % SITES][axis] - sites[i / SITES][axis];
+      square += apart[axis] * apart[axis];
+    }
+    double inverse = 1 / sqrt(square), strength = inverse * inverse * inverse;
+    energy -= inverse;
+    for (int axis = 0; axis < AXES; axis++) {
+      sum_a[axis] += strength * apart[axis];
+      sum_b[axis] -= strength * apart[axis];
+    }
   }
-  double inverse = 1 / sqrt(square), strength = inverse * inverse * inverse;
-  for (int axis = 0; axis < AXES; axis++) {
-    sum_a[axis] += strength * difference[axis];
-    sum_b[axis] -= strength * difference[axis];
-  }
-  return -inverse;
+  return energy;
 }
 
 /* The pairs of the bodies of `mine` with the half of all that comes behind each one, round about. */
@@ -125,8 +133,8 @@ static void work(int worker) {
 
 static void spoil(void) { bodies[count / 2].force[1] += 1; }
 
-/* The last step's forces are those that one worker finds, and in all steps as much was pulled to one side as to the
- * other. */
+/* The last step's forces are those that one worker finds, and in all steps as much was pulled to one
+ * side as to the other. */
 static void verify(void) {
   size_t n = (size_t)count;
   double *sums = memory_private(n * AXES * sizeof *sums), worst = 0, drift[AXES] = {0}, most = 0;

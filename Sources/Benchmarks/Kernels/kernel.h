@@ -12,8 +12,9 @@
 #define PAGE 4096
 #define SAME (-1)
 
-/* A number that the command line may set: `--name value`; `--tiny` sets all to their tiny ones, for a run that only shows
- * that the kernel is right; SAME leaves a number as it is. A list ends with a NULL name. */
+/* A number that the command line may set: `--name value`; `--tiny` sets all to their tiny ones, for a
+ * run that only shows that the kernel is right; SAME leaves a number as it is. A list ends with a NULL
+ * name. */
 struct kernel_option {
   const char *name;
   long *value;
@@ -21,8 +22,8 @@ struct kernel_option {
   const char *help;
 };
 
-/* A kernel. Each node calls `refuse`, `prepare` and, once for each of its threads, `work`; the first node alone
- * calls `fill`, `spoil` and `verify`. Barriers of all lie between. */
+/* A kernel. Each node calls `refuse`, `prepare` and, once for each of its threads, `work`; the first
+ * node alone calls `fill`, `spoil` and `verify`. Barriers of all lie between. */
 struct kernel {
   const char *name, *purpose;
   const struct kernel_option *options;
@@ -53,8 +54,8 @@ void *memory_allocate(size_t bytes);
 /* Memory of this process alone, for what is judged. */
 void *memory_private(size_t bytes);
 
-/* A lock in shared memory: a mutex, or the handle of Merino's. The larger of the two, so that what lies beside
- * it lies at the same place on both sides. */
+/* A lock in shared memory: a mutex, or the handle of Merino's. The larger of the two, so that what
+ * lies beside it lies at the same place on both sides. */
 struct lock {
   uint64_t words[5];
 };

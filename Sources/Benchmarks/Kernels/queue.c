@@ -1,14 +1,14 @@
 /*
- * queue: an image is computed tile by tile. Each worker has a queue of tiles, and takes from the others' when it
- * is empty; the results, 3 bytes a pixel, go into an image that all share (as in RAYTRACE and VOLREND of SPLASH). With
- * --ids N each N pixels of a worker take a number from a counter that all share, as each ray of RAYTRACE does:
- * then a page goes from one node to the other for 3 bytes at a time.
+ * queue: an image is computed tile by tile. Each worker has a queue of tiles, and takes from the others'
+ * when it is empty; the results, 3 bytes a pixel, go into an image that all share (as in RAYTRACE and
+ * VOLREND of SPLASH). With --ids N each N pixels of a worker take a number from a counter that all share,
+ * as each ray of RAYTRACE does: then a page goes from one node to the other for 3 bytes at a time.
  */
 #include <string.h>
 
 #include "kernel.h"
 
-static long width = 512, height = 512, tile = 8, effort = 100, ids = 0, together = 0;
+static long width = 1366, height = 3072, tile = 16, effort = 30, ids = 256, together = 0;
 
 /* In pages of their own. */
 struct queue {
@@ -37,7 +37,8 @@ static void prepare(void) {
   taken = memory_allocate((size_t)workers_count() * PAGE);
 }
 
-/* A worker begins with a part of the image of its own (--together 1), or each tile has another's beside it. */
+/* A worker begins with a part of the image of its own (--together 1), or each tile has another's
+ * beside it. */
 static void fill(void) {
   int workers = workers_count();
   memset(image, 0, image_bytes());

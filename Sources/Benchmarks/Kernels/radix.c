@@ -1,21 +1,23 @@
 /*
  * radix: integers are sorted by one digit after the other (as RADIX of SPLASH). Each worker moves its keys to
  * 1,024 places at once, in pages that nobody has touched; where two workers' keys of a digit meet, they share
- * a page.
+ * a page. As in the suite the keys are made in the region, by a generator that is not cheap.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "kernel.h"
 
-static long keys = 8 << 20, digits = 10, passes = 2; /* bits of a digit */
-static uint32_t *arrays[2];                          /* shared */
-static uint32_t *counts;                             /* shared: how many keys of each digit each worker has */
+static long keys = 8 << 20, digits = 10, passes = 2, effort = 20; /* digits: the bits of one */
+static uint32_t *arrays[2];                                       /* shared */
+static uint32_t *counts; /* shared: how many keys of each digit each worker has */
 
 static size_t values(void) { return (size_t)1 << digits; }
 
 static uint32_t key_of(size_t number) {
-  return (uint32_t)(number_mix(number) & (((uint64_t)1 << (digits * passes)) - 1));
+  uint64_t mixed = number;
+  for (long i = 0; i < effort; i++) mixed = number_mix(mixed);
+  return (uint32_t)(mixed & (((uint64_t)1 << (digits * passes)) - 1));
 }
 
 static const char *refuse(void) { return digits * passes <= 32 ? NULL : "a key has 32 bits at most"; }
@@ -40,8 +42,8 @@ static void digits_count(const uint32_t *from, struct span mine, int pass, int w
   for (size_t i = mine.first; i < mine.end; i++) count[digit_of(from[i], pass)]++;
 }
 
-/* Where a worker's first key of each digit goes: behind all keys of smaller digits, and those of the same digit of
- * workers before it. */
+/* Where a worker's first key of each digit goes: behind all keys of smaller digits, and those of the
+ * same digit of workers before it. */
 static void places_find(uint32_t *places, int worker) {
   uint32_t before = 0;
   for (size_t digit = 0; digit < values(); digit++) {
@@ -55,8 +57,8 @@ static void places_find(uint32_t *places, int worker) {
 static void work(int worker) {
   struct span mine = span_of((size_t)keys, worker);
   uint32_t *places = memory_private(values() * sizeof *places);
-  for (size_t i = mine.first; i < mine.end; i++) arrays[0][i] = key_of(i);
   region_begin();
+  for (size_t i = mine.first; i < mine.end; i++) arrays[0][i] = key_of(i);
   for (int pass = 0; pass < passes; pass++) {
     const uint32_t *from = arrays[pass % 2];
     uint32_t *to = arrays[(pass + 1) % 2];
@@ -77,8 +79,9 @@ static void verify(void) {
   const uint32_t *result = arrays[passes % 2];
   uint64_t sum = 0, mixed = 0, unordered = 0;
   for (size_t i = 0; i < (size_t)keys; i++) {
-    sum += (uint64_t)result[i] - key_of(i);
-    mixed += number_mix(result[i]) - number_mix(key_of(i));
+    uint32_t key = key_of(i);
+    sum += (uint64_t)result[i] - key;
+    mixed += number_mix(result[i]) - number_mix(key);
     unordered += i > 0 && result[i - 1] > result[i];
   }
   result_expect(unordered == 0, "%lu keys are smaller than the one before", (unsigned long)unordered);
@@ -90,6 +93,7 @@ int main(int argc, char **argv) {
       {"keys", &keys, 16, 1 << 30, 100000, "integers to sort"},
       {"digit", &digits, 1, 16, SAME, "bits of a digit"},
       {"passes", &passes, 1, 8, SAME, "digits of a key"},
+      {"effort", &effort, 1, 1000, SAME, "steps of the generator for a key"},
       {NULL, NULL, 0, 0, 0, NULL}};
   static const struct kernel radix = {
       .name = "radix", .purpose = "sorts integers digit by digit", .options = options, .refuse = refuse,

@@ -1,7 +1,8 @@
 /*
- * solver: fields on a square grid are relaxed in red and black, one after the other, each driven by the one before (as
- * OCEAN of SPLASH, whose fields are many and used little). A worker has rows of each field, which it touches
- * first, in the region; after each sweep all add up what has changed, and go on if anything has.
+ * solver: fields on a square grid are relaxed in red and black, one after the other, each driven by the
+ * one before (as OCEAN of SPLASH, whose fields are many and used little). A worker has rows of each
+ * field, which it touches first, in the region; after each sweep all add up what has changed, and go on
+ * if anything has.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -9,7 +10,7 @@
 
 #include "kernel.h"
 
-static long side = 1026, fields = 8, sweeps = 8;
+static long side = 1026, fields = 12, sweeps = 12;
 static double **grids; /* each node's own: shared fields */
 static double *sums;   /* shared: of each sweep of each field */
 static struct lock *lock;

@@ -1,6 +1,6 @@
 /*
- * touch: pages that nobody has touched are written for the first time, and then once more in each pass, by the
- * same worker, with a barrier between: what a page costs before it is of any use.
+ * touch: pages that nobody has touched are written for the first time, and then once more in each pass,
+ * by the same worker, with a barrier between: what a page costs before it is of any use.
  */
 #include "kernel.h"
 

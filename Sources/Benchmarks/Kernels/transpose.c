@@ -12,7 +12,7 @@ struct point {
   double real, imaginary;
 };
 
-static long logarithm = 22;
+static long logarithm = 22, effort = 2;
 static size_t rows, pitch;              /* rows and columns; points from one row to the next */
 static struct point *x, *other, *turns; /* shared: the points, a second matrix, the turns between the steps */
 
@@ -94,6 +94,20 @@ static void row_transform(struct point *row, const struct point *roots) {
   }
 }
 
+/* A row is transformed, and then there and back again `effort` times: the arithmetic of a point takes
+ * as long as in the suite. Back is there with the imaginary parts turned round, divided by their
+ * number. */
+static void row_work(struct point *row, const struct point *roots) {
+  double scale = 1 / (double)rows;
+  row_transform(row, roots);
+  for (long i = 0; i < 2 * effort; i++) {
+    for (size_t j = 0; j < rows; j++) row[j].imaginary = -row[j].imaginary;
+    row_transform(row, roots);
+    if (i % 2 == 1) continue;
+    for (size_t j = 0; j < rows; j++) row[j] = (struct point){scale * row[j].real, scale * row[j].imaginary};
+  }
+}
+
 /* The worker's rows of `to` are columns of `from`: patch by patch of each worker's rows, its own first, so
  * that not all read from the same one; within a patch by tiles that a cache holds. */
 static void rows_transpose(const struct point *from, struct point *to, int worker) {
@@ -115,7 +129,7 @@ static void rows_transpose(const struct point *from, struct point *to, int worke
 
 static void rows_turn(struct point *matrix, const struct point *roots, struct span mine) {
   for (size_t row = mine.first; row < mine.end; row++) {
-    row_transform(matrix + row * pitch, roots);
+    row_work(matrix + row * pitch, roots);
     for (size_t column = 0; column < rows; column++) {
       size_t at = row * pitch + column;
       matrix[at] = point_times(matrix[at], turns[at]);
@@ -132,7 +146,7 @@ static void work(int worker) {
   rows_turn(other, roots, mine);
   barrier_pass();
   rows_transpose(other, x, worker);
-  for (size_t row = mine.first; row < mine.end; row++) row_transform(x + row * pitch, roots);
+  for (size_t row = mine.first; row < mine.end; row++) row_work(x + row * pitch, roots);
   barrier_pass();
   rows_transpose(x, other, worker);
   barrier_pass();
@@ -163,7 +177,9 @@ static void verify(void) {
 
 int main(int argc, char **argv) {
   static const struct kernel_option options[] = {
-      {"log", &logarithm, 4, 28, 12, "logarithm of the number of points, even"}, {NULL, NULL, 0, 0, 0, NULL}};
+      {"log", &logarithm, 4, 28, 12, "logarithm of the number of points, even"},
+      {"effort", &effort, 0, 1000, SAME, "times that a row is transformed back and there again"},
+      {NULL, NULL, 0, 0, 0, NULL}};
   static const struct kernel transpose = {
       .name = "transpose", .purpose = "a Fourier transform with transposes of all to all", .options = options,
       .refuse = refuse, .prepare = prepare, .fill = fill, .work = work, .spoil = spoil, .verify = verify};

@@ -1,16 +1,16 @@
 /*
- * tree: bodies are put into a tree of eights, each cell of which has a lock that is taken on the way down (as the
- * tree of BARNES, in the suite's version without races). Most cycles of a lock only read, one in some writes, into a
- * cell that lies among those of other workers. Then masses are added up from the leaves to the root, level by
- * level, and each body feels the cells of the top. All is counted in integers, so that the order in which bodies
- * come does not matter.
+ * tree: bodies are put into a tree of eights, each cell of which has a lock that is taken on the way down
+ * (as the tree of BARNES, in the suite's version without races). Most cycles of a lock only read, one in
+ * some writes, into a cell that lies among those of other workers. Then masses are added up from the
+ * leaves to the root, level by level, and each body feels the cells of the top. All is counted in
+ * integers, so that the order in which bodies come does not matter.
  */
 #include "tree.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static long steps = 4, looks = 3, top = 3, mixed = 20, chunk = 4;
+static long steps = 4, looks = 3, top = 2, mixed = 10, chunk = 4;
 static struct tree tree = {.count = 16384};
 static uint64_t *found; /* shared: what each worker's looks found, a page for each */
 
@@ -55,8 +55,8 @@ static int32_t pool_make(struct pool *pool, int level) {
   return number;
 }
 
-/* Worker's bodies are in a slice of space that is the worker's, but for some of them that are anywhere; each axis is denser
- * in the middle. */
+/* Worker's bodies are in a slice of space that is the worker's, but for some of them that are
+ * anywhere; each axis is denser in the middle. */
 static void body_place(size_t number, long step, int worker) {
   struct body *body = &tree.bodies[number];
   uint64_t seed = (uint64_t)step << 40 | (uint64_t)number << 4, workers = (uint64_t)workers_count();
@@ -129,8 +129,7 @@ static void levels_add_up(const struct pool *pool, int worker) {
 }
 
 static void bodies_pull(struct span mine) {
-  const struct cell *cells = &tree.cells[top_first(tree.top)];
-  for (size_t i = mine.first; i < mine.end; i++) body_pull(&tree, cells, &tree.bodies[i], tree.bodies[i].pull);
+  for (size_t i = mine.first; i < mine.end; i++) body_pull(&tree, &tree.bodies[i], tree.bodies[i].pull);
 }
 
 static void work(int worker) {
@@ -166,7 +165,7 @@ static void verify(void) {
   for (int worker = 0; worker < workers_count(); worker++) seen += found[(size_t)worker * PAGE / sizeof *found];
   for (long i = 0; i < tree.count; i++) {
     const struct body *body = &tree.bodies[i];
-    body_pull(&tree, &tree.cells[top_first(tree.top)], body, pull);
+    body_pull(&tree, body, pull);
     wrong += memcmp(pull, body->pull, sizeof pull) != 0;
   }
   result_expect(bodies == tree.count, "the tree has %ld bodies (below 0: a cell is wrong)", bodies);

@@ -50,10 +50,11 @@ static inline int32_t body_top(const struct tree *tree, const struct body *body)
 /* Adds up a cell's children: its mass, and mass times place. */
 void cell_add_up(const struct tree *tree, int32_t number);
 
-/* What the cells of the top's lowest level do to a body; `cells` are a copy of them. */
-void body_pull(const struct tree *tree, const struct cell *cells, const struct body *body, double pull[AXES]);
+/* What the cells of the top's lowest level do to a body, and their images in the space beside. */
+void body_pull(const struct tree *tree, const struct body *body, double pull[AXES]);
 
-/* How many bodies are below a cell, each where it belongs; a large negative number where anything is wrong. */
+/* How many bodies are below a cell, each where it belongs; a large negative number where anything is
+ * wrong. */
 long tree_walk(const struct tree *tree, int32_t number, int level);
 
 #endif
