@@ -90,7 +90,9 @@ def table(rows, nodes, threads):
             ratio = row["ratios"][which]
             line += [f"{row['seconds'][run]:.3f}" for run in runs]
             line += [f"{ratio['median']:.2f}", f"{ratio['from']:.2f}-{ratio['to']:.2f}", f"{ratio['processor']:.2f}"]
-            line += [f"{row['model'][1 if which == 'one' else 2]:.2f}" if row["model"] else "-"]
+            # The models ran on two nodes.
+            has_model = row["model"] and (which == "one" or many == "2")
+            line += [f"{row['model'][1 if which == 'one' else 2]:.2f}" if has_model else "-"]
         lines.append(line)
     widths = [max(len(line[column]) for line in lines) for column in range(len(titles))]
     return ["  ".join(cell.rjust(width) if column else cell.ljust(width)

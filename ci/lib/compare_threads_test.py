@@ -47,9 +47,14 @@ class Figures(unittest.TestCase):
         self.assertEqual(compare.ratio_lines(self.rows, 2, 2), ["ratio lu/one 2.000", "ratio lu/speed-2x2 0.250"])
 
     def test_the_table_has_the_model(self):
+        title, row = compare.table(self.rows, 2, 1)
+        self.assertIn("n=2/P=2", title)
+        self.assertEqual(row.split(), "lu 1.000 2.000 2.00 1.50-3.00 2.00 0.97 0.500 2.000 0.25 0.12-0.50 0.25 0.16".split())
+
+    def test_models_ran_on_two_nodes(self):
         title, row = compare.table(self.rows, 4, 1)
         self.assertIn("n=4/P=4", title)
-        self.assertEqual(row.split(), "lu 1.000 2.000 2.00 1.50-3.00 2.00 0.97 0.500 2.000 0.25 0.12-0.50 0.25 0.16".split())
+        self.assertTrue(row.endswith(" -"), row)
 
     def test_counters(self):
         self.assertEqual(compare.counter_lines(self.rows), ["counters lu 1x1 locks=7", "counters lu 2x1 locks=7"])
