@@ -3,6 +3,7 @@
 #   make            out/bin/merino with links that call its benchmarks, out/bin/merino-simulate, out/lib/libmerino.{so,a}, out/include/merino.h, out/share/man
 #   make examples   out/examples/*, the examples linked against out/lib
 #   make parmacs    out/share/merino/parmacs, out/lib/libmerino_parmacs.a: programs in PARMACS style
+#   make kernels    out/kernels/*, application kernels for threads and for nodes (ci/compare-threads)
 #   make install    puts what is staged below PREFIX (packaging/rules.mk); make uninstall removes it
 #   make clean      removes out/ and the build directory of the staged products
 #
@@ -125,3 +126,4 @@ clean:
 include packaging/rules.mk
 include Sources/Compatibility/PARMACS/rules.mk
 include Sources/Compatibility/SystemV/rules.mk
+include Sources/Benchmarks/Kernels/rules.mk
