@@ -155,7 +155,7 @@ extension Engine {
     // The staging of a round stays as it is until its WRITE of last time has completed, unless that was
     // copied when it was posted. Then nobody looks at its completion unless the wait is long: see
     // `checkTold`.
-    if layout.inbox(round, number).words.writable.byteCount > fabric.inlineLimit {
+    if layout.inbox(round, number).words.writable.byteCount > inlineLimit {
       try wait(flight)
       ensureAtRest(flight, round)
     }

@@ -28,8 +28,12 @@ public enum EngineError: Error, BitwiseCopyable, Sendable, Equatable {
 /// outlive every copy. All members may be called from any thread unless they say otherwise.
 @frozen
 public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
-  /// `fabric.node`, which over several fabrics takes a look which one it is.
+  // What the fabric would say each time: one that is made of several is copied whole when it is asked.
   public let node: NodeID
+  @usableFromInline let control: UnsafeMutableRawPointer
+  @usableFromInline let frames: UnsafeMutableRawPointer
+  @usableFromInline let laneCount: Int
+  @usableFromInline let inlineLimit: Int
   public let fabric: E.F
   public let protection: E.P
   public let execution: E.X
@@ -45,6 +49,10 @@ public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
     layout: ControlLayout, localMemory: UnsafeMutableRawPointer
   ) {
     node = fabric.node
+    control = fabric.memory.control
+    frames = fabric.memory.frames
+    laneCount = fabric.laneCount
+    inlineLimit = fabric.inlineLimit
     self.fabric = fabric
     self.protection = protection
     self.execution = execution
@@ -62,14 +70,13 @@ public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
   public static func localByteCount(_ c: Configuration) -> Int { LocalMemory<E.W>(c, at: nil).byteCount }
 
   @inlinable var nodeCount: Int { configuration.nodeCount }
-  @inlinable var control: UnsafeMutableRawPointer { fabric.memory.control }
 
   @inlinable
   func isOn(_ mutation: Mutation) -> Bool { E.M.isOn(mutation) }
 
   @inlinable
   func frame(_ page: Page) -> UnsafeMutableRawPointer {
-    fabric.memory.frames + configuration.byteOffset(of: page)
+    frames + configuration.byteOffset(of: page)
   }
 
   @inlinable
@@ -77,7 +84,7 @@ public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
 
   /// Operations on a page share a lane, so that mark, READ, diff and closing READ stay in order.
   @inlinable
-  func lane(_ page: Page) -> Lane { Lane((page.number >> 4) % fabric.laneCount) }
+  func lane(_ page: Page) -> Lane { Lane((page.number >> 4) % laneCount) }
 
   /// Orders what is before it and what is behind it, stores before later loads included.
   @inlinable func fullFence() { E.W.fence() }

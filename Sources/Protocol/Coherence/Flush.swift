@@ -47,7 +47,7 @@ extension Engine {
           to: target.advanced(by: run.lowerBound))
         sender.batch = batch
       }
-      if run.count > fabric.inlineLimit { sender.readsFrames = true }
+      if run.count > inlineLimit { sender.readsFrames = true }
       add(.diffRuns)
       add(.diffBytes, run.count)
       guard let following = runs.run() else { break }
