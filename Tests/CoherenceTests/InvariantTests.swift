@@ -24,6 +24,7 @@ import Testing
     case .commitLockHeld: { $0.engines[0].publish(LogWriter(0)) }
     case .roundsInOrder:
       { pair throws(EngineError) in
+        try pair.write(0, page: 5, 1)
         pair.engines[0].local.roundsFinished.store(7)
         pair.engines[0].local.roundsBegun.store(7)
         pair.engines[0].local.roundsFinished.store(6)

@@ -344,6 +344,8 @@ extension PeerWordTests {
     Damage(word: .successor, what: "no such node") { pair, blame throws(EngineError) in
       (blame.peer, blame.value) = (0, 9 << 32)
       try pair.engines[0].acquireLock(3)
+      // Looked at where there is something to release; else the tail has said that nobody is behind.
+      try pair.write(0, page: 5, 1)
       let slot = Int(pair.engines[0].localLock(3).slot.loadRelaxed()) - 1
       pair.word(0, pair.layout.lockSlot(slot).next).store(blame.value)
       try pair.engines[0].releaseLock(3)

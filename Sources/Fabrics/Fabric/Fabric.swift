@@ -111,6 +111,11 @@ public protocol Fabric: BitwiseCopyable, Sendable {
   /// Where `peer`'s control memory begins, in the terms of its owner.
   func controlMemory(of peer: NodeID) -> RemoteAddress
 
+  /// Where `peer`'s control memory is mapped in this process: its words are loaded, stored and changed by
+  /// instructions, which are atomic among the fabric's operations on them. `nil` where only operations reach
+  /// it.
+  func controlMapping(of peer: NodeID) -> UnsafeMutableRawPointer?
+
   /// Where `peer`'s frames begin, in the terms of its owner: the frame of global address `a` is at
   /// this plus `a`, under the key of its chunk.
   func framesAddress(of peer: NodeID) -> UInt64

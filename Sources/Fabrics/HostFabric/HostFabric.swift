@@ -48,6 +48,9 @@ public struct HostFabric: Fabric, @unchecked Sendable {
     RemoteAddress(address: 0, key: HostKey.control)
   }
 
+  @inlinable
+  public func controlMapping(of peer: NodeID) -> UnsafeMutableRawPointer? { peers[peer.number].control }
+
   /// 0: addresses of frames are offsets in the peer's frames memfd.
   @inlinable public func framesAddress(of peer: NodeID) -> UInt64 { 0 }
 

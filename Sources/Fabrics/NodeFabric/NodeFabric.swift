@@ -75,6 +75,14 @@ public enum NodeFabric: Fabric {
   }
 
   @inlinable @inline(__always)
+  public func controlMapping(of peer: NodeID) -> UnsafeMutableRawPointer? {
+    switch self {
+    case .host(let fabric): fabric.controlMapping(of: peer)
+    case .verbs(let fabric): fabric.controlMapping(of: peer)
+    }
+  }
+
+  @inlinable @inline(__always)
   public func framesAddress(of peer: NodeID) -> UInt64 {
     switch self {
     case .host(let fabric): fabric.framesAddress(of: peer)

@@ -50,6 +50,9 @@ public struct VerbsFabric: Fabric, @unchecked Sendable {
   @inlinable
   public func controlMemory(of peer: NodeID) -> RemoteAddress { table.peer(peer).control }
 
+  /// Another host's, or this one's behind its device.
+  @inlinable public func controlMapping(of peer: NodeID) -> UnsafeMutableRawPointer? { nil }
+
   @inlinable
   public func framesAddress(of peer: NodeID) -> UInt64 { table.peer(peer).framesAddress }
 

@@ -25,9 +25,10 @@ public struct Lock: Sendable, Equatable {
   ///
   /// - Throws: `.deadlock` where this thread holds it; `.invalidHandle`, `.notJoined`, `.peerLost`.
   public func acquire() throws(MerinoError) {
-    let runtime = try Runtime.current()
-    let id = try runtime.objects.resolve(handle, as: .lock)
-    try attempting("take a lock") { () throws(EngineError) in try runtime.engine.acquireLock(id) }
+    try Runtime.withCurrent { runtime throws(MerinoError) in
+      let id = try runtime.objects.resolve(handle, as: .lock)
+      try attempting("take a lock") { () throws(EngineError) in try runtime.engine.acquireLock(id) }
+    }
   }
 
   /// Takes the lock if it is free now; false where it is not.
@@ -60,9 +61,10 @@ public struct Lock: Sendable, Equatable {
   ///
   /// - Throws: `.notOwner` where this thread does not hold it; `.invalidHandle`, `.notJoined`, `.peerLost`.
   public func release() throws(MerinoError) {
-    let runtime = try Runtime.current()
-    let id = try runtime.objects.resolve(handle, as: .lock)
-    try attempting("release a lock") { () throws(EngineError) in try runtime.engine.releaseLock(id) }
+    try Runtime.withCurrent { runtime throws(MerinoError) in
+      let id = try runtime.objects.resolve(handle, as: .lock)
+      try attempting("release a lock") { () throws(EngineError) in try runtime.engine.releaseLock(id) }
+    }
   }
 
   /// Removes the lock, which nobody may hold, wait for or use any more.

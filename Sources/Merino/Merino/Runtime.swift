@@ -10,7 +10,13 @@ import Synchronization
 /// Everything that this process holds while it is a node. Made by joining, ended by `finalize`.
 final class Runtime: Sendable {
   let job: Job
-  let engine: NodeEngine
+  /// In a place of its own, for as long as the process lives (`joined`): a call uses it there, and copies
+  /// none of its thousand bytes.
+  nonisolated(unsafe) private let place: UnsafePointer<NodeEngine>
+  var engine: NodeEngine {
+    @inline(__always)
+    unsafeAddress { place }
+  }
   let space: SharedAddressSpace
   let objects: ObjectTable
   let segments: SegmentTable
@@ -39,6 +45,17 @@ final class Runtime: Sendable {
     case left
   }
   private static let stage = Mutex<Stage>(.notJoined)
+  /// The node that this process is, as `stage` has it, for those who come often: its address, or 0. Kept for
+  /// ever once it has joined, which a process does once: a thread may have read the address just before the
+  /// node leaves.
+  private static let joined = Atomic<UInt>(0)
+
+  /// Under the lock of `stage`, which has changed.
+  private static func publish(_ stage: Stage) {
+    // Release: pairs with `current`.
+    guard case .joined(let runtime) = stage else { return joined.store(0, ordering: .releasing) }
+    joined.store(UInt(bitPattern: Unmanaged.passUnretained(runtime).toOpaque()), ordering: .releasing)
+  }
 
   init(
     job: Job, engine: NodeEngine, space: SharedAddressSpace, memory: NodeFiles, connected: ConnectedFabric,
@@ -47,7 +64,9 @@ final class Runtime: Sendable {
     self.job = job
     self.connected = connected
     self.service = service
-    self.engine = engine
+    let place = UnsafeMutablePointer<NodeEngine>.allocate(capacity: 1)
+    place.initialize(to: engine)
+    self.place = UnsafePointer(place)
     self.space = space
     self.memory = memory
     self.log = log
@@ -63,6 +82,21 @@ final class Runtime: Sendable {
     .forked,
     "this process is a child made by fork() of a node; it is no part of the job and must not use shared "
       + "memory. Start it by the launcher, or call fork() before joining.")
+
+  /// `body` with the node that this process is, for what is called millions of times: takes no lock, and
+  /// counts no reference.
+  @inline(__always)
+  static func withCurrent(_ body: (Runtime) throws(MerinoError) -> Void) throws(MerinoError) {
+    guard !FaultHandler.isForkedChild,
+      let address = UnsafeRawPointer(bitPattern: joined.load(ordering: .acquiring))
+    else { return try body(try current()) }
+    // Lives for ever: see `joined`.
+    var failure: MerinoError?
+    Unmanaged<Runtime>.fromOpaque(address)._withUnsafeGuaranteedRef { runtime in
+      do throws(MerinoError) { try body(runtime) } catch { failure = error }
+    }
+    if let failure { throw failure }
+  }
 
   /// The node that this process is.
   static func current() throws(MerinoError) -> Runtime {
@@ -98,6 +132,8 @@ final class Runtime: Sendable {
       do throws(MerinoError) {
         let runtime = try Joining.join(options)
         stage = .joined(runtime)
+        _ = Unmanaged.passRetained(runtime)
+        publish(stage)
         return runtime
       } catch {
         ProcessClaim.giveUp()
@@ -271,6 +307,7 @@ final class Runtime: Sendable {
       }
       if let reason = reasonToStay() { throw reason }
       then(&stage)
+      Self.publish(stage)
     }
   }
 
@@ -283,7 +320,10 @@ final class Runtime: Sendable {
     } catch {
       if error.code == .busy {
         // Another thread came before this one into the barrier.
-        Self.stage.withLock { $0 = .joined(self) }
+        Self.stage.withLock {
+          $0 = .joined(self)
+          Self.publish($0)
+        }
         throw error
       }
       failure = error

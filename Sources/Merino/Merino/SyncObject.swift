@@ -40,6 +40,22 @@ struct ObjectHandle: Equatable, Sendable {
   var id: Int { Int(raw & 0xFF_FFFF) }
 }
 
+/// The handles that this node has looked up and found alive, a word a record; 0 for none. Every use of an
+/// object looks here, so there is no lock.
+private final class KnownHandles: @unchecked Sendable {
+  private let words: UnsafeMutablePointer<UInt64>
+
+  init(count: Int) {
+    words = .allocate(capacity: count)
+    words.initialize(repeating: 0, count: count)
+  }
+
+  deinit { words.deallocate() }
+
+  /// `id`: below `count`. A release: whoever finds the handle finds what the object was made of.
+  subscript(id: Int) -> AtomicWord { AtomicWord(UnsafeMutableRawPointer(words + id)) }
+}
+
 /// The records of synchronisation objects: an engine's lock each, whose six state words and info word
 /// serve the object. A node makes objects from the records that are homed at it, so making one is a
 /// local act. The info word of a record in use is its handle; 0 is free.
@@ -51,14 +67,16 @@ final class ObjectTable: Sendable {
   private struct State {
     var cursor = 0
     var generation: UInt64 = 0
-    /// Handles that this node has looked up and found alive.
-    var known: [Int: UInt64] = [:]
     /// Records that a thread of this node is making an object of.
     var pending: Set<Int> = []
   }
   private let state = Mutex(State())
+  private let known: KnownHandles
 
-  init(engine: NodeEngine) { self.engine = engine }
+  init(engine: NodeEngine) {
+    self.engine = engine
+    known = KnownHandles(count: engine.configuration.lockCount)
+  }
 
   /// - Parameter first: the first of the state words; the others are 0.
   func create(_ kind: ObjectKind, first: UInt64 = 0) throws(MerinoError) -> ObjectHandle {
@@ -94,7 +112,7 @@ final class ObjectTable: Sendable {
     try attempting("make a \(kind.name)") { () throws(EngineError) in
       try engine.writeControl(home, record.state, words)
     }
-    state.withLock { $0.known[handle.id] = handle.raw }
+    known[handle.id].store(handle.raw)
     return handle
   }
 
@@ -108,22 +126,22 @@ final class ObjectTable: Sendable {
         try engine.checkPeers()
       }
     }
-    let isKnown = state.withLock { $0.known[handle.id] == raw }
-    if handle.kind == kind && isKnown { return handle.id }
     guard handle.kind == kind, handle.id >= Self.reservedCount, handle.id < engine.configuration.lockCount
     else { throw Self.invalid(raw, kind) }
+    if known[handle.id].load() == raw { return handle.id }
     let (home, record) = engine.lockRecord(handle.id)
     let words = try attempting("look up a \(kind.name)") { () throws(EngineError) in
       try engine.readControl(home, record.info)
     }
     guard words[0] == raw else { throw Self.invalid(raw, kind) }
-    state.withLock { $0.known[handle.id] = raw }
+    known[handle.id].store(raw)
     return handle.id
   }
 
   /// "the lock 0x100…", of a record that this node uses.
   func name(of id: Int) -> String {
-    guard let raw = state.withLock({ $0.known[id] }) else { return "a lock of the library's own" }
+    let raw = known[id].load()
+    if raw == 0 { return "a lock of the library's own" }
     let kind = ObjectHandle(raw: raw).kind ?? .lock
     // Whoever changes an object has its record's lock for that moment.
     return "the \(kind.name) 0x\(String(raw, radix: 16))"
@@ -168,7 +186,7 @@ final class ObjectTable: Sendable {
     }
     if !isThere { throw Self.invalid(raw, kind) }
     if !idle { throw inUse }
-    state.withLock { $0.known[id] = nil }
+    known[id].store(0)
   }
 }
 

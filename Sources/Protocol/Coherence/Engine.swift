@@ -63,6 +63,10 @@ public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
     pages = memory.pages
     precondition(fabric.memory.controlByteCount >= layout.byteCount, "control memory too small")
     for index in 0..<ControlLayout.blockPageCount { SharedByte<E.W>(ones + index).store(1) }
+    for peer in configuration.nodes {
+      let mapped = UInt(bitPattern: fabric.controlMapping(of: peer))
+      local.controlMappings[peer].store(UInt64(mapped))
+    }
     for index in 0..<configuration.workspaceCount { workspace(index).one.store(1) }
   }
 

@@ -99,6 +99,14 @@ public enum Mutation: Int, CaseIterable, Sendable {
   case claimNotAnnounced
   /// The stamp that says in which epoch a page was noted has 32 bits.
   case epochStampOf32Bits
+  /// A release that skips its round looks at the commit lock before the lists.
+  case commitLockLookedAtFirst
+  /// It does not look where exclusive pages were fetched.
+  case skipIgnoresMarks
+  /// A pinned page is listed again behind its snapshot.
+  case pinnedListedLate
+  /// It does not look whether a round is under way.
+  case skipIgnoresRounds
 }
 
 public protocol MutationSet: Sendable {

@@ -27,7 +27,8 @@ extension Engine {
     }
     let slot = Int(lock.slot.loadRelaxed()) - 1
     ensure(slot >= 0 && slot < configuration.allSlotCount, .lockHasSlot, id)
-    if !(try releaseAndPassOn(id, slot)) { try grantSuccessor(of: slot) }
+    let isFree = if let quick = try leaveInPlace(id, slot) { quick } else { try releaseAndPassOn(id, slot) }
+    if !isFree { try grantSuccessor(of: slot) }
     if isOn(.unlockBeforeFlush) { try release() }
     lock.owner.storeRelaxed(0)
     lock.slot.storeRelaxed(0)

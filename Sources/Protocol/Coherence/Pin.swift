@@ -84,6 +84,9 @@ extension Engine {
     ensureHeld(held)
     let unit = held.unit
     var changed = held.word.hasAtomics
+    // It stays writable: again on the list, for the next release. Before the snapshot: a thread that writes
+    // behind it and finds the list empty would take its release for done (`hasNothingToRelease`).
+    if !isOn(.pinnedListedLate) { pages.dirty.insert(unit.page) }
     if held.word.state == .dirty {
       for index in 0..<unit.count {
         if try flushSnapshot(Unit(page: unit.page + index, count: 1), unit, held.word.home, &sender, w) {
@@ -99,8 +102,7 @@ extension Engine {
       step(.noteAtomics, &held)
     }
     if changed { note(unit, atHome: held.word.isHome, &log) }
-    // It stays writable: again on the list, for the next release.
-    pages.dirty.insert(unit.page)
+    if isOn(.pinnedListedLate) { pages.dirty.insert(unit.page) }
   }
 
   @inlinable

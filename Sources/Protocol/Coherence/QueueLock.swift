@@ -116,11 +116,20 @@ extension Engine {
       add(.lockLocalHandOvers)
       return
     }
-    beginWaiting()
-    defer { endWaiting() }
     do throws(EngineError) {
+      // Taken, it says that this thread is about something (`occupation`).
       let slot = if let given { given } else { try takeSlot(id, for: use) }
-      guard try takeGlobally(id, slot: slot, waiting: waiting) else { throw .busy }
+      let taken = takeInPlace(id, slot)
+      if case .yes(isApplied: true) = taken {
+        lock.slot.storeRelaxed(UInt64(slot + 1))
+        return
+      }
+      beginWaiting()
+      defer { endWaiting() }
+      if case .yes = taken {
+      } else {
+        guard try takeGlobally(id, slot: slot, waiting: waiting) else { throw .busy }
+      }
       lock.slot.storeRelaxed(UInt64(slot + 1))
       // Where this fails the lock is here, but not what was released with it: see above.
       try acquire(clock(layout.lockSlot(slot).clock))

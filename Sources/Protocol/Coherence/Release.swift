@@ -12,13 +12,30 @@ extension Engine {
   @inlinable
   public func release() throws(EngineError) {
     try checkPeers()
+    if try skipRelease() { return }
     let saved = execution.enterCritical()
     defer { execution.leaveCritical(saved) }
-    try releaseWithSignalsBlocked()
+    try releaseInRound()
   }
 
   @inlinable
   func releaseWithSignalsBlocked() throws(EngineError) {
+    if try skipRelease() { return }
+    try releaseInRound()
+  }
+
+  /// Ends a release that would place nothing and note nothing.
+  @inlinable
+  func skipRelease() throws(EngineError) -> Bool {
+    guard hasNothingToRelease else { return false }
+    // A round that failed has taken pages off the list: known before it gave the commit lock back.
+    try checkPeers()
+    add(.releases)
+    return true
+  }
+
+  @inlinable
+  func releaseInRound() throws(EngineError) {
     try enterGate()
     defer { leaveGate() }
     add(.releases)

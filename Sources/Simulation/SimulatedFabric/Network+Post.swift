@@ -91,10 +91,21 @@ extension Network {
       for operation in first..<end { connections[index][operation].pointee.flight = flight }
       connections[index].submitted = end
       activate(index)
+      if shape.isMapped { finish(index) }
     }
     connections[index].postingThread = -1
     if thread >= 0 { scheduler.threads[thread].openConnection = -1 }
     scheduler.point()
+  }
+
+  /// All that was submitted, with nobody in between. What fails fails as it would elsewhere.
+  private func finish(_ index: Int) {
+    // What is refused does not go on: the run ends at the scheduler's next choice.
+    for _ in 0..<100_000 {
+      let each = connections[index]
+      if each.executed == each.submitted && each.completed == each.submitted { return }
+      step(connection: index)
+    }
   }
 
   /// Counts completed operations down; some or all of those that there are.

@@ -7,6 +7,9 @@ public struct NetworkShape: Sendable {
   public var laneCount: Int
   /// WRITEs up to this many bytes are copied when they are posted.
   public var inlineLimit: Int
+  /// Whether operations have ended when they are submitted, and control memory is reached by instructions,
+  /// too: as where nodes map each other's memory.
+  public var isMapped = false
   /// Whether chunks can be registered at once, or only by the service thread.
   public var registersInPlace: Bool
 

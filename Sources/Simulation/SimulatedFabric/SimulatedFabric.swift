@@ -31,6 +31,10 @@ public struct SimulatedFabric: Fabric, @unchecked Sendable {
     }
   }
 
+  public func controlMapping(of peer: NodeID) -> UnsafeMutableRawPointer? {
+    network._withUnsafeGuaranteedRef { $0.shape.isMapped ? $0.end(of: peer).memory.control : nil }
+  }
+
   public func framesAddress(of peer: NodeID) -> UInt64 { NetworkAddress(node: peer, isFrame: true).raw }
 
   public func open(_ peer: NodeID, lane: Lane) -> Batch {

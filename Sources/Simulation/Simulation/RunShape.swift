@@ -75,6 +75,7 @@ struct RunShape {
     network = NetworkShape(
       nodeCount: nodeCount, laneCount: random.pick([1, 1, 2, 4]), inlineLimit: random.pick([0, 8, 32, 64]),
       registersInPlace: random.chance(1, in: 2))
+    network.isMapped = random.chance(1, in: 3)
     var c = Configuration(nodeCount: nodeCount, pageCount: 64 * random.pick([1, 1, 2, 3]))
     c.pageShift = random.pick([4, 5, 5, 6])
     c.chunkShift = random.within(1...3)
@@ -188,7 +189,8 @@ extension RunShape: CustomStringConvertible {
       + "chunks of \(c.chunkPageCount), log \(c.logEntryCount), epoch set \(c.epochEntryCount), moves "
       + "\(c.moveCount), workspaces \(c.workspaceCount), read-ahead \(c.readAhead.byteCount) bytes, lanes "
       + "\(network.laneCount), inline \(network.inlineLimit), registers "
-      + "\(network.registersInPlace ? "in place" : "by service"), views \(viewLimits), "
+      + "\(network.registersInPlace ? "in place" : "by service"), control memory "
+      + "\(network.isMapped ? "mapped" : "not mapped"), views \(viewLimits), "
       + "\(lockCount) locks, \(segmentCount) segments, \(cellCount) cells, \(phaseCount) phases of up to "
       + "\(operationLimit) operations, \(counters), features \(String(features.rawValue, radix: 2)), "
       + "disturbed every \(disturbEverySteps)\(death.map { ", \($0)" } ?? "")"

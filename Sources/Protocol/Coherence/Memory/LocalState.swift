@@ -7,6 +7,9 @@ import Platform
 public struct LocalState<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable {
   /// Position in each node's log up to which its notices are applied here.
   @usableFromInline let applied: WordTable<W, NodeKind>
+  /// Where each node's control memory is mapped here (`Fabric.controlMapping`), 0 where it is not. Written
+  /// when the engine is made.
+  @usableFromInline let controlMappings: WordTable<W, NodeKind>
   /// The merged clock of the last barrier, and room for the one under way.
   @usableFromInline let barrierClock: Clock<W>
   @usableFromInline let mergedClock: Clock<W>
@@ -45,6 +48,7 @@ public struct LocalState<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable 
     func bits(_ count: Int) -> SharedWords<W> { words((count + 63) / 64) }
     func spaced(_ count: Int) -> SpacedWords<W> { SpacedWords(carving.take(count * SpacedWords<W>.stride)) }
     applied = table(c.nodeCount)
+    controlMappings = table(c.nodeCount)
     barrierClock = Clock(carving.take(c.clockByteCount))
     mergedClock = Clock(carving.take(c.clockByteCount))
     peerKeys = words(c.chunkCount * c.nodeCount)

@@ -40,6 +40,14 @@ public struct PageSet<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable {
     if word.load() & (UInt64(1) << UInt64(page.number & 63)) == 0 { insert(page) }
   }
 
+  /// Whether it has no members, but for those that a thread is just inserting. While somebody takes members
+  /// it may be idle and they not dealt with yet.
+  @inlinable
+  public var isIdle: Bool {
+    for index in 0..<groupWordCount where groups[index].load() != 0 { return false }
+    return true
+  }
+
   /// Takes the members in ascending order.
   @frozen
   public struct Taker {
