@@ -71,6 +71,8 @@ enum HeaderField {
   static var cachingNodesEnd: Int { 96 }
   /// The free run that ends where the region does: its first page + 1, or 0.
   static var tailRun: Int { 104 }
+  /// No page from this one on has ever been handed out: they are zero.
+  static var untouchedPage: Int { 112 }
   /// One bit for each first level of the bins that has a run; then a word of 8 bits for each.
   static var firstLevels: Int { 128 }
   static var secondLevels: Int { 136 }

@@ -22,7 +22,22 @@ extension SharedHeap {
     if start > page { try link(page, start - page) }
     if end > start + pages { try link(start + pages, end - start - pages) }
     add(HeaderField.pagesReserved, pages)
+    noteTouched(start + pages)
     return start
+  }
+
+  /// Pages up to `end` are somebody's, or have been.
+  func noteTouched(_ end: Int) {
+    if Int(truncatingIfNeeded: word(HeaderField.untouchedPage)) < end {
+      setWord(HeaderField.untouchedPage, UInt64(truncatingIfNeeded: end))
+    }
+  }
+
+  /// Where memory begins that nobody has ever had: it is zero, and has no home. Under the global lock; what
+  /// is allocated under it afterwards begins to be used then.
+  public var untouched: UnsafeMutableRawPointer {
+    let page = Int(truncatingIfNeeded: word(HeaderField.untouchedPage))
+    return base + geometry.offset(ofPage: min(max(page, 0), geometry.pageCount))
   }
 
   func fits(_ page: Int, _ head: PageRecord, _ pages: Int, _ alignment: Int) -> Bool {

@@ -35,6 +35,7 @@ extension SharedHeap {
     if end > page + wanted { try link(page + wanted, end - page - wanted) }
     setRecord(page, PageRecord(.block, value: wanted))
     add(HeaderField.pagesReserved, wanted - pages)
+    noteTouched(page + wanted)
     // Blocks do not change in number.
     countOut(blocks: 0, bytes: (wanted - pages) << HeapGeometry.pageShift)
     return true

@@ -124,14 +124,42 @@ final class GlobalHeap: Sendable {
         try local.cache?.allocateRefilling(byteCount, alignment: alignment)
       }
     }
-    guard let block else {
-      throw MerinoError(
-        .outOfMemory,
-        "could not \(attempt): the heap of \(self.byteCount) bytes has no room for it; set MERINO_CAPACITY "
-          + "to more on all nodes (half of it is the heap).")
-    }
+    guard let block else { throw noRoom(attempt) }
     return block
   }
+
+  /// As `allocate`; and how many bytes at the block's beginning somebody may have had before. The others are
+  /// zero, and have no home.
+  func allocateUntouched(
+    _ byteCount: Int, alignment: Int
+  ) throws(MerinoError) -> (block: UnsafeMutableRawPointer, usedByteCount: Int) {
+    // A smaller one comes from a slab, or from the node's cache, and is zeroed in no time.
+    if byteCount < Self.largeByteCount {
+      return (try allocate(byteCount, alignment: alignment), byteCount)
+    }
+    let attempt = "allocate \(byteCount) bytes"
+    if let refusal = Self.refusal(byteCount: byteCount, alignment: alignment, attempt) { throw refusal }
+    if engine.isOver { try attempting(attempt) { () throws(EngineError) in try engine.checkPeers() } }
+    var untouched: UnsafeMutableRawPointer?
+    let made = try withGlobalLock(attempt) { () throws(HeapError) in
+      try local.withLock { local throws(HeapError) in
+        // Under one hold of the lock: in between others could take from it, and give it back.
+        untouched = local.heap?.untouched
+        return try local.cache?.allocateRefilling(byteCount, alignment: alignment)
+      }
+    }
+    guard let block = made else { throw noRoom(attempt) }
+    return (block, min(max((untouched ?? block + byteCount) - block, 0), byteCount))
+  }
+
+  private func noRoom(_ attempt: String) -> MerinoError {
+    MerinoError(
+      .outOfMemory,
+      "could not \(attempt): the heap of \(byteCount) bytes has no room for it; set MERINO_CAPACITY "
+        + "to more on all nodes (half of it is the heap).")
+  }
+
+  private static var largeByteCount: Int { 1 << 20 }
 
   /// Why no block of this size, at least 1, and alignment can be asked for, if so.
   static func refusal(byteCount: Int, alignment: Int, _ attempt: String) -> MerinoError? {
@@ -192,9 +220,10 @@ extension Cluster {
   ///
   /// - Throws: as `allocate`.
   public func allocateZeroed(byteCount: Int) throws(MerinoError) -> UnsafeMutableRawPointer {
-    let block = try allocate(byteCount: byteCount)
+    let heap = try Runtime.current().heap
+    let (block, used) = try heap.allocateUntouched(byteCount, alignment: 16)
     // Written here and by nobody else: who gets the pointer is ordered after this.
-    cplatform_zero(block, byteCount)
+    cplatform_zero(block, used)
     return block
   }
 
@@ -242,7 +271,8 @@ extension Cluster {
     if let base = buffer.base.pointer { try free(UnsafeMutableRawPointer(base)) }
   }
 
-  /// Allocates a block of zeros and gives every node the same pointer. Collective, and a barrier.
+  /// Allocates a block of zeros and gives every node the same pointer. Collective, and a barrier. Memory that
+  /// nobody has had before costs nothing until it is used; whoever writes to a page first becomes its home.
   ///
   /// - Parameters:
   ///   - byteCount: the same on all nodes, at least 1.
@@ -256,36 +286,36 @@ extension Cluster {
     let call = Collectives.Call(
       function: 5,
       arguments: (UInt64(truncatingIfNeeded: byteCount), UInt64(truncatingIfNeeded: alignment)))
-    var address: UInt64 = 0
+    // The block, and how many of its bytes are not zero yet.
+    var answer: [UInt64] = [0, 0]
     var failure = GlobalHeap.refusal(byteCount: byteCount, alignment: alignment, attempt)
     if node == 0 && failure == nil {
       do throws(MerinoError) {
-        let block = try allocate(byteCount: byteCount, alignment: alignment)
-        address = UInt64(UInt(bitPattern: block))
+        let made = try runtime.heap.allocateUntouched(byteCount, alignment: alignment)
+        answer = [UInt64(UInt(bitPattern: made.block)), UInt64(made.usedByteCount)]
       } catch {
         failure = error
       }
     }
     // Also with arguments that are refused: the others may have passed good ones, and wait.
     do throws(MerinoError) {
-      try runtime.exchange([address], from: 0..<1, call, attempt) { _, words in address = words[0] }
+      try runtime.exchange(answer, from: 0..<1, call, attempt) { _, words in answer = words }
     } catch {
-      if node == 0, let block = UnsafeMutableRawPointer(bitPattern: UInt(address)) { try? free(block) }
+      if node == 0, let block = UnsafeMutableRawPointer(bitPattern: UInt(answer[0])) { try? free(block) }
       throw error
     }
     if let failure { throw failure }
-    guard let block = UnsafeMutableRawPointer(bitPattern: UInt(address)) else {
+    guard let block = UnsafeMutableRawPointer(bitPattern: UInt(answer[0])) else {
       throw MerinoError(
         .outOfMemory, "could not allocate \(byteCount) bytes collectively: node 0 had no room.")
     }
-    zeroShare(of: block, byteCount)
+    zeroShare(of: block, Int(answer[1]))
     // All shares are zero before anybody goes on.
     try runtime.exchange([0], from: 0..<0, call, attempt) { _, _ in }
     return block
   }
 
-  /// Zeroes this node's share of a block, whole pages in the order of the nodes. So each is the first to
-  /// touch its share, and the homes of a large block are spread over the nodes.
+  /// Zeroes this node's share of the used part of a block, whole pages in the order of the nodes.
   private func zeroShare(of block: UnsafeMutableRawPointer, _ byteCount: Int) {
     let page = member.engine.configuration.pageByteCount
     let pages = (byteCount + page - 1) / page

@@ -447,7 +447,8 @@ void merino_free(void *block);
 
 /**
  * Allocates a block of zeros and gives every node the same pointer. Collective, and a barrier of all nodes
- * as merino_barrier is.
+ * as merino_barrier is. Memory that nobody has had before costs nothing until it is used, however large the
+ * block is; whoever writes to a page first becomes its home.
  * @param bytes the same on all nodes, at least 1.
  * @param alignment the same on all nodes: a power of two, at most 2 MiB; 0: the page size.
  * @return the block; NULL on all nodes, with merino_last_error and errno as merino_malloc.
