@@ -96,7 +96,9 @@ extension Launcher {
   private func explain(_ node: NodeProcess) {
     guard node === unexplained, let status = node.status else { return }
     unexplained = nil
-    let isOurs = status.signal == SIGTERM || (status.signal == SIGKILL && isKilling)
+    // Of a shell, too, whose command died of it: the code is the same.
+    let isOurs =
+      status.code == ToolExit.signalled(SIGTERM) || (isKilling && status.code == ToolExit.signalled(SIGKILL))
     if status.code != 0 && !isOurs { exitCode = status.code }
   }
 
