@@ -24,7 +24,7 @@ import Testing
 
   @Test func theWalksLeadThroughTheSources() {
     let walks = Walk.all(text)
-    #expect(walks.count == 5)
+    #expect(walks.count == 7)
     for walk in walks { #expect(walk.faults == [], "\(walk.title)") }
   }
 

@@ -13,7 +13,7 @@ public struct Statistics: Sendable, Equatable {
   public var pagesFetched: UInt64 = 0
   /// Bytes of these pages.
   public var bytesFetched: UInt64 = 0
-  /// Of these, pages READ ahead of sequential faults or by prefetch.
+  /// Of these pages, those READ along with the one that a fault or a window of `prefetch` began with.
   public var pagesFetchedAhead: UInt64 = 0
   /// Pages that got their home by a write of this node.
   public var firstTouches: UInt64 = 0
@@ -37,9 +37,10 @@ public struct Statistics: Sendable, Equatable {
   public var migrationsIn: UInt64 = 0
   /// Pages that moved their home away.
   public var migrationsOut: UInt64 = 0
-  /// Locks handed over between threads of this node.
+  /// Lock acquisitions handed over between threads of this node.
   public var locksLocal: UInt64 = 0
-  /// Locks acquired through their home.
+  /// Lock acquisitions through the lock's home. The library's own locks count too: those of the allocator,
+  /// and one for each step of a condition, semaphore or reader-writer lock.
   public var locksRemote: UInt64 = 0
   /// Barriers of all nodes.
   public var barriers: UInt64 = 0

@@ -13,7 +13,7 @@ public enum EngineError: Error, BitwiseCopyable, Sendable, Equatable {
   case notOwner
   /// The lock is held by somebody else (try, or within a time limit).
   case busy
-  /// Every lock slot of this node is in use.
+  /// Every lock slot that this node's program may use is in use.
   case slotsExhausted
   /// The number names no live object of this kind.
   case invalidObject

@@ -17,8 +17,9 @@ import Platform
 //    at home ── leaveHome ─▶ clean ── takeBack ─▶ homeTracked      (the old home; a move that is cancelled)
 //    clean, invalid ── arriveHome ─▶ homeTracked   dirty ── arriveHomePinned ─▶ homeDirty      (the new home)
 //
-// `Transition.rule` is this drawing as a table, with the lock bit and the flags: `Engine.moved` reads it at
-// every step, and a step that is not in it ends the process (docs/protocol.md, section 1).
+// The drawing has the common ones. `Transition.rule` has all of them (pins, atomics, a home that only moved)
+// as a table, with the lock bit and the flags: `Engine.moved` reads it at every step, and a step that is not
+// in it ends the process (docs/protocol.md, section 1).
 
 // MARK: States
 

@@ -103,7 +103,6 @@ extension Engine {
   func takeGlobally(
     _ id: Int, _ lock: LocalLock<E.W>, _ given: Int? = nil, for use: LockUse, waiting: Bool
   ) throws(EngineError) {
-    add(.lockAcquires)
     if lock.slot.loadRelaxed() != 0 {
       do throws(EngineError) {
         // Who had it before may have failed to apply what came with it, or have been told of a loss, and left
@@ -113,6 +112,7 @@ extension Engine {
         leaveLocal(lock)
         throw error
       }
+      add(.lockAcquires)
       add(.lockLocalHandOvers)
       return
     }
@@ -121,6 +121,7 @@ extension Engine {
       let slot = if let given { given } else { try takeSlot(id, for: use) }
       let taken = takeInPlace(id, slot)
       if case .yes(isApplied: true) = taken {
+        add(.lockAcquires)
         lock.slot.storeRelaxed(UInt64(slot + 1))
         return
       }
@@ -128,8 +129,9 @@ extension Engine {
       defer { endWaiting() }
       if case .yes = taken {
       } else {
-        guard try takeGlobally(id, slot: slot, waiting: waiting) else { throw .busy }
+        guard try takeByQueue(id, slot, waiting: waiting) else { throw .busy }
       }
+      add(.lockAcquires)
       lock.slot.storeRelaxed(UInt64(slot + 1))
       // Where this fails the lock is here, but not what was released with it: see above.
       try acquire(clock(layout.lockSlot(slot).clock))
@@ -142,7 +144,7 @@ extension Engine {
   /// False where the lock is not free and `waiting` is false. The slot is given back then, and where this
   /// throws.
   @inlinable
-  func takeGlobally(_ id: Int, slot: Int, waiting: Bool) throws(EngineError) -> Bool {
+  func takeByQueue(_ id: Int, _ slot: Int, waiting: Bool) throws(EngineError) -> Bool {
     do throws(EngineError) {
       if try enqueue(id, slot, waiting: waiting) { return true }
     } catch {

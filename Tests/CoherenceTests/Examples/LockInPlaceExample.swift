@@ -35,6 +35,16 @@ import Testing
     #expect(try nodes.read(2, page: 5) == 7)
   }
 
+  @Test func onlyALockThatWasTakenCounts() throws {
+    let pair = try HostPair()
+    try pair.engines[0].acquireLock(3)
+    #expect(throws: EngineError.busy) { try pair.engines[1].tryAcquireLock(3) }
+    #expect(pair.engines[1].count(.lockAcquires) == 0)
+    try pair.engines[0].releaseLock(3)
+    try pair.engines[1].tryAcquireLock(3)
+    #expect(pair.engines[1].count(.lockAcquires) == 1)
+  }
+
   @Test func aReleaseLooksAtListsMarksAndRounds() throws {
     let pair = try HostPair()
     let engine = pair.engines[0]

@@ -922,7 +922,8 @@ typedef struct merino_stats {
   uint64_t migrations_out;
   /** Lock acquisitions handed over between threads of this node. */
   uint64_t locks_local;
-  /** Lock acquisitions through the lock's home. */
+  /** Lock acquisitions through the lock's home. The library's own locks count too: those of the
+      allocator, and one for each step of a condition, semaphore or reader-writer lock. */
   uint64_t locks_remote;
   /** Barriers of all nodes. */
   uint64_t barriers;
