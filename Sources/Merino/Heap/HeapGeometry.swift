@@ -88,5 +88,5 @@ enum HeaderField {
   private static var wordByteCount: Int { MemoryLayout<UInt64>.stride }
 
   static var magicValue: UInt64 { 0x7061_6548_6e69_724d }  // "MrinHeap"
-  static var versionValue: UInt64 { 1 }
+  static var versionValue: UInt64 { 2 }
 }

@@ -4,7 +4,7 @@ import Glibc
 
 /// What a node tells the others when it joins.
 struct Announcement {
-  static let protocolVersion: UInt64 = 2
+  static let protocolVersion: UInt64 = 3
   /// The addresses that a process of an x86-64 or AArch64 system has: 47 bits, some of them taken.
   static let largestCapacity = 1 << 46
   static let lockRange = 128...16_777_216

@@ -309,7 +309,8 @@ extension Cluster {
       throw MerinoError(
         .outOfMemory, "could not allocate \(byteCount) bytes collectively: node 0 had no room.")
     }
-    zeroShare(of: block, Int(answer[1]))
+    // Another node's word: at most the block, whatever has become of it.
+    zeroShare(of: block, Int(min(answer[1], UInt64(byteCount))))
     // All shares are zero before anybody goes on.
     try runtime.exchange([0], from: 0..<0, call, attempt) { _, _ in }
     return block

@@ -116,8 +116,11 @@ extension Engine {
       add(.lockLocalHandOvers)
       return
     }
+    // Around all of it, a look at a free lock and the steps behind a failure too: after a loss nothing else
+    // keeps the memory here. (And so `defer` stands outside the `do`: inside it would come before the `catch`.)
+    beginWaiting()
+    defer { endWaiting() }
     do throws(EngineError) {
-      // Taken, it says that this thread is about something (`occupation`).
       let slot = if let given { given } else { try takeSlot(id, for: use) }
       let taken = takeInPlace(id, slot)
       if case .yes(isApplied: true) = taken {
@@ -125,8 +128,6 @@ extension Engine {
         lock.slot.storeRelaxed(UInt64(slot + 1))
         return
       }
-      beginWaiting()
-      defer { endWaiting() }
       if case .yes = taken {
       } else {
         guard try takeByQueue(id, slot, waiting: waiting) else { throw .busy }
@@ -136,6 +137,7 @@ extension Engine {
       // Where this fails the lock is here, but not what was released with it: see above.
       try acquire(clock(layout.lockSlot(slot).clock))
     } catch {
+      ensure(local.waiting.loadRelaxed() != 0, .waitingCounted)
       leaveLocal(lock)
       throw error
     }
