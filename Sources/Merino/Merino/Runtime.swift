@@ -10,8 +10,8 @@ import Synchronization
 /// Everything that this process holds while it is a node. Made by joining, ended by `finalize`.
 final class Runtime: Sendable {
   let job: Job
-  /// In a place of its own, for as long as the process lives (`joined`): a call uses it there, and copies
-  /// none of its thousand bytes.
+  /// In a place of its own, for as long as this lives: a call uses it there, and copies none of its thousand
+  /// bytes.
   nonisolated(unsafe) private let place: UnsafePointer<NodeEngine>
   var engine: NodeEngine {
     @inline(__always)
@@ -45,9 +45,10 @@ final class Runtime: Sendable {
     case left
   }
   private static let stage = Mutex<Stage>(.notJoined)
-  /// The node that this process is, as `stage` has it, for those who come often: its address, or 0. Kept for
-  /// ever once it has joined, which a process does once: a thread may have read the address just before the
-  /// node leaves.
+  /// The node that this process is, as `stage` has it, for those who come often: its address, or 0. Held
+  /// until the end of `finalize`, at whose beginning it becomes 0: who is in a call keeps a node from leaving
+  /// (`reasonToStay`), and after that comes a barrier. A thread that reads the address and then sleeps for all
+  /// of it would find the memory unmapped as well.
   private static let joined = Atomic<UInt>(0)
 
   /// Under the lock of `stage`, which has changed.
@@ -83,6 +84,12 @@ final class Runtime: Sendable {
     "this process is a child made by fork() of a node; it is no part of the job and must not use shared "
       + "memory. Start it by the launcher, or call fork() before joining.")
 
+  deinit {
+    let place = UnsafeMutablePointer(mutating: place)
+    place.deinitialize(count: 1)
+    place.deallocate()
+  }
+
   /// `body` with the node that this process is, for what is called millions of times: takes no lock, and
   /// counts no reference.
   @inline(__always)
@@ -90,7 +97,7 @@ final class Runtime: Sendable {
     guard !FaultHandler.isForkedChild,
       let address = UnsafeRawPointer(bitPattern: joined.load(ordering: .acquiring))
     else { return try body(try current()) }
-    // Lives for ever: see `joined`.
+    // Lives: see `joined`.
     var failure: MerinoError?
     Unmanaged<Runtime>.fromOpaque(address)._withUnsafeGuaranteedRef { runtime in
       do throws(MerinoError) { try body(runtime) } catch { failure = error }
@@ -132,6 +139,7 @@ final class Runtime: Sendable {
       do throws(MerinoError) {
         let runtime = try Joining.join(options)
         stage = .joined(runtime)
+        // Released at the end of `finalize`.
         _ = Unmanaged.passRetained(runtime)
         publish(stage)
         return runtime
@@ -346,6 +354,8 @@ final class Runtime: Sendable {
     space.close()
     connected.close()
     memory.unmap()
+    // What was taken where it joined. Descriptors are closed with it.
+    Unmanaged.passUnretained(self).release()
     if let failure { throw failure }
   }
 
