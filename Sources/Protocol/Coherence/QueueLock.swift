@@ -117,7 +117,7 @@ extension Engine {
       return
     }
     // Around all of it, a look at a free lock and the steps behind a failure too: after a loss nothing else
-    // keeps the memory here. (And so `defer` stands outside the `do`: inside it would come before the `catch`.)
+    // keeps the memory here. (So `defer` stands outside the `do`: inside it would come before the `catch`.)
     beginWaiting()
     defer { endWaiting() }
     do throws(EngineError) {
