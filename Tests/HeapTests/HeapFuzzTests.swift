@@ -26,6 +26,7 @@ struct HeapFuzzTests {
         #expect(UInt(bitPattern: pointer) % UInt(max(16, alignment)) == 0)
         let usable = try heap.usableByteCount(pointer)
         #expect(usable >= max(byteCount, 1))
+        #expect(pointer + usable <= heap.untouched, "memory that is somebody's passes for untouched")
         bytes += usable
         let block = Block(pointer: pointer, byteCount: usable, seed: random.next())
         block.fill()
@@ -66,6 +67,18 @@ struct HeapFuzzTests {
     block = Block(pointer: block.pointer, byteCount: after, seed: random.next())
     block.fill()
     return after - before
+  }
+
+  @Test("What a block has grown by is not untouched any more, and stays so when it shrinks")
+  func growing() throws {
+    let region = try Region(64 << 20)
+    let heap = region.heap
+    let block = try #require(try heap.allocate(64 << 10))
+    #expect(heap.untouched == block + (64 << 10))
+    #expect(try heap.resize(block, to: 1 << 20).isDone && heap.untouched == block + (1 << 20))
+    #expect(try heap.resize(block, to: 64 << 10).isDone && heap.untouched == block + (1 << 20))
+    try heap.free(block)
+    #expect(heap.untouched == block + (1 << 20))
   }
 
   @Test(
