@@ -15,6 +15,11 @@ import Testing
     "    let mode = AtomicWord(local.streams + stream &* 64)",
     "    return record.offset + 56",
     "    (stock(c) + 16).load(as: Int.self)",
+    "    SharedWord(mapped + 8).store(1)",
+    "    let first = layout.lockSlots + 16",
+    "    fabric.write(&batch, from: ones + 1, byteCount: 8, to: there)",
+    "    let page = frames + 64",
+    "  var next: UInt64 { let word = AtomicWord(base + 8); return word.load() }",
   ])
   func aNumberElsewhereIsFound(line: String) {
     #expect(OffsetRules.violations(in: [file(line)]).count == 1, "\(line)")
@@ -64,7 +69,10 @@ enum OffsetRules {
 
   /// `var NAME: TYPE { TYPE(base + N) }`, the member of a record.
   private static func isDeclaration(_ code: String) -> Bool {
-    code.contains("var ") && code.contains(" { ") && code.contains("(base + ") && code.hasSuffix(" }")
+    guard code.contains("var "), code.hasSuffix(") }"), let type = code.parts(behind: ": ").first,
+      let made = code.parts(behind: " { ").first
+    else { return false }
+    return made.hasPrefix(type.prefix { $0 != "<" && $0 != " " } + "(base + ")
   }
 
   /// A number where a byte offset is named.
@@ -83,7 +91,8 @@ enum OffsetRules {
       guard index > 0, index + 1 < words.count, words[index + 1].first?.isNumber == true else { continue }
       let before = words[index - 1].lowercased()
       let names = [
-        "base", "memory", "control", "offset", "pointer", "address", "buffer", "clock", "stock(c)",
+        "base", "memory", "control", "offset", "pointer", "address", "buffer", "clock", "stock(c)", "mapped",
+        "mapping", "frames", "ones", "slots", "ring", "records",
       ]
       if names.contains(where: { before.hasSuffix($0) }) { return true }
     }

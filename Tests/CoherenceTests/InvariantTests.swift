@@ -105,7 +105,12 @@ import Testing
     case .roundCovers: { $0.engines[0].ensureCovered(7) }
     case .twinOfCopy: { $0.engines[0].copyTwin(unit) }
     case .exclusiveIsSeen: { $0.engines[0].ensureSeen(5) }
-    case .bufferHasRoom: { $0.engines[0].ensureRoom(1 << 30, count: 1) }
+    case .bufferHasRoom:
+      { pair in
+        let engine = pair.engines[0]
+        engine.readLog(
+          LogPiece(node: 1, from: 0, target: 1, count: 1, offset: 1 << 30), engine.takeWorkspace())
+      }
     case .messageAtRest:
       { pair in
         let flight = pair.engines[0].stagingFlight(0)

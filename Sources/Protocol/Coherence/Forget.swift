@@ -75,7 +75,7 @@ extension Engine {
     claimMark(chunk).store(0)
     for page in configuration.pages(of: chunk) {
       let shard = directoryWord(page)
-      if shard.node == node { own(shard.word).store(0) }
+      if shard.node == node { forget(shard.word) }
     }
   }
 

@@ -66,9 +66,9 @@ extension Engine {
     guard held.word.isPinned, PageStates.copies.contains(held.word.state) else { return }
     if isOn(.atomicsPassByPinnedCopy) { return }
     let offset = address - (configuration.byteOffset(of: unit.page))
-    frame(unit.page).storeBytes(of: value, toByteOffset: offset, as: UInt64.self)
+    SharedWord<E.W>(frame(unit.page) + offset).storeRelaxed(value)
     // Equal to the frame: other nodes change this word too, so it must not be in a diff.
-    pages.twin(unit.page).storeBytes(of: value, toByteOffset: offset, as: UInt64.self)
+    SharedWord<E.W>(pages.twin(unit.page) + offset).storeRelaxed(value)
   }
 
   /// Takes the unit's lock bit with no copy left here that could hide the word. Its home is known then.

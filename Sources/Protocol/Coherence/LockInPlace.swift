@@ -20,11 +20,6 @@ enum TakenInPlace: BitwiseCopyable {
 }
 
 extension Engine {
-  @inlinable
-  func controlMapping(of peer: NodeID) -> UnsafeMutableRawPointer? {
-    UnsafeMutableRawPointer(bitPattern: UInt(local.controlMappings[peer].loadRelaxed()))
-  }
-
   /// Takes the lock for this node if it is free.
   @inlinable
   func takeInPlace(_ id: Int, _ slot: Int) -> TakenInPlace {
@@ -36,9 +31,9 @@ extension Engine {
     execution.interleave(#line)
     // A full barrier: the slot's words are clear before anybody finds its name; and pairs with the one in
     // `leaveInPlace`, behind which the clock is there.
-    let tail = SharedWord<E.W>(mapped + record.tail.offset)
+    let tail = word(record.tail, in: mapped)
     guard tail.compareExchange(SlotName.none.raw, slotName(slot).raw) else { return .no }
-    let released = Clock<E.W>(mapped + record.clock.offset)
+    let released = clock(record.clock, in: mapped)
     if !isBehind(released) { return .yes(isApplied: true) }
     let place = clock(mine.clock)
     for peer in configuration.nodes { place[peer] = released[peer] }
@@ -52,7 +47,7 @@ extension Engine {
   func leaveInPlace(_ id: Int, _ slot: Int) throws(EngineError) -> Bool? {
     let (home, record) = lockRecord(id)
     guard let mapped = controlMapping(of: home), try skipRelease() else { return nil }
-    let left = Clock<E.W>(mapped + record.clock.offset)
+    let left = clock(record.clock, in: mapped)
     for peer in configuration.nodes {
       // As whoever acquires later may learn all that this node knows. Only what has changed: the line is
       // shared.
@@ -61,7 +56,7 @@ extension Engine {
     }
     execution.interleave(#line)
     // A full barrier: the clock before the free tail.
-    let tail = SharedWord<E.W>(mapped + record.tail.offset)
+    let tail = word(record.tail, in: mapped)
     return tail.compareExchange(slotName(slot).raw, SlotName.none.raw)
   }
 

@@ -125,6 +125,7 @@ extension Engine {
       let taken = takeInPlace(id, slot)
       if case .yes(isApplied: true) = taken {
         add(.lockAcquires)
+        add(.acquires)
         lock.slot.storeRelaxed(UInt64(slot + 1))
         return
       }
@@ -197,7 +198,7 @@ extension Engine {
         old: w.result(0))
       // Only the READ behind the compare-and-swap that found the lock free counts.
       if expected == .none {
-        read(&batch, record.infoAndClock, of: home, into: control + mine.infoAndClockOffset)
+        read(&batch, record.clock.span, of: home, into: clock(mine.clock).base)
       }
       try complete(batch, w)
       let before = SlotName(raw: w.resultValue(0))

@@ -5,7 +5,7 @@ import Platform
 
 extension Engine {
   /// The home that a word of this node's shard of the directory names, -1 for none.
-  public func home(in word: FabricWord) -> NodeID { NodeID(Int(own(word).load()) - 1) }
+  public func home(in word: FabricWord) -> NodeID { NodeID(Int(look(word)) - 1) }
 
   /// What this node still knows of pages that were freed, once the barrier that forgets them is over; nil
   /// where it is nothing, as in the beginning. The addresses may live again after the next barrier, and then
@@ -19,7 +19,7 @@ extension Engine {
       if pages.pinCount(page).load() != 0 { return "a pin" }
       if mark(page).load() != 0 { return "a mark" }
       let shard = directoryWord(page)
-      if shard.node == node, own(shard.word).load() != 0 {
+      if shard.node == node, look(shard.word) != 0 {
         return "a home in the directory"
       }
     }

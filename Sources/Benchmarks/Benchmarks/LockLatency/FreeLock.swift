@@ -42,9 +42,8 @@ struct FreeLock {
         acquires.append(taken - began)
       }
       guard let end = job.floor.end else { return }
-      // Beside the clock the word before it, which says what the lock is.
       plainAcquires += try end.times(
-        .compareAndSwapAndRead(byteCount: 8 + clockByteCount), count: sampleCount
+        .compareAndSwapAndRead(byteCount: clockByteCount), count: sampleCount
       ).total
       plainReleases += try end.times(.writeAndCompareAndSwap(byteCount: clockByteCount), count: sampleCount)
         .total
@@ -56,7 +55,7 @@ struct FreeLock {
     var cycleFloor: [FloorPart?] = []
     if !plainAcquires.isEmpty {
       let acquire = FloorPart(
-        "\(PlainOperation.compareAndSwapAndRead(byteCount: 8 + clockByteCount))", nanoseconds: plainAcquires)
+        "\(PlainOperation.compareAndSwapAndRead(byteCount: clockByteCount))", nanoseconds: plainAcquires)
       let release = FloorPart(
         "\(PlainOperation.writeAndCompareAndSwap(byteCount: clockByteCount))", nanoseconds: plainReleases)
       acquireFloor = [acquire]

@@ -8,13 +8,16 @@ extension Engine {
 
   @inlinable func own(_ place: OwnWord) -> SharedWord<E.W> { SharedWord(control + place.offset) }
   @inlinable func own(_ place: MailWord) -> SharedWord<E.W> { SharedWord(control + place.offset) }
-  /// To look at; it is changed by the fabric's atomics.
-  @inlinable func own(_ place: FabricWord) -> SharedWord<E.W> { SharedWord(control + place.offset) }
   @inlinable func own(_ place: LockedWords) -> SharedWord<E.W> { SharedWord(control + place.offset) }
   @inlinable func own(_ places: OwnWords) -> SharedWords<E.W> { SharedWords(control + places.offset) }
   @inlinable func own<Kind>(_ places: MailBytes<Kind>) -> ByteTable<E.W, Kind> {
     ByteTable(control + places.offset)
   }
+  /// What the word says now. It is changed by the fabric's atomics alone, which a processor's atomic is none
+  /// beside.
+  @inlinable func look(_ place: FabricWord) -> UInt64 { SharedWord<E.W>(control + place.offset).load() }
+  /// A plain store, where nobody uses the word.
+  @inlinable func forget(_ place: FabricWord) { SharedWord<E.W>(control + place.offset).store(0) }
   @inlinable func clock(_ places: MailWords) -> Clock<E.W> { Clock(control + places.offset) }
   @inlinable func clock(_ places: LockedWords) -> Clock<E.W> { Clock(control + places.offset) }
 
@@ -26,6 +29,23 @@ extension Engine {
   @inlinable
   func workspace(_ index: Int) -> Workspace<E.W> {
     Workspace(control + layout.workspaces + index &* layout.workspaceByteCount, index: index)
+  }
+
+  // MARK: A peer's, where the fabric maps it: its atomics are the processor's there
+
+  @inlinable
+  func controlMapping(of peer: NodeID) -> UnsafeMutableRawPointer? {
+    UnsafeMutableRawPointer(bitPattern: UInt(local.controlMappings[peer].loadRelaxed()))
+  }
+
+  @inlinable
+  func word(_ place: FabricWord, in mapping: UnsafeMutableRawPointer) -> SharedWord<E.W> {
+    SharedWord(mapping + place.offset)
+  }
+
+  @inlinable
+  func clock(_ places: LockedWords, in mapping: UnsafeMutableRawPointer) -> Clock<E.W> {
+    Clock(mapping + places.offset)
   }
 
   // MARK: Everybody's

@@ -7,8 +7,8 @@ import Platform
 // |---|---|---|
 // | `OwnWord` | the node itself | stores |
 // | `MailWord`, `MailBytes` | other nodes; the node itself takes out what came | WRITE |
-// | `FabricWord` | any node, this one too | the fabric's atomics |
-// | `LockedWords` | whoever holds the lock that goes with it | WRITE |
+// | `FabricWord` | any node, this one too | the fabric's atomics; the processor's where the fabric maps it |
+// | `LockedWords` | whoever holds the lock that goes with it | WRITE; stores where the fabric maps it |
 //
 // All of them can be READ. `Engine.write` takes a `WritableSpan` and `Engine.compareAndSwap` a `FabricWord`,
 // so that an operation which the owner of a word does not expect does not compile.

@@ -7,6 +7,10 @@ import Platform
 @inlinable
 func wholeLines(_ byteCount: Int) -> Int { (byteCount + 63) & ~63 }
 
+/// A line of words, and a clock behind it.
+@inlinable
+func lineAndClock(nodeCount: Int) -> Int { wholeLines(64 + nodeCount * 8) }
+
 /// A lock, at the lock's home (`QueueLock.swift`).
 @frozen
 public struct LockRecord: BitwiseCopyable, Sendable {
@@ -25,12 +29,10 @@ public struct LockRecord: BitwiseCopyable, Sendable {
   @inlinable public var state: LockedWords { LockedWords(offset + 8, count: 7) }
   /// The object's handle, which says that the record is in use.
   @inlinable public var info: LockedWords { LockedWords(offset + 56, count: 1) }
-  /// What the last release knew. By whoever releases.
+  /// What the last release knew. By whoever releases; who finds the lock free READs it into its slot.
   @inlinable var clock: LockedWords { LockedWords(offset + 64, count: nodeCount) }
-  /// Info and clock, which whoever finds the lock free READs at once into its slot.
-  @inlinable var infoAndClock: ControlSpan { ControlSpan(offset + 56, byteCount: 8 + nodeCount &* 8) }
 
-  @inlinable static func byteCount(nodeCount: Int) -> Int { wholeLines(64 + nodeCount * 8) }
+  @inlinable static func byteCount(nodeCount: Int) -> Int { lineAndClock(nodeCount: nodeCount) }
 }
 
 /// A slot, at the node whose thread waits on it (`Slots.swift`).
@@ -52,12 +54,10 @@ public struct LockSlot: BitwiseCopyable, Sendable {
   @inlinable var granted: MailWord { MailWord(offset + 8) }
   /// For the layers above: how a waiter waits. By its own node, under the object's lock.
   @inlinable public var mode: LockedWords { LockedWords(offset + 16, count: 1) }
-  /// What the granter knew.
+  /// What the granter knew, or the record's clock.
   @inlinable var clock: MailWords { MailWords(offset + 64, count: nodeCount) }
-  /// Where this node READs a record's info and clock to.
-  @inlinable var infoAndClockOffset: Int { offset + 56 }
 
-  @inlinable static func byteCount(nodeCount: Int) -> Int { wholeLines(64 + nodeCount * 8) }
+  @inlinable static func byteCount(nodeCount: Int) -> Int { lineAndClock(nodeCount: nodeCount) }
 }
 
 /// What a lock's tail and a slot's `next` say: a node and one of its slots, or nobody.
@@ -118,7 +118,11 @@ public struct Inbox: BitwiseCopyable, Sendable {
   @inlinable var message: MailWord { words[Self.messageIndex] }
   @inlinable func clock(_ node: NodeID) -> MailWord { words[Self.clockIndex + node.number] }
 
-  @inlinable static func byteCount(nodeCount: Int) -> Int { wholeLines(64 + nodeCount * 8) }
+  /// With room for a staging's flight, which lies behind what is sent.
+  @inlinable
+  static func byteCount(nodeCount: Int) -> Int {
+    wholeLines((clockIndex + nodeCount) * 8 + Flight.byteCount)
+  }
 }
 
 /// What this node sends in one round, and the flight of its WRITE. Of the barrier's thread.
