@@ -164,8 +164,7 @@ extension Engine {
   @inlinable @inline(__always)
   func ensureRound(_ page: Page = 0, _ file: StaticString = #fileID, _ line: UInt = #line) {
     ensure(isCommitLockHeld, .commitLockHeld, page, file, line)
-    // Without the mutation's clause the check would find it, and not what the gate keeps from happening.
-    ensure(isInsideGate || isGateClosed || isOn(.movesWithoutGate), .insideGate, page, file, line)
+    ensure(isInsideGate || isGateClosed, .insideGate, page, file, line)
   }
 
   /// Where a unit is changed: by whoever holds its lock bit, so its word is as that thread stored it last.
@@ -184,6 +183,7 @@ extension Engine {
   }
 
   @inlinable var isInsideGate: Bool { local.inside.loadRelaxed() != 0 }
-  @inlinable var isGateClosed: Bool { local.gateClosed.loadRelaxed() != 0 }
+  /// (So says the mutation, too: it is to be found by what the gate keeps from happening, not by a check.)
+  @inlinable var isGateClosed: Bool { local.gateClosed.loadRelaxed() != 0 || isOn(.movesWithoutGate) }
   @inlinable var isCommitLockHeld: Bool { local.commitLock.loadRelaxed() != 0 }
 }

@@ -156,7 +156,7 @@ extension Engine {
   func carryOut(_ move: (unit: Unit, home: NodeID), _ w: Workspace<E.W>) throws(EngineError) {
     let unit = move.unit
     ensure(move.home.isOne(of: nodeCount), .moveToANode, unit.page)
-    ensure(isGateClosed || isOn(.movesWithoutGate), .gateClosed, unit.page)
+    ensure(isGateClosed, .gateClosed, unit.page)
     var held = try holdUnit(unit)
     touch(unit.page, unless: .moveLeavesUntouched)
     if held.word.isHome {
