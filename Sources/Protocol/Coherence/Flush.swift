@@ -130,7 +130,6 @@ extension Engine {
     execution.interleave(#line)
     for page in range.by(unitPages) {
       let unit = Unit(page: page, count: unitPages)
-      if isOn(.bitNotHeldOverDiff) { unlock(unit) }
       var held = heldAlready(unit)
       try flushLocked(&held, &log, &sender, w)
     }
