@@ -107,7 +107,8 @@ extension Network {
   }
 
   /// An answer was lost: the READs that have not completed are executed once more, in order. WRITEs are not
-  /// done twice, and an atomic's answer is a repeated one.
+  /// done twice, and an atomic's answer is a repeated one. What is there of the READ that has begun is thrown
+  /// away: a device takes answers in their order, so none behind the lost one.
   private func answerAgain(_ index: Int) {
     for number in connections[index].completed..<connections[index].executed {
       let operation = connections[index][number].pointee
@@ -115,6 +116,13 @@ extension Network {
       operation.local.copyMemory(from: target, byteCount: operation.byteCount)
       scheduler.log("    network reads \(name(index)) #\(number) again")
     }
+    let begun = connections[index].executed
+    guard begun == connections[index].captured, begun < connections[index].submitted,
+      connections[index][begun].pointee.kind == .read
+    else { return }
+    let operation = connections[index][begun]
+    operation.pointee.placePieces = Pieces(
+      operation.pointee.byteCount, isTearable: false, unit: 1, &scheduler.random)
   }
 
   /// One or both steps of an atomic; true after the second.
