@@ -115,6 +115,8 @@ import Testing
     #expect(failure { () throws(EngineError) in try pair.engines[0].acquireLock(3) } == bad)
     #expect(lock.slot.load() != 0 && lock.serving.load() == next)
     lock.nextTicket.fetchAdd(1)
+    pair.engines[0].beginWaiting()
+    defer { pair.engines[0].endWaiting() }
     let second = failure { () throws(EngineError) in
       try pair.engines[0].takeGlobally(3, lock, for: .program, waiting: true)
     }

@@ -46,9 +46,9 @@ final class Runtime: Sendable {
   }
   private static let stage = Mutex<Stage>(.notJoined)
   /// The node that this process is, as `stage` has it, for those who come often: its address, or 0. Held
-  /// until the end of `finalize`, at whose beginning it becomes 0: who is in a call keeps a node from leaving
-  /// (`reasonToStay`), and after that comes a barrier. A thread that reads the address and then sleeps for
-  /// all of it would find the memory unmapped as well.
+  /// until the end of `finalize`, at whose beginning it becomes 0: who is at a lock keeps a node from leaving
+  /// (`reasonToStay`), and after that comes a barrier. A thread that reads the address and sleeps for all of
+  /// that, before it is at the lock, would find the memory unmapped as well.
   private static let joined = Atomic<UInt>(0)
 
   /// Under the lock of `stage`, which has changed.

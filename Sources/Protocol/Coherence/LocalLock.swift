@@ -7,7 +7,7 @@ extension Engine {
   @inlinable
   func localLock(_ id: Int) -> LocalLock<E.W> { local.localLock(id) }
 
-  /// Queues among the threads of this node.
+  /// Queues among the threads of this node. Who calls counts as waiting.
   @inlinable
   func enterLocal(_ lock: LocalLock<E.W>) throws(EngineError) {
     if lock.owner.loadRelaxed() == UInt64(execution.threadID) { throw .deadlock }
@@ -15,8 +15,6 @@ extension Engine {
     execution.interleave(#line)
     // Acquire: pairs with the release of whoever served before.
     if lock.serving.load() == ticket { return }
-    beginWaiting()
-    defer { endWaiting() }
     var backoff = Backoff()
     while lock.serving.load() != ticket {
       try checkPeers()

@@ -13,6 +13,9 @@ extension Engine {
   /// - Parameter handsOver: whether it may stay at this node, in its slot, for a thread that waits here.
   @inlinable
   public func releaseLock(_ id: Int, handsOver: Bool = true) throws(EngineError) {
+    // After a loss a lock that is held keeps nobody here.
+    beginWaiting()
+    defer { endWaiting() }
     try checkPeers()
     let lock = localLock(id)
     guard lock.owner.loadRelaxed() == UInt64(execution.threadID) else { throw .notOwner }

@@ -15,6 +15,8 @@ extension Engine {
   /// this node hold or await too many.
   @inlinable
   public func acquireLock(_ id: Int, for use: LockUse = .program) throws(EngineError) {
+    beginWaiting()
+    defer { endWaiting() }
     try checkPeers()
     let lock = localLock(id)
     try enterLocal(lock)
@@ -26,6 +28,8 @@ extension Engine {
   /// now on: needs no other, so it ends with the lock held whatever the program has taken meanwhile.
   @inlinable
   public func acquireLock(_ id: Int, givingSlot slot: Int) throws(EngineError) {
+    beginWaiting()
+    defer { endWaiting() }
     let lock = localLock(id)
     do throws(EngineError) {
       try enterLocal(lock)
@@ -42,6 +46,8 @@ extension Engine {
   /// Takes the lock if it is free, else throws `.busy`. Never enqueues, so it never breaks the queue.
   @inlinable
   public func tryAcquireLock(_ id: Int, for use: LockUse = .program) throws(EngineError) {
+    beginWaiting()
+    defer { endWaiting() }
     try checkPeers()
     let lock = localLock(id)
     guard tryEnterLocal(lock) else { throw .busy }
@@ -95,8 +101,8 @@ extension Engine {
   }
 
   /// Takes the lock for this node, where it has not got it yet; who calls has entered locally, and has left
-  /// again where this throws. Counts as waiting until nothing of it is left to do: behind a thread that is
-  /// told that a node is lost the memory may go away.
+  /// again where this throws. The caller counts as waiting until nothing of it is left to do: behind a thread
+  /// that is told that a node is lost the memory may go away.
   ///
   /// - Parameter given: a slot that the caller has for it.
   @inlinable
@@ -116,10 +122,6 @@ extension Engine {
       add(.lockLocalHandOvers)
       return
     }
-    // Around all of it, a look at a free lock and the steps behind a failure too: after a loss nothing else
-    // keeps the memory here. (So `defer` stands outside the `do`: inside it would come before the `catch`.)
-    beginWaiting()
-    defer { endWaiting() }
     do throws(EngineError) {
       let slot = if let given { given } else { try takeSlot(id, for: use) }
       let taken = takeInPlace(id, slot)
