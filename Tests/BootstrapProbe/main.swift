@@ -192,7 +192,8 @@ func dieSlowly(_ job: Job, node: Int, code: Int32) throws(BootstrapError) {
   if job.node == node {
     Glibc.signal(SIGTERM, SIG_IGN)
     for descriptor in 3..<Int32(256) { close(descriptor) }
-    usleep(600_000)
+    // Behind the launcher's patience (200 ms), before it kills (600 ms).
+    usleep(400_000)
     _exit(code)
   }
   waitForTheEnd()

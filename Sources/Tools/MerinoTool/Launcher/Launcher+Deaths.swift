@@ -91,7 +91,7 @@ extension Launcher {
   }
 
   /// The connection of a process that dies ends first; how it died may be known long after that, on a host
-  /// that is slow. It is the job's exit code all the same, unless it may have died of what the launcher has
+  /// that is slow. It is the job's exit code all the same, unless it died of a signal that the launcher has
   /// sent since.
   private func explain(_ node: NodeProcess) {
     guard node === unexplained, let status = node.status else { return }
@@ -169,8 +169,9 @@ extension Launcher {
 
   /// Again and again, since what is killed may just have started something.
   private func killRest(round: Int) {
-    guard hasChildren else { return }
+    // Outposts kill at the same time.
     isKilling = true
+    guard hasChildren else { return }
     guard round < 500 else {
       complain("merino: some of the nodes' processes cannot be ended: \(rest()).")
       hasChildren = false
