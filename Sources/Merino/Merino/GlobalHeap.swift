@@ -271,8 +271,10 @@ extension Cluster {
     if let base = buffer.base.pointer { try free(UnsafeMutableRawPointer(base)) }
   }
 
-  /// Allocates a block of zeros and gives every node the same pointer. Collective, and a barrier. Memory that
-  /// nobody has had before costs nothing until it is used; whoever writes to a page first becomes its home.
+  /// Allocates a block of zeros and gives every node the same pointer. Collective, and a barrier. In a block
+  /// of 1 MiB or more, memory that nobody has had before costs nothing until it is used, and whoever writes
+  /// to a page first becomes its home. Smaller blocks, and memory that was freed before, are zeroed by all
+  /// nodes, each a part, which makes homes of untouched pages.
   ///
   /// - Parameters:
   ///   - byteCount: the same on all nodes, at least 1.

@@ -447,8 +447,10 @@ void merino_free(void *block);
 
 /**
  * Allocates a block of zeros and gives every node the same pointer. Collective, and a barrier of all nodes
- * as merino_barrier is. Memory that nobody has had before costs nothing until it is used, however large the
- * block is; whoever writes to a page first becomes its home.
+ * as merino_barrier is. In a block of 1 MiB or more, memory that nobody has had before costs nothing until it
+ * is used, however large the block is, and whoever writes to a page first becomes its home. Smaller blocks,
+ * and memory that was freed before, are zeroed by all nodes, each a part, which makes homes of untouched
+ * pages.
  * @param bytes the same on all nodes, at least 1.
  * @param alignment the same on all nodes: a power of two, at most 2 MiB; 0: the page size.
  * @return the block; NULL on all nodes, with merino_last_error and errno as merino_malloc.
