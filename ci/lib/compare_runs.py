@@ -1,9 +1,11 @@
-"""The processes of ci/compare-perftest: each has a time limit, and none is left behind."""
+"""What ci/compare-perftest and ci/compare-threads have in common: their options, and the processes that they start, each with
+a time limit; none is left behind."""
 
 import json
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -13,6 +15,38 @@ DEVICES = "/sys/class/infiniband"
 
 class Failed(Exception):
     """A program failed, with what it said."""
+
+
+def refuse(sentence):
+    """Ends with what the caller did wrong, or what the machine lacks."""
+    print(f"ci/{os.path.basename(sys.argv[0])}: {sentence}", file=sys.stderr)
+    sys.exit(2)
+
+
+def options(words, help_text, defaults, numbers, takes_names=False):
+    """The command line as a dictionary: of the defaults those that are False take no value; `numbers` says of each number the
+    largest. By hand: argparse takes long to load in an emulated guest."""
+    chosen = dict(defaults, names=[])
+    words = list(words)
+    while words:
+        word = words.pop(0)
+        name = word[2:] if word.startswith("--") else ""
+        if word in ("-h", "--help"):
+            print(help_text.strip())
+            sys.exit(0)
+        if takes_names and not word.startswith("-"):
+            chosen["names"].append(word)
+        elif defaults.get(name, None) is False:
+            chosen[name] = True
+        elif name in defaults and words:
+            chosen[name] = words.pop(0)
+        else:
+            refuse(f"{word} is no option, or its value is missing (see --help)")
+    for name, most in numbers.items():
+        if not str(chosen[name]).isdigit() or not 1 <= int(chosen[name]) <= most:
+            refuse(f"--{name} takes a number from 1 to {most}, not {chosen[name]}")
+        chosen[name] = int(chosen[name])
+    return chosen
 
 
 def first_device():
@@ -44,7 +78,7 @@ def start(command, environment=None):
             command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             start_new_session=True)
     except OSError as error:
-        cure = "run make before" if command[0].startswith("/") else "install the package perftest"
+        cure = "run `make && make kernels` before" if command[0].startswith("/") else "install the package perftest"
         raise Failed(f"{command[0]} cannot be started ({error.strerror}): {cure}") from None
 
 
