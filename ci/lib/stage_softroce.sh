@@ -43,7 +43,7 @@ softroce_one_guest() {
   check "softroce: the exit code of a command in a guest" \
     softroce_run "$scratch" one 7 --timeout 120 --module dummy --out "$scratch/result" -- bash -c '
       echo "to stdout"; echo "to stderr" >&2
-      sed -n "/^cpu MHz/{s/.*: *//p;q}" /proc/cpuinfo >"$SOFTROCE_OUT/mhz"
+      python3 ci/lib/softroce/tsc.py >"$SOFTROCE_OUT/khz"
       ibv_devinfo -d rxe0 | tr -s "\t " " "
       rping -s -a $SOFTROCE_ADDRESS -C 5 >/dev/null 2>&1 &
       until rdma resource show cm_id | grep -q LISTEN; do sleep 0.1; done
@@ -65,18 +65,21 @@ softroce_one_guest() {
   done
   check "softroce: in a guest: READ latency was measured" grep -Eq '^read 4096 +200 +[0-9.]+ ' \
     "$scratch/one.out"
-  check "softroce: a guest's clock goes as fast as the host's" softroce_clock "$scratch/result/mhz"
+  check "softroce: a guest's clock goes as fast as the host's" softroce_clock "$scratch/result/khz"
   check "softroce: stderr apart from stdout" softroce_only_stderr "$scratch/one"
   check "softroce: a file of the guest is on the host" test -e "$scratch/result/written"
   check "softroce: a run leaves nothing behind" softroce_left_nothing "$scratch/one"
 }
 
-# softroce_clock FILE: what a guest takes for the rate of its time stamp counter, which is the host's, in MHz.
+# softroce_clock FILE: the rate of the time stamp counter, which is the host's, by the guest's clock, in kHz.
 softroce_clock() {
   local khz
   khz=$(python3 ci/lib/softroce/tsc.py)
-  [ -n "$khz" ] || return 0
-  awk -v khz="$khz" '{ off = $1 * 1000 / khz; found = off > 0.99 && off < 1.01 } END { exit !found }' "$1"
+  # Processors of other kinds have a counter whose rate they say themselves.
+  [ -n "$khz" ] || [ "$(uname -m)" != x86_64 ] || return 1
+  [ -z "$khz" ] || awk -v khz="$khz" '
+    { off = $1 / khz; found = off > 0.98 && off < 1.02 }
+    END { exit !found }' "$1"
 }
 
 softroce_only_stderr() {
