@@ -68,7 +68,8 @@ import Testing
       { pair throws(EngineError) in
         let engine = pair.engines[0]
         try pair.write(1, page: 15, 1)
-        try engine.fetchWindow(Unit(page: 15, count: 1), 1, 16..<18, 0, engine.takeWorkspace())
+        try engine.fetchWindow(
+          Unit(page: 15, count: 1), 1, 16..<18, forWriting: false, 0, engine.takeWorkspace())
       }
     case .moveToANode: moving(to: 2)
     case .homeAfterMove:

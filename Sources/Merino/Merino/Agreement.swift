@@ -83,7 +83,7 @@ struct Agreement {
   /// Where memory is registered with a device, and the limit of locked memory leaves little room for it.
   static let smallestRegisteredCapacity = 64 << 20
 
-  let configuration: Configuration
+  var configuration: Configuration
   /// Where the limit of locked memory decided the capacity: that limit.
   let capacityLimitedBy: UInt64?
   /// The least of the nodes' limits of locked memory; ~0 where there is none.

@@ -12,6 +12,8 @@ struct JoinSettings {
   let timeoutMilliseconds: Int
   /// `MERINO_SPINS`.
   let spins: Int?
+  /// `MERINO_WITHOUT`.
+  let without: Mechanisms
 
   init(_ options: ClusterOptions) throws(MerinoError) {
     request = try FabricRequest(options)
@@ -22,6 +24,7 @@ struct JoinSettings {
       return try Job.joinTimeoutMilliseconds()
     }
     spins = try EnvironmentSettings.count("MERINO_SPINS", 0...1_000_000)
+    without = try EnvironmentSettings.mechanisms("MERINO_WITHOUT")
   }
 }
 
@@ -54,6 +57,7 @@ enum Joining {
     let chosen = try FabricChoice.decide(
       offers, hosts: job.members.map(\.hostName), areTogether: job.areAllOnOneMachine)
     if case .verbs = chosen.choice { agreement = try Agreement(announcements, isRegistered: true) }
+    agreement.configuration.mechanisms.subtract(settings.without)
     let plan = Connecting.Plan(
       job: job, choice: chosen.choice, port: port, settings: settings.verbs,
       timeoutMilliseconds: settings.timeoutMilliseconds,

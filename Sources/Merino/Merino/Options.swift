@@ -1,3 +1,4 @@
+import Coherence
 import Glibc
 
 /// How urgent a message to `ClusterOptions.log` is.
@@ -69,6 +70,24 @@ struct EnvironmentSettings {
         .invalidArgument, "\(name)=\(text) is not a number from \(range.lowerBound) to \(range.upperBound).")
     }
     return number
+  }
+
+  /// Names of mechanisms with commas between them.
+  static func mechanisms(_ name: String) throws(MerinoError) -> Mechanisms {
+    let known: [(name: String, mechanism: Mechanisms)] = [
+      ("exclusive-at-release", .exclusiveAtRelease), ("claim-runs", .claimRuns), ("alone", .alone),
+      ("write-ahead", .writeAhead), ("locks-in-place", .locksInPlace),
+    ]
+    var result: Mechanisms = []
+    for word in (string(name) ?? "").split(separator: ",") {
+      guard let found = known.first(where: { $0.name == word }) else {
+        throw MerinoError(
+          .invalidArgument,
+          "\(name): there is no mechanism \(word); there are \(known.map(\.name).joined(separator: ", ")).")
+      }
+      result.formUnion(found.mechanism)
+    }
+    return result
   }
 
   static func string(_ name: String) -> String? {

@@ -30,6 +30,12 @@ public struct Configuration: BitwiseCopyable, Sendable, Equatable {
   public var readAhead: WindowLimit
   /// What a prefetch brings in at a time.
   public var prefetch: WindowLimit
+  /// What sequential first writes claim together at most.
+  public var claimRun: WindowLimit
+  /// What sequential write faults make writable at most, behind the page itself.
+  public var writeAhead: WindowLimit
+  /// What may be left out without any result being different: each is there for speed.
+  public var mechanisms: Mechanisms
   /// Times that threads of a node pass a lock among themselves before another node gets it.
   public var localPassLimit: Int
 
@@ -48,6 +54,9 @@ public struct Configuration: BitwiseCopyable, Sendable, Equatable {
     shapeCount = 1_024
     readAhead = WindowLimit(byteCount: 128 << 10)
     prefetch = WindowLimit(byteCount: 2 << 20)
+    claimRun = WindowLimit(byteCount: 256 << 10)
+    writeAhead = WindowLimit(byteCount: 128 << 10)
+    mechanisms = .all
     localPassLimit = 16
   }
 
@@ -72,6 +81,28 @@ public struct Configuration: BitwiseCopyable, Sendable, Equatable {
   public var roundCount: Int {
     nodeCount <= 1 ? 0 : Int.bitWidth - (nodeCount - 1).leadingZeroBitCount
   }
+}
+
+/// Mechanisms of a node that make programs faster and change no result. They can be switched off, to see what
+/// each is good for; nodes of a job need not agree.
+@frozen
+public struct Mechanisms: OptionSet, BitwiseCopyable, Sendable {
+  public let rawValue: UInt64
+
+  @inlinable public init(rawValue: UInt64) { self.rawValue = rawValue }
+
+  /// A page at home that nobody has fetched stays writable in a release (`Release`).
+  @inlinable public static var exclusiveAtRelease: Mechanisms { Mechanisms(rawValue: 1 << 0) }
+  /// The neighbours of a page that is written first are claimed with it (`ClaimRun`).
+  @inlinable public static var claimRuns: Mechanisms { Mechanisms(rawValue: 1 << 1) }
+  /// A job of one node protects nothing that it has touched.
+  @inlinable public static var alone: Mechanisms { Mechanisms(rawValue: 1 << 2) }
+  /// Write faults in order take the pages behind along (`WriteAhead`).
+  @inlinable public static var writeAhead: Mechanisms { Mechanisms(rawValue: 1 << 3) }
+  /// A lock whose home is mapped, and that nobody else wants, is taken without the fabric (`LockInPlace`).
+  @inlinable public static var locksInPlace: Mechanisms { Mechanisms(rawValue: 1 << 4) }
+
+  @inlinable public static var all: Mechanisms { Mechanisms(rawValue: (1 << 5) - 1) }
 }
 
 /// How much is fetched together, in bytes: the time that a window takes, and what it costs where nobody looks

@@ -39,41 +39,55 @@ extension Engine {
       return home < 0 ? .unclaimed : .home(home)
     }
     let claimant = try claimant(for: unit, w)
-    let piece = configuration.piece(of: unit.page)
-    let isAnnounced = local.announcedClaim(piece).load() != 0
     var batch = fabric.open(shard.node, lane: lane(unit.page))
-    if !isAnnounced, !isOn(.claimNotAnnounced) {
-      // Before the compare-and-swap, on the same connection: once that has ended, the mark is placed. Whoever
-      // forgets the pages, barriers later, finds the words that are not zero by it.
-      let mark = layout.claimMarks.writable(configuration.chunk(of: unit.page))
-      write(&batch, from: ones, to: mark, of: shard.node)
-    }
+    let isAnnounced = announceClaim(&batch, unit, to: shard.node)
     compareAndSwap(
       &batch, shard.word, of: shard.node, expected: 0, desired: UInt64(claimant.number + 1), old: w.result(0))
     try complete(batch, w)
-    if !isAnnounced { local.announcedClaim(piece).store(1) }
-    let before = try home(w.resultValue(0), in: shard.node)
+    if !isAnnounced { claimIsAnnounced(unit) }
+    return try claimed(unit, w.resultValue(0), by: claimant)
+  }
+
+  /// What the word of `unit` was before the claim, as what is known now.
+  @inlinable
+  func claimed(_ unit: Unit, _ word: UInt64, by claimant: NodeID) throws(EngineError) -> Located {
+    let before = try home(word, in: directoryWord(unit.page).node)
     if before >= 0 { return .home(before) }
     add(.firstTouches)
     return claimant == node ? .claimed : .home(claimant)
   }
 
+  /// Adds to `batch` the mark that tells the shard of a claim in this piece, unless it was told before. On
+  /// the compare-and-swap's connection, before it: once that has ended, the mark is placed. Whoever forgets
+  /// the pages, barriers later, finds the words that are not zero by it.
+  @inlinable
+  func announceClaim(_ batch: inout E.F.Batch, _ unit: Unit, to shard: NodeID) -> Bool {
+    if local.announcedClaim(configuration.piece(of: unit.page)).load() != 0 { return true }
+    if isOn(.claimNotAnnounced) { return false }
+    write(&batch, from: ones, to: layout.claimMarks.writable(configuration.chunk(of: unit.page)), of: shard)
+    return false
+  }
+
+  @inlinable
+  func claimIsAnnounced(_ unit: Unit) { local.announcedClaim(configuration.piece(of: unit.page)).store(1) }
+
   /// Who shall be home of a unit that has none: the wished node if it has announced the chunk's
-  /// key, else this node, whose frame is made ready first: registered, announced, zero.
+  /// key, else this node, whose frame is made ready first: registered and announced.
   ///
-  /// A wished home's frame is zero and it needs to know nothing: it finds itself in the directory at
-  /// its first fault on the unit.
+  /// Frames of units that have no home are zero on all nodes: memory begins so, becomes so when it is
+  /// forgotten, and nothing is READ into a frame before its home is known, nor written before it has one. So
+  /// a wished home needs to know nothing: it finds itself in the directory at its first fault on the unit,
+  /// when others may have placed diffs in its frame.
   @inlinable
   func claimant(for unit: Unit, _ w: Workspace<E.W>) throws(EngineError) -> NodeID {
     let chunk = configuration.chunk(of: unit.page)
     let wish = pages.shape(of: unit.page)?.wishedHome(unit.page, nodeCount: nodeCount) ?? .none
     if wish >= 0 && wish != node, try frameKey(of: wish, chunk: chunk, w) != 0 { return wish }
     try ensureRegistered(chunk)
-    // Where this node is the wished home others may have claimed the unit for it, and placed diffs.
-    if wish != node || isOn(.claimZeroesWishedFrame) { E.W.zero(frame(unit.page), byteCount(unit)) }
+    if isOn(.claimZeroesWishedFrame) { E.W.zero(frame(unit.page), byteCount(unit)) }
     ensureFrameRegistered(unit.page)
-    // Zeros and the key are in place before the word that leads others here: pairs with the READ
-    // of the key and of the page by whoever sees the word.
+    // The key is in place before the word that leads others here: pairs with the READ
+    // of the key by whoever sees the word.
     fullFence()
     return node
   }

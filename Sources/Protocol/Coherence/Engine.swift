@@ -64,7 +64,9 @@ public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
     precondition(fabric.memory.controlByteCount >= layout.byteCount, "control memory too small")
     for index in 0..<ControlLayout.blockPageCount { SharedByte<E.W>(ones + index).store(1) }
     for peer in configuration.nodes {
-      let mapped = UInt(bitPattern: fabric.controlMapping(of: peer))
+      let mapped =
+        configuration.mechanisms.contains(.locksInPlace)
+        ? UInt(bitPattern: fabric.controlMapping(of: peer)) : 0
       local.controlMappings[peer].store(UInt64(mapped))
     }
     for index in 0..<configuration.workspaceCount { workspace(index).one.store(1) }
@@ -74,6 +76,10 @@ public struct Engine<E: Environment>: BitwiseCopyable, @unchecked Sendable {
   public static func localByteCount(_ c: Configuration) -> Int { LocalMemory<E.W>(c, at: nil).byteCount }
 
   @inlinable var nodeCount: Int { configuration.nodeCount }
+
+  /// A job of one node: nobody fetches, nobody notices.
+  @inlinable
+  var isAlone: Bool { nodeCount == 1 && configuration.mechanisms.contains(.alone) }
 
   @inlinable
   func isOn(_ mutation: Mutation) -> Bool { E.M.isOn(mutation) }

@@ -107,6 +107,12 @@ public enum Mutation: Int, CaseIterable, Sendable {
   case pinnedListedLate
   /// It does not look whether a round is under way.
   case skipIgnoresRounds
+  /// A page at home that stays writable in a release is not noticed.
+  case inPlaceWithoutNotice
+  /// Pages that were claimed with their neighbour are not on the dirty list.
+  case runNotListed
+  /// They are exclusive at once.
+  case runExclusiveAtOnce
 }
 
 public protocol MutationSet: Sendable {

@@ -3,27 +3,30 @@ import Platform
 
 extension Engine {
   /// Brings a copy in, or makes this node home. The state is `fetching` and this thread set it; on
-  /// return it is something else and the view is raised. Units of `ahead` come along where that
+  /// return it is something else and the view is raised. `forWriting`: a copy from elsewhere comes with its
+  /// twin, and writable. Units of `ahead` come along where that
   /// costs no further round trip.
   @inlinable
   func bringIn(
-    _ unit: Unit, _ access: Access, ahead: PageRange, _ view: ViewID, _ w: Workspace<E.W>
+    _ unit: Unit, _ access: Access, forWriting: Bool, ahead: PageRange, _ view: ViewID, _ w: Workspace<E.W>
   ) throws(EngineError) {
     ensure(isInsideGate, .insideGate, unit.page)
     do throws(EngineError) {
       let hint = pages.load(unit.page)
       var located = Located.home(hint.home)
       if hint.home < 0 {
-        located =
-          ahead.isEmpty
-          ? try locate(unit, claiming: access == .readWrite, w) : try locateBlock(unit, ahead, w)
+        if access == .readWrite {
+          located = try claim(unit, with: claimRun(around: unit), view, w)
+        } else {
+          located = ahead.isEmpty ? try locate(unit, claiming: false, w) : try locateBlock(unit, ahead, w)
+        }
       }
       switch located {
       case .home(let home) where home != node:
         if ahead.isEmpty {
-          try fetch(unit, home, forWriting: access == .readWrite || hint.wasWritten, view, w)
+          try fetch(unit, home, forWriting: forWriting, view, w)
         } else {
-          try fetchWindow(unit, home, ahead, view, w)
+          try fetchWindow(unit, home, ahead, forWriting: forWriting, view, w)
         }
       case .unclaimed: mapZeros(unit, view)
       default: settleAtHome(unit, access, view)

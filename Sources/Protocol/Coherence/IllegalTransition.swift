@@ -94,6 +94,7 @@ extension Transition {
     case .becomeExclusive: "becomeExclusive"
     case .becomeHomeDirty: "becomeHomeDirty"
     case .noteAtHome: "noteAtHome"
+    case .noteInPlace: "noteInPlace"
     case .trackAgain: "trackAgain"
     case .addAtomics: "addAtomics"
     case .noteAtomics: "noteAtomics"

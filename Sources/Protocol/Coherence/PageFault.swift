@@ -18,7 +18,8 @@ extension Engine {
       leaveGate()
     }
     add(access == .readWrite ? .writeFaults : .readFaults)
-    try serve(pages.unit(containing: page), access, view, w)
+    // Alone, a page that is read first is this node's as well: the write to come is no second fault.
+    try serve(pages.unit(containing: page), isAlone ? .readWrite : access, view, w)
   }
 
   @inlinable
@@ -32,10 +33,9 @@ extension Engine {
         // After the state, so that "invalidate all" sees one of the two (PageSet.insertIfAbsent).
         pages.cached.insertIfAbsent(unit.page)
         touch(unit.page)
-        let ahead =
-          access == .read && !word.wasWritten
-          ? readAhead(unit) : unit.pages.upperBound..<unit.pages.upperBound
-        try bringIn(unit, access, ahead: ahead, view, w)
+        let forWriting = access == .readWrite || word.wasWritten
+        let ahead = forWriting ? fetchAhead(unit, word) : readAhead(unit)
+        try bringIn(unit, access, forWriting: forWriting, ahead: ahead, view, w)
         return
       case .held(var held):
         // Not `unlocking`: in a debug build its closure would be an indirect call on the fault path.
@@ -65,9 +65,12 @@ extension Engine {
     case .homeTracked where access == .readWrite:
       writeAtHome(&held)
       protection.raise(unit.pages, to: .readWrite, in: view)
+      makeWritable(writeAhead(unit), behind: unit, was: .homeTracked, view)
     case .clean where access == .readWrite:
-      try writeClean(&held, w)
+      let isFirst = held.word.home < 0
+      try writeClean(&held, view, w)
       protection.raise(unit.pages, to: .readWrite, in: view)
+      if !isFirst { makeWritable(writeAhead(unit), behind: unit, was: .clean, view) }
     default:
       protection.raise(unit.pages, to: .read, in: view)
     }

@@ -154,7 +154,7 @@ public enum Transition: UInt8, BitwiseCopyable, Sendable, CaseIterable {
   // It is written, placed, and goes.
   case becomeDirty, placeDiff, dropTwin, invalidate
   // At home.
-  case settle, becomeHome, becomeExclusive, becomeHomeDirty, noteAtHome, trackAgain
+  case settle, becomeHome, becomeExclusive, becomeHomeDirty, noteAtHome, noteInPlace, trackAgain
   // What atomics and pins add.
   case addAtomics, noteAtomics, pin, unpin, notePinnedHome
   // A home moves.
@@ -244,6 +244,10 @@ public enum Transition: UInt8, BitwiseCopyable, Sendable, CaseIterable {
     case .becomeExclusive: Rule(PageStates(.homeTracked), .homeExclusive, .held, without: PageWord.pinned)
     case .becomeHomeDirty: Rule(.homeTracked | .homeExclusive, .homeDirty, .held)
     case .noteAtHome: Rule(.atHome, .homeTracked, .held, sets: PageWord.noticed, clears: PageWord.atomics)
+    case .noteInPlace:
+      Rule(
+        .homeDirty | .homeExclusive, .homeExclusive, .held, sets: PageWord.noticed, clears: PageWord.atomics,
+        without: PageWord.pinned)
     case .trackAgain: Rule(PageStates(.homeExclusive), .homeTracked, .held, sets: PageWord.noticed)
 
     case .addAtomics: Rule(.lockable, nil, .held, sets: PageWord.atomics)

@@ -37,7 +37,7 @@ extension Engine {
     let longest = max(configuration.prefetch.unitCount(byteCount(unit)), 1)
     let windowEnd = clip(.min(end, unit.page + longest * unit.count), unit, shape)
     let ahead = unit.pages.upperBound..<windowEnd
-    try bringIn(unit, .read, ahead: ahead, view, w)
+    try bringIn(unit, .read, forWriting: false, ahead: ahead, view, w)
     // The homes of a block are looked up together, if that of its first unit here had to be.
     let lookedUp = old.home < 0 ? .min(ControlLayout.blockEnd(unit.page), windowEnd) : ahead.lowerBound
     return firstLeftOut(of: ahead, unit, lookedUp: lookedUp)

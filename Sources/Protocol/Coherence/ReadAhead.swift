@@ -13,22 +13,30 @@ extension Engine {
     guard let shape = pages.shape(of: unit.page) else { return none }
     // One of the window's units is the faulting one.
     let longest = min(configuration.readAhead.unitCount(byteCount(unit)), WindowLimit.longestUnitCount - 1)
-    if longest == 0 { return none }
-    for stream in 0..<LocalState<E.W>.streamCount {
+    return longest == 0 ? none : inOrder(unit, .read, least: 2, longest: longest, shape)
+  }
+
+  /// The pages behind `unit` where the faults of a stream come one behind the other: `least` units at first,
+  /// each time twice as many as before, at most `longest`.
+  @inlinable
+  func inOrder(_ unit: Unit, _ access: Access, least: Int, longest: Int, _ shape: SegmentShape) -> PageRange {
+    let count = LocalState<E.W>.streamCount
+    let first = access == .read ? 0 : count
+    for stream in first..<first + count {
       let next = local.stream(stream).next
       let expected = Page(Int(next.loadRelaxed()) - 1)
       guard expected >= 0, unit.page >= expected, unit.page < expected + 2 * unit.count else { continue }
       let width = local.stream(stream).width
-      let window = min(max(Int(width.loadRelaxed()) * 2, 2), longest)
+      let window = min(max(Int(width.loadRelaxed()) * 2, least), longest)
       width.storeRelaxed(UInt64(window))
       let end = clip(unit.pages.upperBound + window * unit.count, unit, shape)
       next.storeRelaxed(UInt64(end.number + 1))
       return unit.pages.upperBound..<end
     }
-    let victim = local.stream(Int(local.streamClock.fetchAdd(1)) % LocalState<E.W>.streamCount)
+    let victim = local.stream(first + Int(local.streamClock.fetchAdd(1)) % count)
     victim.next.storeRelaxed(UInt64(unit.pages.upperBound.number + 1))
     victim.width.storeRelaxed(0)
-    return none
+    return unit.pages.upperBound..<unit.pages.upperBound
   }
 
   /// A window stays in the segment and in the chunk, which is registered for the faulting page.
@@ -69,7 +77,7 @@ extension Engine {
   /// Fetches `unit` from `home` together with the invalid units of `ahead` whose homes are known.
   @inlinable
   func fetchWindow(
-    _ unit: Unit, _ home: NodeID, _ ahead: PageRange, _ view: ViewID, _ w: Workspace<E.W>
+    _ unit: Unit, _ home: NodeID, _ ahead: PageRange, forWriting: Bool, _ view: ViewID, _ w: Workspace<E.W>
   ) throws(EngineError) {
     try ensureRegistered(configuration.chunk(of: unit.page))
     _ = try homeFrame(unit.page, home: home, w)
@@ -94,9 +102,9 @@ extension Engine {
       throw error
     }
     add(.readAheadPages, taken.nonzeroBitCount - 1)
-    if mapWindow(unit, taken, view) { return }
+    if mapWindow(unit, taken, forWriting: forWriting, view) { return }
     // Poisoned meanwhile: the faulting unit itself starts over, alone.
-    try fetch(unit, home, forWriting: false, view, w)
+    try fetch(unit, home, forWriting: forWriting, view, w)
   }
 
   @inlinable
@@ -168,27 +176,39 @@ extension Engine {
   /// Maps what arrived and was not poisoned, contiguous units by one raise. False where the first
   /// unit was poisoned; it is still `fetching` then.
   @inlinable
-  func mapWindow(_ unit: Unit, _ taken: UInt64, _ view: ViewID) -> Bool {
+  func mapWindow(_ unit: Unit, _ taken: UInt64, forWriting: Bool, _ view: ViewID) -> Bool {
     let ahead = taken & ~1
-    let first = finishFetch(unit, forWriting: false)
+    let first = finishInWindow(unit, forWriting: forWriting)
     var finished: UInt64 = first ? 1 : 0
     var rest = ahead
     while rest != 0 {
       let bit = rest & ~(rest - 1)
       rest &= rest - 1
       let other = Unit(page: unit.page + bit.trailingZeroBitCount * unit.count, count: unit.count)
-      if finishFetch(other, forWriting: false) { finished |= bit } else { abandonFetch(other) }
+      if finishInWindow(other, forWriting: forWriting) { finished |= bit } else { abandonFetch(other) }
     }
     rest = finished
     while rest != 0 {
       let start = rest.trailingZeroBitCount
       let length = (~(rest >> UInt64(start))).trailingZeroBitCount
       let low = unit.page + start * unit.count
-      raiseFetched(low..<low + length * unit.count, .read, view)
+      raiseFetched(low..<low + length * unit.count, forWriting ? .readWrite : .read, view)
       for i in 0..<length { unlock(Unit(page: low + i * unit.count, count: unit.count)) }
       rest = start + length >= 64 ? 0 : rest & (~0 << UInt64(start + length))
     }
     return first
+  }
+
+  /// As `finishFetch`; a unit that is fetched for writing has its twin before anybody can write it, and is on
+  /// the dirty list.
+  @inlinable
+  func finishInWindow(_ unit: Unit, forWriting: Bool) -> Bool {
+    if forWriting { copyTwin(unit) }
+    execution.interleave(#line)
+    guard finishFetch(unit, forWriting: forWriting) else { return false }
+    execution.interleave(#line)
+    if forWriting { pages.dirty.insert(unit.page) }
+    return true
   }
 
   @inlinable

@@ -44,6 +44,9 @@ extension Engine {
 
   @inlinable
   func groupCommit() throws(EngineError) {
+    // This thread's stores are out before the rounds are counted: where a page stays writable, nothing else
+    // would drain them, and a round that begins now might not see them.
+    fullFence()
     // A round counted in `roundsBegun` already may have passed this thread's pages by.
     let wanted = local.roundsBegun.load() + 1
     execution.interleave(#line)
@@ -136,6 +139,7 @@ extension Engine {
         giveBack(held)
         continue
       }
+      if noteInPlace(unit, &log) { continue }
       if unit.page == run.upperBound, unit.count == unitPages, run.count < 256 {
         run = run.lowerBound..<unit.pages.upperBound
       } else {
@@ -145,6 +149,34 @@ extension Engine {
         try flushRun(full, unitPages: fullUnitPages, &log, &sender, w)
       }
     }
+  }
+
+  /// A page at home that nobody has fetched since its last notice: noticed, and from now on exclusive. It
+  /// stays writable, so the next write to it is no fault. True where it is done; else the lock bit is still
+  /// held.
+  ///
+  /// Whoever has a copy got it before this notice, which drops it. Whoever fetches from now on leaves a mark
+  /// that a later round finds: rounds share the commit lock, so this one needs no second look at the mark.
+  /// (One that is set means that others read what is written here: then a fault for each round costs less
+  /// than what they would fetch for notices of what did not change.)
+  @inlinable
+  func noteInPlace(_ unit: Unit, _ log: inout LogWriter) -> Bool {
+    guard configuration.mechanisms.contains(.exclusiveAtRelease) else { return false }
+    ensureRound(unit.page)
+    var held = heldAlready(unit)
+    guard held.word.state == .homeDirty || held.word.state == .homeExclusive, mark(unit.page).load() == 0
+    else { return false }
+    execution.interleave(#line)
+    // Before the commit lock is free: whoever writes here and finds the dirty list empty looks there next.
+    rememberExclusive(block: unit.page.block)
+    ensureSeen(unit.page)
+    step(.noteInPlace, &held)
+    store(&held)
+    execution.interleave(#line)
+    if !isOn(.inPlaceWithoutNotice) { note(unit, atHome: true, &log) }
+    add(.exclusivePages)
+    giveBack(held)
+    return true
   }
 
   /// Takes the unit's lock bit if there is something to flush. A thread that makes the page dirty
@@ -212,26 +244,53 @@ extension Engine {
   @inlinable
   func noteExclusives(in block: Block, _ log: inout LogWriter) throws(EngineError) {
     ensureRound(block.pages.lowerBound)
-    let others: PageStates = .invalid | .fetching | .copies | .homeTracked | PageStates(.homeDirty)
-    for page in block.pages.lowerBound..<Page.min(block.pages.upperBound, configuration.endPage) {
-      guard pages.load(page).state == .homeExclusive, mark(page).load() != 0 else { continue }
-      execution.interleave(#line)
-      guard case .held(let held) = try takeLockBit(pages.unit(containing: page), passing: others) else {
-        continue
+    var run = PageRange(0, count: 0)
+    var unitPages = 1
+    do throws(EngineError) {
+      for page in block.pages.lowerBound..<Page.min(block.pages.upperBound, configuration.endPage) {
+        guard let unit = try lockIfFetched(page) else { continue }
+        if unit.page == run.upperBound, unit.count == unitPages {
+          run = run.lowerBound..<unit.pages.upperBound
+        } else {
+          trackAgain(run, unitPages: unitPages, &log)
+          run = unit.pages
+          unitPages = unit.count
+        }
       }
-      if mark(page).load() != 0 { trackAgain(held, &log) } else { giveBack(held) }
+    } catch {
+      unlockRun(run, unitPages: unitPages)
+      throw error
     }
+    trackAgain(run, unitPages: unitPages, &log)
   }
 
+  /// The unit that begins with `page`, lock bit held, where it is exclusive and somebody has fetched it.
   @inlinable
-  func trackAgain(_ held: HeldUnit, _ log: inout LogWriter) {
-    ensureHeld(held)
-    var held = held
-    protection.lower(held.unit.pages, to: .read)
-    mark(held.unit.page).store(0)
+  func lockIfFetched(_ page: Page) throws(EngineError) -> Unit? {
+    let others: PageStates = .invalid | .fetching | .copies | .homeTracked | PageStates(.homeDirty)
+    guard pages.load(page).state == .homeExclusive, mark(page).load() != 0 else { return nil }
     execution.interleave(#line)
-    step(.trackAgain, &held)
-    note(held.unit, atHome: true, &log)
+    guard case .held(let held) = try takeLockBit(pages.unit(containing: page), passing: others) else {
+      return nil
+    }
+    if mark(page).load() != 0 { return held.unit }
     giveBack(held)
+    return nil
+  }
+
+  /// Contiguous units, lock bits held.
+  @inlinable
+  func trackAgain(_ run: PageRange, unitPages: Int, _ log: inout LogWriter) {
+    if run.isEmpty { return }
+    protection.lower(run, to: .read)
+    execution.interleave(#line)
+    for page in run.by(unitPages) {
+      var held = heldAlready(Unit(page: page, count: unitPages))
+      mark(page).store(0)
+      execution.interleave(#line)
+      step(.trackAgain, &held)
+      note(held.unit, atHome: true, &log)
+      giveBack(held)
+    }
   }
 }

@@ -38,6 +38,10 @@ extension Engine {
   @inlinable
   func becomeExclusive(_ held: inout HeldUnit) -> Bool {
     let unit = held.unit
+    if isAlone {
+      step(.becomeExclusive, &held)
+      return true
+    }
     guard held.word.isNoticed || isOn(.exclusiveWithoutOwnNotice), mark(unit.page).load() == 0 else {
       return false
     }

@@ -5,12 +5,12 @@ extension Engine {
   /// First write to a clean copy: claims the page if nobody has, else makes the twin.
   @inlinable
   func writeClean(
-    _ held: inout HeldUnit, _ w: Workspace<E.W>
+    _ held: inout HeldUnit, _ view: ViewID, _ w: Workspace<E.W>
   ) throws(EngineError) {
     ensureHeld(held)
     let unit = held.unit
     if held.word.home < 0 {
-      switch try locate(unit, claiming: true, w) {
+      switch try claim(unit, with: claimRun(around: unit), view, w) {
       case .home(let home) where home != node:
         step(.learnHomeOfCopy, &held, told: home)
       default:

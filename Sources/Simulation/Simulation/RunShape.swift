@@ -106,6 +106,12 @@ struct RunShape {
     default: break
     }
     if random.chance(1, in: 3) { startCountersLate(&random) }
+    // One node that protects nothing shows little.
+    let without: [Mechanisms] = [[], [], [], .claimRuns, .exclusiveAtRelease, .writeAhead]
+    configuration.mechanisms.subtract(random.pick(without))
+    if nodeCount == 1, random.chance(1, in: 2) { configuration.mechanisms.remove(.alone) }
+    configuration.writeAhead = configuration.readAhead
+    configuration.claimRun = WindowLimit(byteCount: random.within(2...8) << configuration.pageShift)
   }
 
   /// Counters just before some limit of theirs, or of a field that would be too narrow for them.
@@ -187,7 +193,8 @@ extension RunShape: CustomStringConvertible {
     return
       "\(c.nodeCount) nodes, threads \(threadsOfNode), \(c.pageCount) pages of \(c.pageByteCount) bytes, "
       + "chunks of \(c.chunkPageCount), log \(c.logEntryCount), epoch set \(c.epochEntryCount), moves "
-      + "\(c.moveCount), workspaces \(c.workspaceCount), read-ahead \(c.readAhead.byteCount) bytes, lanes "
+      + "\(c.moveCount), workspaces \(c.workspaceCount), read-ahead \(c.readAhead.byteCount) bytes, "
+      + "claims of \(c.claimRun.byteCount) bytes, mechanisms \(c.mechanisms.rawValue), lanes "
       + "\(network.laneCount), inline \(network.inlineLimit), registers "
       + "\(network.registersInPlace ? "in place" : "by service"), control memory "
       + "\(network.isMapped ? "mapped" : "not mapped"), views \(viewLimits), "

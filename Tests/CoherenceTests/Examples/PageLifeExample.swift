@@ -33,7 +33,7 @@ import Testing
     #expect(pair.state(1, page: 5) == .homeDirty && pair.state(0, page: 5) == .invalid)
     try pair.engines[1].release()
     #expect(try pair.read(0, page: 5) == 1)
-    #expect(pair.state(1, page: 5) == .homeTracked && pair.state(0, page: 5) == .clean)
+    #expect(pair.state(1, page: 5) == .homeExclusive && pair.state(0, page: 5) == .clean)
     try pair.write(0, page: 5, at: 1, 2)
     #expect(pair.state(0, page: 5) == .dirty)
     try pair.engines[0].release()

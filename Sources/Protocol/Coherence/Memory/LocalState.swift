@@ -38,7 +38,8 @@ public struct LocalState<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable 
   @usableFromInline let words: SpacedWords<W>
   @usableFromInline let chunkCount: Int
 
-  @inlinable static var streamCount: Int { 16 }
+  /// Streams of read faults, and as many of write faults.
+  @inlinable static var streamCount: Int { 32 }
 
   init(_ c: Configuration, _ carving: inout Carving) {
     func words(_ count: Int) -> SharedWords<W> { SharedWords(carving.take(count * SharedWords<W>.stride)) }
@@ -56,7 +57,7 @@ public struct LocalState<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable 
     localLocks = carving.take(c.lockCount * LocalLock<W>.byteCount)
     slotUse = bits(c.allSlotCount)
     usedLanes = bits(c.nodeCount * Self.laneLimit)
-    streams = carving.take(Self.streamCount * StreamRecord<W>.byteCount)
+    streams = carving.take(2 * Self.streamCount * StreamRecord<W>.byteCount)
     moves = carving.take(c.moveCount * MoveRecord<W>.byteCount)
     exclusiveWordCount = (ControlLayout.groupCount(c) + 63) / 64
     exclusiveGroups = words(exclusiveWordCount)
