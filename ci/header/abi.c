@@ -31,4 +31,5 @@ HOLDS(segment_options_bytes, sizeof(merino_segment_options_t) == 24);
 HOLDS(segment_info_bytes,
       sizeof(merino_segment_info_t) == 120 && offsetof(merino_segment_info_t, name) == 56);
 HOLDS(stats_bytes, offsetof(merino_stats_t, segment_bytes_in_use) == 176);
+HOLDS(stats_hot, offsetof(merino_stats_t, hot_pages) == 184);
 #endif

@@ -17,7 +17,7 @@ module merino_job
     integer(c_int64_t) :: notices_sent = 0, notices_received = 0, invalidations = 0, log_overflows = 0
     integer(c_int64_t) :: exclusive_pages = 0, migrations_in = 0, migrations_out = 0, locks_local = 0
     integer(c_int64_t) :: locks_remote = 0, barriers = 0, atomics = 0, heap_bytes_in_use = 0
-    integer(c_int64_t) :: segment_bytes_in_use = 0
+    integer(c_int64_t) :: segment_bytes_in_use = 0, hot_pages = 0
   end type
 
   interface

@@ -14,6 +14,8 @@ struct JoinSettings {
   let spins: Int?
   /// `MERINO_WITHOUT`.
   let without: Mechanisms
+  /// `MERINO_HOT_PAGES`.
+  let hotPageCount: Int?
 
   init(_ options: ClusterOptions) throws(MerinoError) {
     request = try FabricRequest(options)
@@ -25,6 +27,7 @@ struct JoinSettings {
     }
     spins = try EnvironmentSettings.count("MERINO_SPINS", 0...1_000_000)
     without = try EnvironmentSettings.mechanisms("MERINO_WITHOUT")
+    hotPageCount = try EnvironmentSettings.count("MERINO_HOT_PAGES", 0...1_000_000)
   }
 }
 
@@ -58,6 +61,7 @@ enum Joining {
       offers, hosts: job.members.map(\.hostName), areTogether: job.areAllOnOneMachine)
     if case .verbs = chosen.choice { agreement = try Agreement(announcements, isRegistered: true) }
     agreement.configuration.mechanisms.subtract(settings.without)
+    if let count = settings.hotPageCount { agreement.configuration.hotPageCount = count }
     let plan = Connecting.Plan(
       job: job, choice: chosen.choice, port: port, settings: settings.verbs,
       timeoutMilliseconds: settings.timeoutMilliseconds,

@@ -76,7 +76,7 @@ struct EnvironmentSettings {
   static func mechanisms(_ name: String) throws(MerinoError) -> Mechanisms {
     let known: [(name: String, mechanism: Mechanisms)] = [
       ("exclusive-at-release", .exclusiveAtRelease), ("claim-runs", .claimRuns), ("alone", .alone),
-      ("write-ahead", .writeAhead), ("locks-in-place", .locksInPlace),
+      ("write-ahead", .writeAhead), ("locks-in-place", .locksInPlace), ("hot-pages", .hotPages),
     ]
     var result: Mechanisms = []
     for word in (string(name) ?? "").split(separator: ",") {

@@ -33,6 +33,8 @@ public struct Statistics: Sendable, Equatable {
   public var logOverflows: UInt64 = 0
   /// Times a page at home went exclusive.
   public var exclusivePages: UInt64 = 0
+  /// Times a release left a copy writable, since this node writes it behind each of them.
+  public var hotPages: UInt64 = 0
   /// Pages that moved their home to this node.
   public var migrationsIn: UInt64 = 0
   /// Pages that moved their home away.
@@ -67,6 +69,7 @@ extension Cluster {
     s.invalidations = engine.count(.invalidations)
     s.logOverflows = engine.count(.logOverflows)
     s.exclusivePages = engine.count(.exclusivePages)
+    s.hotPages = engine.count(.hotPages)
     s.migrationsIn = engine.count(.pagesMovedHere)
     s.migrationsOut = engine.count(.pagesMovedAway)
     s.locksLocal = engine.count(.lockLocalHandOvers)

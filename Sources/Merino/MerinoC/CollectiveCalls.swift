@@ -113,6 +113,7 @@ public func mrn_stats(_ stats: UnsafeMutablePointer<merino_stats_t>?) -> Int32 {
     filled.migrations_in = s.migrationsIn
     filled.migrations_out = s.migrationsOut
     filled.exclusive_pages = s.exclusivePages
+    filled.hot_pages = s.hotPages
     filled.locks_local = s.locksLocal
     filled.locks_remote = s.locksRemote
     filled.barriers = s.barriers

@@ -21,6 +21,7 @@ extension Engine {
     let number = nextDissemination()
     try sealAndTell(number, &message)
     try hear(number, &message, carrying: true)
+    if message.retired == local.retireApplied.load() { local.refreshesHeld.store(0) }
     if message.epochOverflowed {
       try acquire(local.mergedClock)
     } else if (configuration.nodes).contains(where: hasEpoch) {
@@ -28,6 +29,7 @@ extension Engine {
     }
     if local.moveCount.loadRelaxed() > 0 { try moveHomes() }
     try reset(upTo: message.retired)
+    local.refreshesHeld.store(0)
     ensureApplied(local.mergedClock)
     keepBarrierClock()
   }
@@ -62,6 +64,9 @@ extension Engine {
   func seal(_ message: inout BarrierMessage, _ w: Workspace<E.W>) throws(EngineError) {
     ensureRound()
     try commitRound(w)
+    // Under the commit lock, under which hot pages are refreshed: from the seal on others may have forgotten
+    // what was freed, and its frames with it.
+    if !isOn(.hotRefreshedWhileForgetting) { local.refreshesHeld.store(1) }
     message.epochOverflowed = sealEpoch()
     // What others could overwrite of this node's own, and what the message has no room for.
     try checkHead(logHead.load(), of: node)

@@ -34,6 +34,10 @@ public struct Configuration: BitwiseCopyable, Sendable, Equatable {
   public var claimRun: WindowLimit
   /// What sequential write faults make writable at most, behind the page itself.
   public var writeAhead: WindowLimit
+  /// Barriers that a page stays where it has moved to: one that two nodes write in turn would move at each.
+  public var moveRest: Int
+  /// Copies that a node leaves writable at most in a release, since it writes them all the time; 0: none.
+  public var hotPageCount: Int
   /// What may be left out without any result being different: each is there for speed.
   public var mechanisms: Mechanisms
   /// Times that threads of a node pass a lock among themselves before another node gets it.
@@ -56,6 +60,8 @@ public struct Configuration: BitwiseCopyable, Sendable, Equatable {
     prefetch = WindowLimit(byteCount: 2 << 20)
     claimRun = WindowLimit(byteCount: 256 << 10)
     writeAhead = WindowLimit(byteCount: 128 << 10)
+    moveRest = 8
+    hotPageCount = 256
     mechanisms = .all
     localPassLimit = 16
   }
@@ -102,7 +108,10 @@ public struct Mechanisms: OptionSet, BitwiseCopyable, Sendable {
   /// A lock whose home is mapped, and that nobody else wants, is taken without the fabric (`LockInPlace`).
   @inlinable public static var locksInPlace: Mechanisms { Mechanisms(rawValue: 1 << 4) }
 
-  @inlinable public static var all: Mechanisms { Mechanisms(rawValue: (1 << 5) - 1) }
+  /// Pages that this node writes behind each release stay writable (`HotPages`).
+  @inlinable public static var hotPages: Mechanisms { Mechanisms(rawValue: 1 << 5) }
+
+  @inlinable public static var all: Mechanisms { Mechanisms(rawValue: (1 << 6) - 1) }
 }
 
 /// How much is fetched together, in bytes: the time that a window takes, and what it costs where nobody looks

@@ -113,6 +113,22 @@ public enum Mutation: Int, CaseIterable, Sendable {
   case runNotListed
   /// They are exclusive at once.
   case runExclusiveAtOnce
+  /// The twin of a hot page is taken from a second look at the frame.
+  case hotTwinFromSecondLook
+  /// A notice of a hot page is passed by.
+  case hotNotRefreshed
+  /// It is brought in without a mark at its home.
+  case hotRefreshedWithoutMark
+  /// What others changed is what differs from the frame.
+  case hotMergedWithFrame
+  /// What others changed does not go into the twin.
+  case hotTwinNotUpdated
+  /// A hot page that was found unchanged becomes clean without another look behind its protection.
+  case hotCoolsWritable
+  /// It is refreshed while its home may have forgotten it.
+  case hotRefreshedWhileForgetting
+  /// A hot page at home that is as it was is not noticed.
+  case hotHomeUnnoticed
 }
 
 public protocol MutationSet: Sendable {

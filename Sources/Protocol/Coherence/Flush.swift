@@ -10,6 +10,8 @@ struct DiffSender<F: Fabric> {
   @usableFromInline var lane: Lane = -1
   /// A WRITE too long to be copied when it is gathered: its frame must stay as it is until it completes.
   @usableFromInline var readsFrames = false
+  /// Copies that this round has left writable.
+  @usableFromInline var hotCount = 0
 
   @inlinable init() {}
 }
@@ -154,6 +156,7 @@ extension Engine {
         unit, lane: lane(unit.page), home: held.word.home, from: frame(unit.page), &sender, w)
       execution.interleave(#line)
       if sent { step(.placeDiff, &held) } else { step(.dropTwin, &held) }
+      warm(unit, changed: sent)
       changed = changed || sent
     } else if held.word.isHome {
       changed = true

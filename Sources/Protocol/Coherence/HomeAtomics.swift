@@ -93,6 +93,8 @@ extension Engine {
     try takeCommitLock()
     defer { dropCommitLock() }
     var log = LogWriter(logHead.load())
+    // Not refreshed: it would still be there.
+    pages.heat(unit.page).store(0)
     try invalidate(unit.pages, &log, w)
     publish(log)
   }

@@ -80,7 +80,9 @@ extension Engine {
   ) throws(EngineError) {
     ensureRound(held.unit.page)
     ensureHeld(held)
-    if held.word.isPinned { return try refreshPinned(&held, w) }
+    if held.word.isPinned || isHot(held.word, held.unit) {
+      return isOn(.hotNotRefreshed) && !held.word.isPinned ? () : try refreshPinned(&held, w)
+    }
     if isOn(.keepDirtyOnNotice) { return }
     protection.lower(held.unit.pages, to: .none)
     execution.interleave(#line)

@@ -32,6 +32,14 @@ extension Engine {
     local.moveCount.storeRelaxed(UInt64(count + 1))
   }
 
+  /// Whether the page moved a few barriers ago, as all nodes know: it stays, since one that moves to and fro
+  /// costs more than the diffs of a wrong home.
+  @inlinable
+  func restsFromMove(_ page: Page) -> Bool {
+    let moved = pages.moveStamp(page).loadRelaxed()
+    return moved != 0 && local.epoch.loadRelaxed() - moved <= UInt64(configuration.moveRest)
+  }
+
   @inlinable
   func moveAt(_ index: Int) -> (unit: Unit, home: NodeID) {
     ensure(index >= 0 && index < Int(local.moveCount.loadRelaxed()), .movesCounted, index)
@@ -50,6 +58,7 @@ extension Engine {
       let candidate = moveAt(index)
       if Noticer(raw: pages.noticer(candidate.unit.page).loadRelaxed()).node != candidate.home { continue }
       if wasForgotten(candidate.unit.page), !isOn(.forgottenPagesMove) { continue }
+      if restsFromMove(candidate.unit.page) { continue }
       let (from, to) = (local.move(index), local.move(kept))
       to.unit.storeRelaxed(from.unit.loadRelaxed())
       to.home.storeRelaxed(from.home.loadRelaxed())
@@ -159,6 +168,7 @@ extension Engine {
     ensure(isGateClosed, .gateClosed, unit.page)
     var held = try holdUnit(unit)
     touch(unit.page, unless: .moveLeavesUntouched)
+    pages.moveStamp(unit.page).storeRelaxed(local.epoch.loadRelaxed())
     if held.word.isHome {
       ensure(move.home == node, .homeAfterMove, unit.page)
       // It moved here at the last barrier, behind whose seal this node noted it once more: this move is from

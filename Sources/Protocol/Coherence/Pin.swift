@@ -109,6 +109,11 @@ extension Engine {
   func flushSnapshot(
     _ piece: Unit, _ unit: Unit, _ home: NodeID, _ sender: inout DiffSender<E.F>, _ w: Workspace<E.W>
   ) throws(EngineError) -> Bool {
+    // Most often there is nothing: what is written behind this look is of the next release.
+    var runs = DiffRuns(
+      frame: frame(piece.page), twin: UnsafeRawPointer(pages.twin(piece.page)),
+      byteCount: configuration.pageByteCount)
+    guard case .some = runs.run() else { return false }
     let snapshot = scratchPages
     E.W.copy(snapshot, frame(piece.page), configuration.pageByteCount)
     let sent = try sendDiff(
@@ -117,7 +122,8 @@ extension Engine {
       // The snapshot is used again: its WRITEs complete first.
       submit(&sender, w)
       try wait(w.flight)
-      E.W.copy(pages.twin(piece.page), snapshot, configuration.pageByteCount)
+      let source = isOn(.hotTwinFromSecondLook) ? UnsafeMutableRawPointer(frame(piece.page)) : snapshot
+      E.W.copy(pages.twin(piece.page), source, configuration.pageByteCount)
     }
     return sent
   }
@@ -150,7 +156,7 @@ extension Engine {
     for page in unit.pages {
       let from = try homeFrame(page, home: home, w)
       var batch = fabric.open(home, lane: lane(unit.page))
-      writeMarks(&batch, unit.page, home: home, w)
+      if !isOn(.hotRefreshedWithoutMark) { writeMarks(&batch, unit.page, home: home, w) }
       fabric.read(&batch, from: from, into: fresh, byteCount: configuration.pageByteCount)
       try complete(batch, w)
       if merging {
@@ -164,10 +170,12 @@ extension Engine {
   @inlinable
   func merge(_ fresh: UnsafeRawPointer, into page: Page) {
     let twin = pages.twin(page)
-    var runs = DiffRuns(frame: fresh, twin: UnsafeRawPointer(twin), byteCount: configuration.pageByteCount)
+    let old = isOn(.hotMergedWithFrame) ? frame(page) : twin
+    var runs = DiffRuns(frame: fresh, twin: UnsafeRawPointer(old), byteCount: configuration.pageByteCount)
     while let run = runs.run() {
       // In a race-free program the bytes that others changed are none that this node has.
       E.W.copy(frame(page) + run.lowerBound, fresh + run.lowerBound, run.count)
+      if isOn(.hotTwinNotUpdated) { continue }
       E.W.copy(twin + run.lowerBound, fresh + run.lowerBound, run.count)
     }
   }

@@ -22,22 +22,47 @@ extension Engine {
   func inOrder(_ unit: Unit, _ access: Access, least: Int, longest: Int, _ shape: SegmentShape) -> PageRange {
     let count = LocalState<E.W>.streamCount
     let first = access == .read ? 0 : count
-    for stream in first..<first + count {
-      let next = local.stream(stream).next
-      let expected = Page(Int(next.loadRelaxed()) - 1)
+    for index in first..<first + count {
+      let stream = local.stream(index)
+      let expected = Page(Int(stream.next.loadRelaxed()) - 1)
       guard expected >= 0, unit.page >= expected, unit.page < expected + 2 * unit.count else { continue }
-      let width = local.stream(stream).width
-      let window = min(max(Int(width.loadRelaxed()) * 2, least), longest)
-      width.storeRelaxed(UInt64(window))
+      let rest = stream.closed.loadRelaxed()
+      let window = rest > 0 ? 0 : min(max(Int(stream.width.loadRelaxed()) * 2, least), longest)
       let end = clip(unit.pages.upperBound + window * unit.count, unit, shape)
-      next.storeRelaxed(UInt64(end.number + 1))
+      stream.width.storeRelaxed(UInt64(window))
+      stream.first.storeRelaxed(UInt64(unit.pages.upperBound.number))
+      stream.closed.storeRelaxed(rest == 0 ? 0 : rest - 1)
+      stream.next.storeRelaxed(UInt64(end.number + 1))
       return unit.pages.upperBound..<end
     }
-    let victim = local.stream(first + Int(local.streamClock.fetchAdd(1)) % count)
-    victim.next.storeRelaxed(UInt64(unit.pages.upperBound.number + 1))
-    victim.width.storeRelaxed(0)
+    beginStream(unit, in: first..<first + count)
     return unit.pages.upperBound..<unit.pages.upperBound
   }
+
+  /// A fault that continues no stream. Within the window of one: what that window brought is gone before it
+  /// was used, as between locks that follow each other, and the stream opens no more of them for a while.
+  @inlinable
+  func beginStream(_ unit: Unit, in streams: Range<Int>) {
+    let next = UInt64(unit.pages.upperBound.number + 1)
+    for index in streams {
+      let stream = local.stream(index)
+      let end = Page(Int(stream.next.loadRelaxed()) - 1)
+      guard unit.page < end, unit.page >= Page(Int(stream.first.loadRelaxed())) else { continue }
+      stream.next.storeRelaxed(next)
+      stream.width.storeRelaxed(0)
+      stream.first.storeRelaxed(next)
+      stream.closed.storeRelaxed(UInt64(Self.closedFaultCount))
+      return
+    }
+    let victim = local.stream(streams.lowerBound + Int(local.streamClock.fetchAdd(1)) % streams.count)
+    victim.next.storeRelaxed(next)
+    victim.width.storeRelaxed(0)
+    victim.first.storeRelaxed(next)
+    victim.closed.storeRelaxed(0)
+  }
+
+  /// Faults of a stream that open no window behind one that was for nothing.
+  @inlinable static var closedFaultCount: Int { 32 }
 
   /// A window stays in the segment and in the chunk, which is registered for the faulting page.
   @inlinable

@@ -140,6 +140,12 @@ extension Engine {
         continue
       }
       if noteInPlace(unit, &log) { continue }
+      do throws(EngineError) {
+        if try flushHot(unit, &log, &sender, w) { continue }
+      } catch {
+        unlock(unit)
+        throw error
+      }
       if unit.page == run.upperBound, unit.count == unitPages, run.count < 256 {
         run = run.lowerBound..<unit.pages.upperBound
       } else {
@@ -151,9 +157,9 @@ extension Engine {
     }
   }
 
-  /// A page at home that nobody has fetched since its last notice: noticed, and from now on exclusive. It
-  /// stays writable, so the next write to it is no fault. True where it is done; else the lock bit is still
-  /// held.
+  /// A page at home that nobody has fetched since its last notice, or that is written all the time: noticed,
+  /// and from now on exclusive. It stays writable, so the next write to it is no fault. True where it is
+  /// done; else the lock bit is still held.
   ///
   /// Whoever has a copy got it before this notice, which drops it. Whoever fetches from now on leaves a mark
   /// that a later round finds: rounds share the commit lock, so this one needs no second look at the mark.
@@ -164,8 +170,13 @@ extension Engine {
     guard configuration.mechanisms.contains(.exclusiveAtRelease) else { return false }
     ensureRound(unit.page)
     var held = heldAlready(unit)
-    guard held.word.state == .homeDirty || held.word.state == .homeExclusive, mark(unit.page).load() == 0
-    else { return false }
+    guard held.word.state == .homeDirty || held.word.state == .homeExclusive else { return false }
+    let wasFetched = mark(unit.page).load() != 0
+    if wasFetched {
+      guard !held.word.isPinned, staysHotAtHome(unit) else { return false }
+      // Before the head moves: who set it drops its copy for this notice.
+      mark(unit.page).store(0)
+    }
     execution.interleave(#line)
     // Before the commit lock is free: whoever writes here and finds the dirty list empty looks there next.
     rememberExclusive(block: unit.page.block)
@@ -173,7 +184,8 @@ extension Engine {
     step(.noteInPlace, &held)
     store(&held)
     execution.interleave(#line)
-    if !isOn(.inPlaceWithoutNotice) { note(unit, atHome: true, &log) }
+    let isUnnoticed = isOn(.hotHomeUnnoticed) && mayBeHot(unit) && pages.heat(unit.page).load() == 0
+    if !isOn(.inPlaceWithoutNotice), !isUnnoticed || !wasFetched { note(unit, atHome: true, &log) }
     add(.exclusivePages)
     giveBack(held)
     return true
@@ -249,6 +261,7 @@ extension Engine {
     do throws(EngineError) {
       for page in block.pages.lowerBound..<Page.min(block.pages.upperBound, configuration.endPage) {
         guard let unit = try lockIfFetched(page) else { continue }
+        if knowsHeat, noteInPlace(unit, &log) { continue }
         if unit.page == run.upperBound, unit.count == unitPages {
           run = run.lowerBound..<unit.pages.upperBound
         } else {

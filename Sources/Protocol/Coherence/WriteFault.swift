@@ -48,6 +48,7 @@ extension Engine {
   @inlinable
   func writeAtHome(_ held: inout HeldUnit) {
     ensure(isInsideGate, .insideGate, held.unit.page)
+    warmAtHome(held)
     if !held.word.isPinned && becomeExclusive(&held) { return }
     step(.becomeHomeDirty, &held)
     pages.dirty.insert(held.unit.page)

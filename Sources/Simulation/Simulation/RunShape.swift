@@ -111,6 +111,8 @@ struct RunShape {
     configuration.mechanisms.subtract(random.pick(without))
     if nodeCount == 1, random.chance(1, in: 2) { configuration.mechanisms.remove(.alone) }
     configuration.writeAhead = configuration.readAhead
+    configuration.moveRest = random.pick([0, 0, 1, 3])
+    configuration.hotPageCount = random.pick([0, 1, 4, 256, 256])
     configuration.claimRun = WindowLimit(byteCount: random.within(2...8) << configuration.pageShift)
   }
 
@@ -194,7 +196,7 @@ extension RunShape: CustomStringConvertible {
       "\(c.nodeCount) nodes, threads \(threadsOfNode), \(c.pageCount) pages of \(c.pageByteCount) bytes, "
       + "chunks of \(c.chunkPageCount), log \(c.logEntryCount), epoch set \(c.epochEntryCount), moves "
       + "\(c.moveCount), workspaces \(c.workspaceCount), read-ahead \(c.readAhead.byteCount) bytes, "
-      + "claims of \(c.claimRun.byteCount) bytes, mechanisms \(c.mechanisms.rawValue), lanes "
+      + "claims of \(c.claimRun.byteCount) bytes, hot \(c.hotPageCount), mechanisms \(c.mechanisms.rawValue), lanes "
       + "\(network.laneCount), inline \(network.inlineLimit), registers "
       + "\(network.registersInPlace ? "in place" : "by service"), control memory "
       + "\(network.isMapped ? "mapped" : "not mapped"), views \(viewLimits), "

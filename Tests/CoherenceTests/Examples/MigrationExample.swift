@@ -126,4 +126,17 @@ import Testing
     #expect(homes == [[1, 1, -1], [0, 0, 0], [0, 0, 0]])
     #expect(try (0..<2).map { try nodes.read(2, page: 5, at: $0) } == [1, 4])
   }
+
+  /// Two nodes write it in turn: it moves once, and then stays for a while.
+  @Test func aPageThatHasMovedRests() throws {
+    var homes: [NodeID] = []
+    for round in 0..<20 {
+      let writer = NodeID(round % 2 == 0 ? 0 : 2)
+      try nodes.write(writer, page: 5, at: 1, UInt8(round + 1))
+      try nodes.barrier()
+      homes.append(nodes.engines[1].pages.load(5).home)
+    }
+    #expect(homes[..<9].allSatisfy { $0 == 0 } && homes[9] == 2)
+    #expect(homes[9..<18].allSatisfy { $0 == 2 } && homes[18] == 0)
+  }
 }

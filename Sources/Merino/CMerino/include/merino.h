@@ -935,11 +935,13 @@ typedef struct merino_stats {
   uint64_t heap_bytes_in_use;
   /** Bytes of the global address space in use by segments, of all nodes, at this moment. */
   uint64_t segment_bytes_in_use;
+  /** Times a release left a copy writable, since this node writes it behind each of them. */
+  uint64_t hot_pages;
 } merino_stats_t;
 
 /** Initialises a merino_stats_t. */
 #define MERINO_STATS_INIT \
-  { sizeof(merino_stats_t), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+  { sizeof(merino_stats_t), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /**
  * Reads the counters. Exact for what happened before the call. The two amounts in use are asked from where

@@ -51,7 +51,8 @@ struct ForgottenRecord<W: MemoryAccess>: BitwiseCopyable, Sendable {
   @inlinable var pageCount: SharedWord<W> { words[1] }
 }
 
-/// Read faults in order (`ReadAhead.swift`): a hint, which threads change without care for each other.
+/// Faults in order, reads or writes (`ReadAhead.swift`): a hint, which threads change without care for each
+/// other.
 @frozen
 @usableFromInline
 struct StreamRecord<W: MemoryAccess>: BitwiseCopyable, Sendable {
@@ -65,4 +66,8 @@ struct StreamRecord<W: MemoryAccess>: BitwiseCopyable, Sendable {
   @inlinable var next: SharedWord<W> { words[0] }
   /// Units of the last window.
   @inlinable var width: SharedWord<W> { words[1] }
+  /// The first page of the last window.
+  @inlinable var first: SharedWord<W> { words[3] }
+  /// Faults that open no window.
+  @inlinable var closed: SharedWord<W> { words[2] }
 }

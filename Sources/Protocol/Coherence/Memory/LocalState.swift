@@ -79,7 +79,7 @@ public struct LocalState<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable 
     case commitLock, roundsBegun, roundsFinished
     case gateClosed, inside, workspaceUse
     case epoch, disseminations, moveCount, barrierBusy
-    case chunkRequestCount, streamClock, waiting
+    case chunkRequestCount, streamClock, waiting, refreshesHeld
     case retireApplied, retireReusable, forgottenCount
     case failed, failedValue
   }
@@ -98,6 +98,8 @@ public struct LocalState<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable 
   @inlinable var disseminations: SharedWord<W> { word(.disseminations) }
   @inlinable var chunkRequestCount: SharedWord<W> { word(.chunkRequestCount) }
   @inlinable var retireApplied: SharedWord<W> { word(.retireApplied) }
+  /// 1 while a barrier may be forgetting pages that this node does not know of yet (`HotPages`).
+  @inlinable var refreshesHeld: SharedWord<W> { word(.refreshesHeld) }
   @inlinable var streamClock: SharedWord<W> { word(.streamClock) }
   @inlinable var moveCount: SharedWord<W> { word(.moveCount) }
   /// Freed ranges whose addresses may be used again: all up to this position.
@@ -155,7 +157,7 @@ public enum Counter: Int, CaseIterable, Sendable {
   case firstTouches, twins
   case diffsSent, diffBytes, diffRuns
   case noticesSent, noticesReceived, invalidations, logOverflows
-  case exclusivePages, pagesMovedHere, pagesMovedAway
+  case exclusivePages, hotPages, pagesMovedHere, pagesMovedAway
   case releases, acquires, barriers
   case lockAcquires, lockLocalHandOvers, lockRemoteWaits
   case atomics

@@ -75,9 +75,11 @@ public struct PageTable<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable {
   public let twins: UnsafeMutableRawPointer
   @usableFromInline let epochStamps: WordTable<W, PageKind>
   @usableFromInline let noticers: WordTable<W, PageKind>
+  @usableFromInline let moveStamps: WordTable<W, PageKind>
   @usableFromInline let chunkShapes: WordTable<W, ChunkKind>
   @usableFromInline let shapes: UnsafeMutablePointer<SegmentShape>
   @usableFromInline let pinCounts: WordTable<W, PageKind>
+  @usableFromInline let heats: ByteTable<W, PageKind>
   public let dirty: PageSet<W>
   public let cached: PageSet<W>
   @usableFromInline let pageShift: Int
@@ -94,10 +96,12 @@ public struct PageTable<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable {
     twins = carving.take(c.capacityByteCount, align: 4096)
     epochStamps = words(c.pageCount)
     noticers = words(c.pageCount)
+    moveStamps = words(c.pageCount)
     chunkShapes = words(c.chunkCount)
     shapes = carving.take(c.shapeCount * MemoryLayout<SegmentShape>.stride)
       .assumingMemoryBound(to: SegmentShape.self)
     pinCounts = words(c.pageCount)
+    heats = ByteTable(carving.take(c.pageCount))
     dirty = PageSet(&carving, pageCount: c.pageCount)
     cached = PageSet(&carving, pageCount: c.pageCount)
     pageShift = c.pageShift
@@ -119,8 +123,17 @@ public struct PageTable<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable {
   @inlinable
   func noticer(_ page: Page) -> SharedWord<W> { noticers[page] }
 
+  /// The barrier at which the unit moved last, the same on all nodes; 0: it never did. Used by the barrier's
+  /// thread only.
+  @inlinable
+  func moveStamp(_ page: Page) -> SharedWord<W> { moveStamps[page] }
+
   @inlinable
   func pinCount(_ page: Page) -> SharedWord<W> { pinCounts[page] }
+
+  /// How often the unit is written (`HotPages`).
+  @inlinable
+  func heat(_ page: Page) -> SharedByte<W> { heats[page] }
 
   @inlinable
   func twin(_ page: Page) -> UnsafeMutableRawPointer { twins + (page.number << pageShift) }
@@ -178,6 +191,8 @@ public struct PageTable<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable {
     pageWords.zero(pages)
     epochStamps.zero(pages)
     pinCounts.zero(pages)
+    heats.zero(pages)
+    moveStamps.zero(pages)
   }
 
   /// Forgets the shape of freed pages, which all have the same.
