@@ -28,7 +28,6 @@ import Testing
   @Test(arguments: [
     ("/proc/sys/vm/max_map_count", "800", "limits.mappings", State.fail),
     ("/proc/sys/vm/max_map_count", "30000", "limits.mappings", .warn),
-    ("/proc/sys/vm/overcommit_memory", "2", "memory.overcommit", .fail),
     ("/proc/meminfo", "MemTotal: 8192 kB\n", "memory.size", .fail),
     ("/sys/fs/cgroup/job/memory.max", "8388608", "memory.size", .fail),
     ("/sys/fs/cgroup/memory.max", "8388608", "memory.size", .fail),
@@ -54,6 +53,23 @@ import Testing
     #expect(report.states("system.processors") == [.warn])
   }
 
+  /// A capacity that is asked for is taken; one that is not is what there is room for.
+  @Test func limitsDecideTheDefaultCapacity() {
+    root.write("/proc/sys/vm/overcommit_memory", "2\n")
+    let request = ExaminationRequest(nodeCount: 4, capacityByteCount: 64 << 30)
+    #expect(report(.fake(root), request).states("memory.overcommit") == [.fail])
+    #expect(!report(.fake(root)).hasFailed)
+    #expect(report(.fake(root))["job.capacity"][0].found.contains("vm.overcommit_memory=2"))
+    root.write("/proc/sys/vm/overcommit_memory", "0\n")
+    var host = Host.fake(root)
+    host.setLimit(.addressSpace, soft: 8 << 30)
+    #expect(report(host).states("limits.addresses") == [.pass])
+    #expect(report(host)["job.capacity"][0].found.contains("ulimit -v"))
+    host.setLimit(.addressSpace, soft: ResourceLimit.unlimited)
+    host.setLimit(.lockedMemory, soft: 64 << 10)
+    #expect(report(host)["job.capacity"][0].found.hasPrefix("64 GiB of shared addresses (the default)"))
+  }
+
   @Test func strictOvercommitWithRoomPasses() {
     root.write("/proc/sys/vm/overcommit_memory", "2\n")
     root.write("/proc/meminfo", "MemTotal: 16777216 kB\nCommitLimit: 8388608 kB\nCommitted_AS: 0 kB\n")
@@ -63,7 +79,7 @@ import Testing
 
   @Test(arguments: [
     (ResourceLimit.Kind.fileSize, UInt64(1 << 20), "limits.file_size"),
-    (.addressSpace, 1 << 30, "limits.addresses"), (.openFiles, 80, "limits.open_files"),
+    (.addressSpace, 1 << 28, "limits.addresses"), (.openFiles, 80, "limits.open_files"),
     (.processes, 10, "limits.tasks"),
   ])
   func aLimitDecides(kind: ResourceLimit.Kind, value: UInt64, check: String) {

@@ -19,6 +19,8 @@ import Testing
     var mine = try announcement()
     mine.capacityByteCount = 3 << 30
     mine.logEntryCount = 4096
+    mine.room = HostRoom(
+      memoryByteCount: 5, addressByteCount: 6, fileByteCount: 7, promiseByteCount: 8)
     let read = Announcement(mine.bytes)
     #expect(read.words == mine.words && mine.bytes.count == Announcement.byteCount)
     #expect(Announcement(mine.bytes + [1, 2, 3]).words == mine.words)
@@ -69,7 +71,8 @@ import Testing
     for _ in 0..<20_000 {
       var bytes = mine.bytes + offer.bytes
       for _ in 0...random(3) {
-        bytes[random(2) == 0 ? random(bytes.count) : 16 + random(56)] = [0, 1, 0x7F, 0x80, 0xFF][random(5)]
+        bytes[random(2) == 0 ? random(bytes.count) : 16 + random(Announcement.byteCount - 24)] =
+          [0, 1, 0x7F, 0x80, 0xFF][random(5)]
       }
       if random(8) == 0 { bytes.removeLast(random(bytes.count)) }
       let theirs = FabricOffer(Array(bytes.dropFirst(Announcement.byteCount)))

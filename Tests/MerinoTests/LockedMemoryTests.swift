@@ -11,6 +11,7 @@ import Testing
     var options = ClusterOptions()
     options.capacityByteCount = capacity
     var announcement = try Announcement(options)
+    announcement.room = HostRoom(memoryByteCount: 16 << 30)
     announcement.lockableByteCount = mebibytes.map { UInt64($0) << 20 } ?? ~0
     // One node's lower limit counts for all.
     var all = Array(repeating: announcement, count: nodeCount)
@@ -29,12 +30,20 @@ import Testing
       let registered = try agreement(nodeCount, mebibytes: mebibytes)
       let free = mebibytes << 20 - control(registered)
       #expect(free >= Agreement.chunkByteCount, "\(nodeCount) nodes, \(mebibytes) MiB: \(free) bytes")
-      let shared = try agreement(nodeCount, mebibytes: mebibytes, isRegistered: false)
-      #expect(shared.configuration.capacityByteCount >= Agreement.smallestDefaultCapacity)
+      let isBound = registered.configuration.capacityByteCount < Agreement.registeredDefaultCapacity
+      #expect(registered.capacityBound == (isBound ? .lockedMemory(UInt64(mebibytes) << 20) : nil))
     }
     let free = try agreement(nodeCount, mebibytes: nil)
-    #expect(free.configuration.capacityByteCount == Agreement.largestDefaultCapacity)
-    #expect(free.capacityLimitedBy == nil)
+    #expect(free.configuration.capacityByteCount == Agreement.registeredDefaultCapacity)
+    #expect(free.capacityBound == nil)
+  }
+
+  /// The host fabric locks nothing.
+  @Test(arguments: [0, 1, 8]) func withoutADeviceTheLimitDecidesNothing(mebibytes: Int) throws {
+    let limited = try agreement(2, mebibytes: mebibytes, isRegistered: false)
+    let free = try agreement(2, mebibytes: nil, isRegistered: false)
+    #expect(limited.configuration == free.configuration)
+    #expect(limited.capacityBound == nil)
   }
 
   @Test func aCapacityThatFitsIsNamed() throws {

@@ -4,7 +4,7 @@ import Glibc
 
 /// What a node tells the others when it joins.
 struct Announcement {
-  static let protocolVersion: UInt64 = 3
+  static let protocolVersion: UInt64 = 4
   /// The addresses that a process of an x86-64 or AArch64 system has: 47 bits, some of them taken.
   static let largestCapacity = 1 << 46
   static let lockRange = 128...16_777_216
@@ -15,6 +15,8 @@ struct Announcement {
   var pageByteCount: UInt64
   /// The limit of locked memory in bytes; ~0 where there is none.
   var lockableByteCount: UInt64
+  /// What it may reserve of its host.
+  var room: HostRoom
   /// 0 where the node leaves it to the others.
   var capacityByteCount: UInt64
   var lockCount: UInt64
@@ -26,6 +28,7 @@ struct Announcement {
   init(_ options: ClusterOptions) throws(MerinoError) {
     pageByteCount = UInt64(sysconf(Int32(_SC_PAGESIZE)))
     lockableByteCount = cplatform_lockable_byte_count()
+    room = .now()
     let asked = try EnvironmentSettings.byteCount("MERINO_CAPACITY")
     let capacity = options.capacityByteCount ?? asked ?? 0
     guard (0...Self.largestCapacity).contains(capacity) else {
@@ -59,6 +62,8 @@ struct Announcement {
     version = next()
     pageByteCount = next()
     lockableByteCount = next()
+    room = HostRoom(
+      memoryByteCount: next(), addressByteCount: next(), fileByteCount: next(), promiseByteCount: next())
     capacityByteCount = next()
     lockCount = next()
     lockSlotCount = next()
@@ -68,7 +73,8 @@ struct Announcement {
 
   var words: [UInt64] {
     [
-      version, pageByteCount, lockableByteCount, capacityByteCount, lockCount, lockSlotCount, segmentCount,
+      version, pageByteCount, lockableByteCount, room.memoryByteCount, room.addressByteCount,
+      room.fileByteCount, room.promiseByteCount, capacityByteCount, lockCount, lockSlotCount, segmentCount,
       logEntryCount,
     ]
   }
@@ -78,22 +84,23 @@ struct Announcement {
 struct Agreement {
   /// Bytes of a chunk, the unit of registration and of the addresses of segments.
   static let chunkByteCount = 2 << 20
-  static let largestDefaultCapacity = 64 << 30
-  static let smallestDefaultCapacity = 1 << 30
-  /// Where memory is registered with a device, and the limit of locked memory leaves little room for it.
-  static let smallestRegisteredCapacity = 64 << 20
 
   var configuration: Configuration
-  /// Where the limit of locked memory decided the capacity: that limit.
-  let capacityLimitedBy: UInt64?
+  /// What decided a capacity that nobody asked for, where it is less than there would be without.
+  let capacityBound: CapacityBound?
   /// The least of the nodes' limits of locked memory; ~0 where there is none.
   let lockableByteCount: UInt64
 
-  /// - Parameter isRegistered: whether memory is registered with a device, and so counts against the limit of
-  ///   locked memory: a capacity that nobody asked for then leaves room for chunks.
-  init(_ all: [Announcement], isRegistered: Bool = false) throws(MerinoError) {
+  /// - Parameters:
+  ///   - nodesPerHost: the most nodes on one host.
+  ///   - isRegistered: whether memory is registered with a device, and so counts against the limit of locked
+  ///     memory: a capacity that nobody asked for then leaves room for chunks.
+  init(
+    _ all: [Announcement], nodesPerHost: Int = 1, isRegistered: Bool = false
+  ) throws(MerinoError) {
     try Self.check(all)
     lockableByteCount = all.map(\.lockableByteCount).min() ?? ~0
+    let room = HostRoom(leastOf: all.map(\.room))
     let capacity = try Self.common(
       all.map(\.capacityByteCount), "capacity (MERINO_CAPACITY)", 1...Announcement.largestCapacity)
     let locks = try Self.common(
@@ -109,23 +116,29 @@ struct Agreement {
     var c = Configuration(nodeCount: all.count, pageCount: 0)
     c.pageShift = page.trailingZeroBitCount
     c.chunkShift = (chunk / page).trailingZeroBitCount
+    if !isRegistered && room.isOpen { Self.reserveTables(&c) }
     if locks > 0 { c.lockCount = locks }
     if slots > 0 { c.lockSlotCount = slots }
     if segments > 0 { c.shapeCount = segments }
     if entries > 0 { c.logEntryCount = 1 << (Int.bitWidth - (entries - 1).leadingZeroBitCount) }
     if capacity > 0 {
       c.pageCount = (capacity + chunk - 1) / chunk * (chunk / page)
-      capacityLimitedBy = nil
-    } else {
-      let smallest = isRegistered ? Self.smallestRegisteredCapacity : Self.smallestDefaultCapacity
-      let room = isRegistered ? 2 * chunk : 0
-      c.pageCount = Self.largestDefaultCapacity / page
-      while c.capacityByteCount > smallest, UInt64(Self.layout(c).byteCount + room) > lockableByteCount {
-        c.pageCount /= 2
-      }
-      capacityLimitedBy = c.capacityByteCount < Self.largestDefaultCapacity ? lockableByteCount : nil
+      (configuration, capacityBound) = (c, nil)
+      return
     }
-    configuration = c
+    let wanted =
+      isRegistered
+      ? Self.registeredDefaultCapacity : Self.reservedCapacity(memoryByteCount: room.memoryByteCount)
+    c.pageCount = wanted / page
+    var found: CapacityBound?
+    while c.capacityByteCount > Self.smallestDefaultCapacity,
+      let bound = Self.bound(
+        c, room, lockableByteCount, nodesPerHost: nodesPerHost, isRegistered: isRegistered)
+    {
+      found = bound
+      c.pageCount /= 2
+    }
+    (configuration, capacityBound) = (c, found)
   }
 
   /// The control memory of a node, with what this layer keeps in it.

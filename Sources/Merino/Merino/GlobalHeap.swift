@@ -42,7 +42,7 @@ final class GlobalHeap: Sendable {
 
   /// Attaches the heap on this node; node 0 formats it. The nodes meet in `bootstrapBarrier` in between.
   func attach(_ runtime: Runtime, _ bootstrapBarrier: () throws(MerinoError) -> Void) throws(MerinoError) {
-    try runtime.define(shape)
+    engine.pages.definePlain(pageCount: shape.pageCount)
     do throws(AddressSpaceError) {
       _ = try runtime.space.attach(0..<byteCount, limit: .readWrite)
     } catch {

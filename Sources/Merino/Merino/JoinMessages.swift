@@ -7,7 +7,7 @@ import VerbsFabric
 
 extension Announcement {
   /// Bytes of its form for the wire: words, low bytes first.
-  static let byteCount = 64
+  static let byteCount = 96
 
   /// From the beginning of the bytes; what is missing is 0, a version that no node has.
   init(_ bytes: [UInt8]) { self.init(words: bytes.littleEndianWords(Self.byteCount / 8)) }

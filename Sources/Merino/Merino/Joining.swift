@@ -59,7 +59,11 @@ enum Joining {
     for bytes in all { offers.append(try Self.offer(in: bytes)) }
     let chosen = try FabricChoice.decide(
       offers, hosts: job.members.map(\.hostName), areTogether: job.areAllOnOneMachine)
-    if case .verbs = chosen.choice { agreement = try Agreement(announcements, isRegistered: true) }
+    var isRegistered = false
+    if case .verbs = chosen.choice { isRegistered = true }
+    let hosts = Dictionary(grouping: job.members, by: \.machine)
+    agreement = try Agreement(
+      announcements, nodesPerHost: hosts.values.map(\.count).max() ?? 1, isRegistered: isRegistered)
     agreement.configuration.mechanisms.subtract(settings.without)
     if let count = settings.hotPageCount { agreement.configuration.hotPageCount = count }
     let plan = Connecting.Plan(
@@ -143,10 +147,7 @@ enum Joining {
     _ port: PortChoice?
   ) -> String {
     let c = agreement.configuration
-    let limit =
-      agreement.capacityLimitedBy.map {
-        ", the most whose control memory fits the limit of locked memory of \($0) bytes (ulimit -l)"
-      } ?? ""
+    let limit = agreement.capacityBound.map { ", the most for which \($0.clause)" } ?? ""
     var fabric = "host"
     if case .verbs = chosen.choice { fabric = "verbs over \(port?.reason ?? "")" }
     return

@@ -15,11 +15,13 @@ final class NodeFiles: Sendable {
   let controlByteCount: Int
   let frameByteCount: Int
   let localByteCount: Int
+  /// Of the private memory, what `KnownHandles` has; behind the engine's.
+  nonisolated(unsafe) let handleMemory: UnsafeMutableRawPointer
 
   init(_ configuration: Configuration, _ layout: ControlLayout) throws(MerinoError) {
     controlByteCount = layout.byteCount
     frameByteCount = configuration.capacityByteCount
-    localByteCount = NodeEngine.localByteCount(configuration)
+    localByteCount = Self.localByteCount(configuration)
     do throws(SystemError) {
       let controlFile = try SharedMemoryFile(named: "merino-control", byteCount: controlByteCount)
       let frameFile = try SharedMemoryFile(named: "merino-frames", byteCount: frameByteCount)
@@ -27,6 +29,7 @@ final class NodeFiles: Sendable {
       controlMemory = mapped.control
       frameMemory = mapped.frames
       localMemory = mapped.local
+      handleMemory = localMemory + NodeEngine.localByteCount(configuration)
       control = dup(controlFile.descriptor)
       frames = dup(frameFile.descriptor)
       try controlFile.close()
@@ -39,6 +42,11 @@ final class NodeFiles: Sendable {
     }
     _ = fcntl(control, F_SETFD, FD_CLOEXEC)
     _ = fcntl(frames, F_SETFD, FD_CLOEXEC)
+  }
+
+  /// Bytes of a node's private memory: the engine's state, whole pages, and the handles that it knows.
+  static func localByteCount(_ c: Configuration) -> Int {
+    NodeEngine.localByteCount(c) + KnownHandles.byteCount(c)
   }
 
   /// The three mappings, or none.

@@ -19,12 +19,14 @@ public enum LogLevel: Int32, Sendable, Comparable {
 /// Settings of a node. What is `nil` takes the environment variable named, then the default.
 public struct ClusterOptions: Sendable {
   /// Bytes of the global address space, the same on all nodes. `MERINO_CAPACITY` (suffix K, M, G, T); by
-  /// default as much as every node's control memory allows within its limit of locked memory.
+  /// default twice the host's memory and 64 GiB at least, of which only what is touched exists; 64 GiB over
+  /// RDMA, or as much as control memory within the limit of locked memory allows.
   public var capacityByteCount: Int?
   /// Name of the fabric: "verbs" (RDMA), "host" (nodes of one machine), or "auto": verbs where every node has
   /// a device, else host where all are on one machine. `MERINO_FABRIC`; "auto".
   public var fabric: String?
-  /// Locks, events, conditions and barriers of the job. `MERINO_LOCKS`; 65,536.
+  /// Locks, events, conditions and barriers of the job. `MERINO_LOCKS`; 16,777,216, and
+  /// 65,536 over RDMA.
   public var lockCount: Int?
   /// Milliseconds to wait for the others to join. `MERINO_JOIN_TIMEOUT` (seconds); 60,000.
   public var joinTimeoutMilliseconds: Int?

@@ -71,7 +71,7 @@ final class Runtime: Sendable {
     self.space = space
     self.memory = memory
     self.log = log
-    objects = ObjectTable(engine: engine)
+    objects = ObjectTable(engine: engine, known: KnownHandles(memory.handleMemory))
     let (upper, tableCount) = (engine.layout.upper, SegmentTable.wordCount(engine.configuration))
     segments = SegmentTable(engine: engine, words: upper.words(0, count: tableCount), objects: objects)
     let mailboxes = upper.words(tableCount, count: Collectives.wordCount)

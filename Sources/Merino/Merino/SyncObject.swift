@@ -41,19 +41,17 @@ struct ObjectHandle: Equatable, Sendable {
 }
 
 /// The handles that this node has looked up and found alive, a word a record; 0 for none. Every use of an
-/// object looks here, so there is no lock.
-private final class KnownHandles: @unchecked Sendable {
-  private let words: UnsafeMutablePointer<UInt64>
+/// object looks here, so there is no lock. In the node's sparse memory: most records are never used.
+struct KnownHandles: @unchecked Sendable {
+  private let base: UnsafeMutableRawPointer
 
-  init(count: Int) {
-    words = .allocate(capacity: count)
-    words.initialize(repeating: 0, count: count)
-  }
+  /// - Parameter base: `byteCount` zero bytes that stay as long as the node is in the job.
+  init(_ base: UnsafeMutableRawPointer) { self.base = base }
 
-  deinit { words.deallocate() }
+  static func byteCount(_ c: Configuration) -> Int { c.lockCount * MemoryLayout<UInt64>.stride }
 
-  /// `id`: below `count`. A release: whoever finds the handle finds what the object was made of.
-  subscript(id: Int) -> AtomicWord { AtomicWord(UnsafeMutableRawPointer(words + id)) }
+  /// `id`: of a record that there is. A release: whoever finds the handle finds what the object was made of.
+  subscript(id: Int) -> AtomicWord { AtomicWord(base + id * MemoryLayout<UInt64>.stride) }
 }
 
 /// The records of synchronisation objects: an engine's lock each, whose six state words and info word
@@ -73,9 +71,9 @@ final class ObjectTable: Sendable {
   private let state = Mutex(State())
   private let known: KnownHandles
 
-  init(engine: NodeEngine) {
+  init(engine: NodeEngine, known: KnownHandles) {
     self.engine = engine
-    known = KnownHandles(count: engine.configuration.lockCount)
+    self.known = known
   }
 
   /// - Parameter first: the first of the state words; the others are 0.

@@ -83,16 +83,20 @@ extension Engine {
   /// Whether somebody may have fetched an exclusive page since its last notice.
   @inlinable
   var isAnyExclusiveFetched: Bool {
-    for index in 0..<local.exclusiveWordCount {
-      var groups = local.exclusiveGroupWord(index).load()
-      while groups != 0 {
-        let first = Block((index << 6 | groups.trailingZeroBitCount) * ControlLayout.groupBlockCount)
-        groups &= groups - 1
-        for offset in 0..<ControlLayout.groupBlockCount / 8
-        where own(layout.blockMarks).eight(from: first + offset * 8).load() != 0 {
-          return true
+    var parts = local.exclusiveParts.load()
+    while parts != 0 {
+      for index in local.exclusiveGroupParts.lowest(parts) {
+        var groups = local.exclusiveGroupWord(index).load()
+        while groups != 0 {
+          let first = Block((index << 6 | groups.trailingZeroBitCount) * ControlLayout.groupBlockCount)
+          groups &= groups - 1
+          for offset in 0..<ControlLayout.groupBlockCount / 8
+          where own(layout.blockMarks).eight(from: first + offset * 8).load() != 0 {
+            return true
+          }
         }
       }
+      parts &= parts - 1
     }
     return false
   }

@@ -18,9 +18,10 @@ extension Engine {
   public func occupation(countsLocks: Bool) -> Occupation? {
     if local.barrierBusy.load() != 0 { return .barrier }
     if local.waiting.load() != 0 { return .waiting }
-    // A lock that this node has takes a slot; without one there is no need to look at all locks.
     guard countsLocks, slotsInUse > 0 else { return nil }
-    for id in 0..<configuration.lockCount {
+    // A lock that this node has takes a slot: no need to look at all locks, of which most were never used.
+    for slot in 0..<configuration.allSlotCount where isTaken(slot) {
+      let id = Int(truncatingIfNeeded: local.slotLocks[slot].loadRelaxed())
       let owner = localLock(id).owner.loadRelaxed()
       if owner != 0 { return .holding(id: id, thread: UInt32(truncatingIfNeeded: owner)) }
     }

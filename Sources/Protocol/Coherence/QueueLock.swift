@@ -124,6 +124,7 @@ extension Engine {
     }
     do throws(EngineError) {
       let slot = if let given { given } else { try takeSlot(id, for: use) }
+      local.slotLocks[slot].storeRelaxed(UInt64(id))
       let taken = takeInPlace(id, slot)
       if case .yes(isApplied: true) = taken {
         add(.lockAcquires)

@@ -215,12 +215,16 @@ extension Engine {
     // Stores to exclusive pages before this release, then the look at the marks: a mark placed later
     // has its READ after those stores.
     fullFence()
-    for index in 0..<local.exclusiveWordCount {
-      var groups = local.exclusiveGroupWord(index).load()
-      while groups != 0 {
-        try noteFetchedExclusives(inGroup: index << 6 | groups.trailingZeroBitCount, &log)
-        groups &= groups - 1
+    var parts = local.exclusiveParts.load()
+    while parts != 0 {
+      for index in local.exclusiveGroupParts.lowest(parts) {
+        var groups = local.exclusiveGroupWord(index).load()
+        while groups != 0 {
+          try noteFetchedExclusives(inGroup: index << 6 | groups.trailingZeroBitCount, &log)
+          groups &= groups - 1
+        }
       }
+      parts &= parts - 1
     }
   }
 

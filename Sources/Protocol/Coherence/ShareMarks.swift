@@ -61,7 +61,10 @@ extension Engine {
   func ensureSeen(_ page: Page) {
     let group = page.block.number / ControlLayout.groupBlockCount
     let bits = local.exclusiveGroupWord(group >> 6).loadRelaxed()
-    ensure(bits >> UInt64(group & 63) & 1 != 0 || isOn(.exclusivePlaceForgotten), .exclusiveIsSeen, page)
+    let isInPart = local.exclusiveParts.loadRelaxed() & local.exclusiveGroupParts.bit(group >> 6) != 0
+    ensure(
+      isInPart && bits >> UInt64(group & 63) & 1 != 0 || isOn(.exclusivePlaceForgotten), .exclusiveIsSeen,
+      page)
   }
 
   /// Adds to the blocks that a release looks at. Before the page becomes writable.
@@ -70,6 +73,10 @@ extension Engine {
     let group = block.number / ControlLayout.groupBlockCount
     let word = local.exclusiveGroupWord(group >> 6)
     let bit = UInt64(1) << UInt64(group & 63)
-    if word.load() & bit == 0, !isOn(.exclusivePlaceForgotten) { word.fetchOr(bit) }
+    guard word.load() & bit == 0, !isOn(.exclusivePlaceForgotten) else { return }
+    // The part first: a thread that finds the group's bit set by another one goes on at once, and then a
+    // release has to find both.
+    local.exclusiveParts.fetchOr(local.exclusiveGroupParts.bit(group >> 6))
+    word.fetchOr(bit)
   }
 }

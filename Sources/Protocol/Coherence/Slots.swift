@@ -88,9 +88,10 @@ extension Engine {
   }
 
   @inlinable
-  func ensureTaken(_ slot: Int) {
-    ensure(slotUse(slot).load() >> UInt64(slot & 63) & 1 != 0, .slotTaken, slot)
-  }
+  func ensureTaken(_ slot: Int) { ensure(isTaken(slot), .slotTaken, slot) }
+
+  @inlinable
+  func isTaken(_ slot: Int) -> Bool { slotUse(slot).load() >> UInt64(slot & 63) & 1 != 0 }
 
   /// Slots in use, of all kinds.
   public var slotsInUse: Int {

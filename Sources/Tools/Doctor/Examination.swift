@@ -87,7 +87,7 @@ extension Examination {
     do throws(MerinoError) {
       return try NodeNeeds(
         nodeCount: nodeCount, capacityByteCount: capacity, lockableByteCount: host.limit(.lockedMemory).soft,
-        isRegistered: isRegistered)
+        room: host.room, isRegistered: isRegistered)
     } catch {
       errors.append(
         .fail("job.settings", error.description, cure: "correct the variable (docs/guide.md lists them)"))

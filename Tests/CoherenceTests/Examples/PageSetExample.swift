@@ -1,4 +1,5 @@
 import Fabric
+import Glibc
 import Platform
 import Testing
 
@@ -7,14 +8,13 @@ import Testing
 /// Threads add pages without a lock; a release takes them in ascending order (docs/protocol.md, sections 1
 /// and 3).
 @Suite struct PageSetExample {
-  private func withSet(_ body: (PageSet<BareMemory>) -> Void) {
-    let pageCount = 1 << 20
+  private func withSet(pageCount: Int = 1 << 20, _ body: (PageSet<BareMemory>) -> Void) {
     var measure = Carving()
     _ = PageSet<BareMemory>(&measure, pageCount: pageCount)
-    let memory = UnsafeMutableRawPointer.allocate(byteCount: measure.end, alignment: 64)
-    defer { memory.deallocate() }
-    memory.initializeMemory(as: UInt8.self, repeating: 0, count: measure.end)
-    var carving = Carving(memory)
+    // Zero, and only what is touched exists.
+    guard let memory = calloc(measure.end + 64, 1) else { return }
+    defer { free(memory) }
+    var carving = Carving(memory.alignedUp(toMultipleOf: 64))
     body(PageSet(&carving, pageCount: pageCount))
   }
 
@@ -29,6 +29,35 @@ import Testing
       var again = set.take()
       #expect(again.next() == nil)
     }
+  }
+
+  /// A part of the set is more than one word of groups where the set is large: 1 TiB here.
+  @Test func aLargeSetIsTakenInParts() {
+    withSet(pageCount: 1 << 28) { set in
+      let pages = [0, 1 << 18, 1 << 22 - 1, 1 << 22, 1 << 27, 1 << 28 - 1]
+      #expect(set.isIdle)
+      for page in pages.reversed() { set.insert(Page(page)) }
+      #expect(!set.isIdle)
+      var taker = set.take()
+      var taken: [Int] = []
+      while let page = taker.next() { taken.append(page.number) }
+      #expect(taken == pages)
+      #expect(set.isIdle)
+    }
+  }
+
+  /// However many words there are, 64 bits stand for all of them, each for words of its own.
+  @Test(arguments: [1, 2, 63, 64, 65, 128, 129, 4096, 5000]) func partsAreAllOfTheirWords(wordCount: Int) {
+    let parts = Parts(wordCount: wordCount)
+    var (all, next): (UInt64, Int) = (0, 0)
+    for index in 0..<wordCount { all |= parts.bit(index) }
+    while all != 0 {
+      let words = parts.lowest(all)
+      #expect(words.lowerBound == next && words.allSatisfy { parts.bit($0) == all & (0 &- all) })
+      next = words.upperBound
+      all &= all - 1
+    }
+    #expect(next == wordCount)
   }
 
   /// A page that a thread adds while a release takes the set is not lost: this release takes it or the next

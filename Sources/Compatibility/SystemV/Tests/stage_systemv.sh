@@ -9,7 +9,7 @@ stage_systemv() {
   trap systemv_sweep EXIT
   check "make sysv" make sysv
   check "the library takes libc's names and no others" systemv_names
-  for name in memory semaphores undo ends objects habits signals cancel costs edges; do
+  for name in memory semaphores undo ends objects habits signals cancel many costs edges; do
     check "$name.c compiles" build_systemv "$tests/$name.c" "$CI_WORK/$name"
   done
   for name in server worker; do

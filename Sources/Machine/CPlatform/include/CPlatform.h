@@ -145,6 +145,18 @@ static inline uint64_t cplatform_lockable_byte_count(void) {
   return getrlimit(RLIMIT_MEMLOCK, &limit) == 0 ? (uint64_t)limit.rlim_cur : 0;
 }
 
+/// The soft limit of a process's addresses in bytes; all ones where there is none.
+static inline uint64_t cplatform_address_byte_count_limit(void) {
+  struct rlimit limit;
+  return getrlimit(RLIMIT_AS, &limit) == 0 ? (uint64_t)limit.rlim_cur : ~(uint64_t)0;
+}
+
+/// The soft limit of a file's size in bytes; all ones where there is none.
+static inline uint64_t cplatform_file_byte_count_limit(void) {
+  struct rlimit limit;
+  return getrlimit(RLIMIT_FSIZE, &limit) == 0 ? (uint64_t)limit.rlim_cur : ~(uint64_t)0;
+}
+
 /// Processors that this process may run on, at least 1.
 static inline int cplatform_processor_count(void) {
   unsigned long mask[128];

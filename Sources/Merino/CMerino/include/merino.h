@@ -154,7 +154,8 @@ typedef struct merino_options {
   size_t size;
   /**
    * Bytes of the global address space, the same on all nodes. MERINO_CAPACITY (with suffix K, M, G or T);
-   * by default as much as every node's control memory allows within its limits.
+   * by default twice the host's memory and 64 GiB at least, of which only what is touched exists; 64 GiB over
+   * RDMA, or as much as control memory within the limit of locked memory allows.
    */
   uint64_t capacity_bytes;
   /**
@@ -162,7 +163,10 @@ typedef struct merino_options {
    * a device, else host where all are on one machine. MERINO_FABRIC; "auto".
    */
   const char *fabric;
-  /** Locks, reader-writer locks, events, conditions and barriers of the job. MERINO_LOCKS; 65,536. */
+  /**
+   * Locks, reader-writer locks, events, conditions and barriers of the job. MERINO_LOCKS; 16,777,216, and
+   * 65,536 over RDMA.
+   */
   uint32_t max_locks;
   /** Milliseconds to wait for the others to join. MERINO_JOIN_TIMEOUT (in seconds); 60,000. */
   uint32_t join_timeout_ms;
@@ -496,7 +500,7 @@ int merino_lock_destroy(merino_lock_t lock);
  * Takes the lock, waiting as long as it takes; first come, first served between nodes. The calling thread
  * becomes its owner. Acquire: sees what every earlier holder wrote before its release. No cancellation point.
  * @return MERINO_SUCCESS; MERINO_EDEADLK where this thread holds it already; MERINO_ELIMIT where threads of
- *   this node hold or await as many locks as it has slots (MERINO_LOCK_SLOTS; 256); MERINO_EHANDLE;
+ *   this node hold or await as many locks as it has slots (MERINO_LOCK_SLOTS); MERINO_EHANDLE;
  *   MERINO_ENOTINIT; MERINO_EPEER.
  */
 int merino_lock_acquire(merino_lock_t lock);

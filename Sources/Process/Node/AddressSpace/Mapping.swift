@@ -34,7 +34,7 @@ let mappingAdvice = "check the limits of virtual memory (ulimit -v) and of mappi
 let systemPageByteCount = Int(sysconf(Int32(_SC_PAGESIZE)))
 
 /// The bytes of a file of /proc, which says its size only while it is read. Empty where there is none.
-func readProcFile(_ path: String) -> [UInt8] {
+package func readProcFile(_ path: String) -> [UInt8] {
   let descriptor = open(path, O_RDONLY | O_CLOEXEC)
   guard descriptor >= 0 else { return [] }
   defer { close(descriptor) }

@@ -6,15 +6,31 @@ import Platform
 /// Which records are in use, and what is to be unmapped with each. Under the lock of attach and detach.
 struct ViewSlots {
   /// The per-page memory of each view, nil where the record is free.
-  var levels: [MappedMemory?]
-  /// Records that are free; taken from the end.
-  var free: [Int]
+  var levels: [MappedMemory?] = []
+  /// Records that were used and are free, taken from the end; then the next one that never was.
+  var free: [Int] = []
+  let limit: Int
   /// Views attached so far, so that no id comes twice.
   var attachedCount = 0
 
-  init(limit: Int) {
-    levels = Array(repeating: nil, count: limit)
-    free = (0..<limit).reversed()
+  init(limit: Int) { self.limit = limit }
+
+  /// A record for the next view; `nil` where all are taken.
+  var next: Int? { free.last ?? (levels.count < limit ? levels.count : nil) }
+
+  mutating func take(_ index: Int, _ memory: MappedMemory) {
+    if free.last == index {
+      free.removeLast()
+      levels[index] = memory
+    } else {
+      levels.append(memory)
+    }
+    attachedCount += 1
+  }
+
+  mutating func giveBack(_ index: Int) {
+    levels[index] = nil
+    free.append(index)
   }
 }
 
@@ -33,7 +49,7 @@ extension SharedAddressSpace {
     let wanted = address ?? defaultAddress(of: max(range.lowerBound, 0))
     try check(range, wanted, limit)
     return try changing.withLock { slots throws(AddressSpaceError) in
-      guard !isAllocationRefused(), let index = slots.free.last else {
+      guard !isAllocationRefused(), let index = slots.next else {
         throw .tooManyViews(limit: translation.capacity)
       }
       let view = ViewID(slots.attachedCount << ViewProtection.recordBits | index)
@@ -53,9 +69,7 @@ extension SharedAddressSpace {
       fillRecord(index, extent, levels.start)
       // The last step: from here on faults find the view. It cannot be refused, all was checked.
       guard case .done = translation.insert(extent) else { preconditionFailure("the table has other views") }
-      slots.levels[index] = levels
-      slots.free.removeLast()
-      slots.attachedCount += 1
+      slots.take(index, levels)
       return extent
     }
   }
@@ -72,8 +86,7 @@ extension SharedAddressSpace {
       emptyRecord(of: extent)
       _ = translation.remove(view)
       unmap(extent)
-      slots.levels[index] = nil
-      slots.free.append(index)
+      slots.giveBack(index)
     }
   }
 

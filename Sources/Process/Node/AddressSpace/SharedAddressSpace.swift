@@ -33,12 +33,12 @@ public final class SharedAddressSpace: Sendable {
   ///     open as long as this object lives.
   ///   - reservation: addresses for views at default addresses; its size is the capacity.
   ///   - pageByteCount: base page of the protocol: a power of two, a multiple of the system's page.
-  ///   - viewLimit: views at a time, at most 65,536.
+  ///   - viewLimit: views at a time, at most 65,536. What is not used costs addresses alone.
   ///   - boundaryBudget: the most protection boundaries; nil for half of what the kernel allows. At
   ///     least 64, so that all pages of one instruction can be accessible at once.
   public init(
     frames: Int32, reservation: consuming AddressReservation, pageByteCount: Int = 4096,
-    viewLimit: Int = 4096, boundaryBudget: Int? = nil
+    viewLimit: Int = 65_536, boundaryBudget: Int? = nil
   ) throws(AddressSpaceError) {
     let capacity = reservation.byteCount
     precondition((1...65_536).contains(viewLimit), "a record's number has 16 bits")

@@ -20,13 +20,15 @@ public struct LocalState<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable 
   @usableFromInline let localLocks: UnsafeMutableRawPointer
   /// A bit for each slot that is taken.
   @usableFromInline let slotUse: SharedWords<W>
+  /// The lock that each slot was last taken for.
+  @usableFromInline let slotLocks: SharedWords<W>
   /// A bit for each connection that diffs went out on in this round.
   @usableFromInline let usedLanes: SharedWords<W>
   @usableFromInline let streams: UnsafeMutableRawPointer
   @usableFromInline let moves: UnsafeMutableRawPointer
   /// A bit for each group of blocks in which this node may have exclusive pages. Bits are never cleared.
   @usableFromInline let exclusiveGroups: SharedWords<W>
-  @usableFromInline let exclusiveWordCount: Int
+  @usableFromInline let exclusiveGroupParts: Parts
   /// A byte a chunk: not zero where a page of it is, or has been, anything but untouched on this node
   /// (`touch`).
   @usableFromInline let touchedChunks: ByteTable<W, ChunkKind>
@@ -56,11 +58,12 @@ public struct LocalState<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable 
     chunkRequests = table(c.chunkCount)
     localLocks = carving.take(c.lockCount * LocalLock<W>.byteCount)
     slotUse = bits(c.allSlotCount)
+    slotLocks = words(c.allSlotCount)
     usedLanes = bits(c.nodeCount * Self.laneLimit)
     streams = carving.take(2 * Self.streamCount * StreamRecord<W>.byteCount)
     moves = carving.take(c.moveCount * MoveRecord<W>.byteCount)
-    exclusiveWordCount = (ControlLayout.groupCount(c) + 63) / 64
-    exclusiveGroups = words(exclusiveWordCount)
+    exclusiveGroupParts = Parts(wordCount: (ControlLayout.groupCount(c) + 63) / 64)
+    exclusiveGroups = words(exclusiveGroupParts.wordCount)
     touchedChunks = ByteTable(carving.take((c.chunkCount + 7) & ~7))
     announcedClaims = ByteTable(carving.take(c.pageCount >> c.claimShift))
     forgotten = carving.take(ControlLayout.retireEntryCount * ForgottenRecord<W>.byteCount)
@@ -81,6 +84,7 @@ public struct LocalState<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable 
     case epoch, disseminations, moveCount, barrierBusy
     case chunkRequestCount, streamClock, waiting, refreshesHeld
     case retireApplied, retireReusable, forgottenCount
+    case exclusiveParts
     case failed, failedValue
   }
 
@@ -117,6 +121,8 @@ public struct LocalState<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable 
   @inlinable func touchedChunk(_ chunk: Chunk) -> SharedByte<W> { touchedChunks[chunk] }
   @inlinable func announcedClaim(_ piece: Piece) -> SharedByte<W> { announcedClaims[piece] }
   @inlinable func exclusiveGroupWord(_ index: Int) -> SharedWord<W> { exclusiveGroups[index] }
+  /// The parts of `exclusiveGroups` that have a bit.
+  @inlinable var exclusiveParts: SharedWord<W> { word(.exclusiveParts) }
   @inlinable func applied(_ node: NodeID) -> SharedWord<W> { applied[node] }
   @inlinable func peerKey(_ peer: NodeID, _ chunk: Chunk) -> SharedWord<W> {
     peerKeys[peer.number &* chunkCount &+ chunk.number]

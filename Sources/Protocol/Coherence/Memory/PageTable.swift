@@ -80,6 +80,7 @@ public struct PageTable<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable {
   @usableFromInline let shapes: UnsafeMutablePointer<SegmentShape>
   @usableFromInline let pinCounts: WordTable<W, PageKind>
   @usableFromInline let heats: ByteTable<W, PageKind>
+  @usableFromInline let plainWords: SharedWords<W>
   public let dirty: PageSet<W>
   public let cached: PageSet<W>
   @usableFromInline let pageShift: Int
@@ -102,6 +103,7 @@ public struct PageTable<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable {
       .assumingMemoryBound(to: SegmentShape.self)
     pinCounts = words(c.pageCount)
     heats = ByteTable(carving.take(c.pageCount))
+    plainWords = SharedWords(carving.take(SharedWords<W>.stride))
     dirty = PageSet(&carving, pageCount: c.pageCount)
     cached = PageSet(&carving, pageCount: c.pageCount)
     pageShift = c.pageShift
@@ -143,7 +145,23 @@ public struct PageTable<W: MemoryAccess>: BitwiseCopyable, @unchecked Sendable {
   public func shape(of page: Page) -> SegmentShape? {
     // Acquire: pairs with `define`.
     let index = chunkShape(chunk(of: page)).load()
-    return index == 0 ? nil : shapes[Int(index) - 1]
+    if index != 0 { return shapes[Int(index) - 1] }
+    // Relaxed: it says all that there is to know, and was stored before anybody shared a page.
+    let count = Int(truncatingIfNeeded: plainPageCount.loadRelaxed())
+    return page.number < count ? SegmentShape(firstPage: 0, pageCount: count) : nil
+  }
+
+  /// Pages at the beginning of the address space, whole chunks, that have the plainest of shapes as long as
+  /// there is no other for them (`definePlain`).
+  @inlinable var plainPageCount: SharedWord<W> { plainWords[0] }
+
+  /// Makes the first `pageCount` pages known as units of one page whose home is whoever writes first: the
+  /// heap, which may be half of the address space. It takes no word a chunk, as a segment does.
+  public func definePlain(pageCount: Int) {
+    precondition(
+      Page(pageCount).isMultiple(of: 1 << chunkShift) && pageCount <= self.pageCount,
+      "the heap is whole chunks, within the capacity")
+    plainPageCount.storeRelaxed(UInt64(pageCount))
   }
 
   /// The chunks that pages of `range`, which is not empty, lie in.

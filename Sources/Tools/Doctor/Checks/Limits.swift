@@ -38,9 +38,6 @@ extension Examination {
       name, found + sizeText(size), cure: "ulimit -f unlimited, or set MERINO_CAPACITY to less")
   }
 
-  /// The addresses that a process of an x86-64 or AArch64 system has: 47 bits, some of them taken.
-  private static let processByteCount: UInt64 = 126 << 40
-
   func addressSpaceFinding(_ needs: NodeNeeds) -> Finding {
     let name = "limits.addresses"
     let perPeer = needs.controlByteCount + needs.capacityByteCount
@@ -54,7 +51,7 @@ extension Examination {
     }
     // Its own frames are mapped once for the library, and reserved once for the program's views.
     let wanted = UInt64(inPeers + perPeer + needs.capacityByteCount + needs.localByteCount)
-    if wanted > Self.processByteCount {
+    if wanted > UInt64(NodeNeeds.processAddressByteCount) {
       return .fail(
         name, "a node takes \(sizeText(wanted)) of addresses, more than a process has",
         cure: "set MERINO_CAPACITY to less")

@@ -14,12 +14,13 @@ extension Examination {
   func capacityFinding(_ needs: NodeNeeds) -> Finding {
     let name = "job.capacity"
     var found = "\(sizeText(needs.capacityByteCount)) of shared addresses"
-    if let limit = needs.capacityLimitedBy {
-      found += " (what control memory within the limit of locked memory, \(sizeText(limit)), allows)"
+    if let bound = needs.capacityBound {
+      found += " (the most for which \(bound.clause))"
     } else if !capacityWasAsked {
       found += " (the default)"
     }
     found += "; control memory \(sizeText(needs.controlByteCount)) a node for \(countText(nodeCount, "node"))"
+    if !isOverVerbs { found += ", of which what is touched takes memory" }
     return .pass(name, found)
   }
 
@@ -41,12 +42,12 @@ extension Examination {
       (isBound
         ? "raise the container's or the batch job's memory (docker --memory, srun --mem)" : "use more hosts")
       + ", or set MERINO_CAPACITY to less"
-    let least = UInt64(nodesHere) * UInt64(needs.controlByteCount + NodeNeeds.chunkByteCount)
+    let least = UInt64(nodesHere) * UInt64(needs.residentByteCount)
     if memoryByteCount < least {
       return .fail(
         name,
-        "\(found); control memory of \(countText(nodesHere, "node")) here and one chunk each take "
-          + sizeText(least), cure: cure)
+        "\(found); \(countText(nodesHere, "node")) here take \(sizeText(least)) before they share anything",
+        cure: cure)
     }
     let share = UInt64(needs.capacityByteCount / nodeCount * nodesHere)
     if capacityWasAsked && memoryByteCount < share + least {
@@ -127,4 +128,18 @@ extension Examination {
     "event-unmap", "sigbus", "thread-id", "minor-hugetlbfs", "minor-shmem", "exact-address",
     "wp-hugetlbfs-shmem", "wp-unpopulated", "poison", "wp-async", "move",
   ]
+}
+
+extension Host {
+  /// What a node that is started here may reserve.
+  var room: HostRoom {
+    var room = HostRoom(
+      memoryByteCount: memoryInfo("MemTotal") ?? 0, addressByteCount: limit(.addressSpace).soft,
+      fileByteCount: limit(.fileSize).soft)
+    if number("/proc/sys/vm/overcommit_memory") == 2 {
+      let limit = memoryInfo("CommitLimit") ?? 0
+      room.promiseByteCount = limit - min(memoryInfo("Committed_AS") ?? 0, limit)
+    }
+    return room
+  }
 }
