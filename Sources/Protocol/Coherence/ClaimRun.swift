@@ -21,8 +21,9 @@ extension Engine {
       let first = Page.max(.max(unit.page.block.pages.lowerBound, chunk.lowerBound), shape.pages.lowerBound)
       return first..<clip(blockEnd, unit, shape)
     }
-    let ahead = inOrder(unit, .readWrite, least: min(16, longest), longest: longest, shape)
-    return unit.page..<Page.max(unit.pages.upperBound, .min(ahead.upperBound, blockEnd))
+    let ahead = inOrder(
+      unit, .readWrite, least: min(16, longest), longest: longest, limit: blockEnd, shape)
+    return unit.page..<ahead.upperBound
   }
 
   /// Claims the units of `run` that nobody has touched here; `unit`, which is among them, this thread fetches

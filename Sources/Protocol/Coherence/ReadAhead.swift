@@ -16,10 +16,13 @@ extension Engine {
     return longest == 0 ? none : inOrder(unit, .read, least: 2, longest: longest, shape)
   }
 
-  /// The pages behind `unit` where the faults of a stream come one behind the other: `least` units at first,
-  /// each time twice as many as before, at most `longest`.
+  /// The pages behind `unit`, up to `limit`, where the faults of a stream come one behind the other: `least`
+  /// units at first, each time twice as many as before, at most `longest`.
   @inlinable
-  func inOrder(_ unit: Unit, _ access: Access, least: Int, longest: Int, _ shape: SegmentShape) -> PageRange {
+  func inOrder(
+    _ unit: Unit, _ access: Access, least: Int, longest: Int, limit: Page = Page(Int.max),
+    _ shape: SegmentShape
+  ) -> PageRange {
     let count = LocalState<E.W>.streamCount
     let first = access == .read ? 0 : count
     for index in first..<first + count {
@@ -27,38 +30,38 @@ extension Engine {
       let expected = Page(Int(stream.next.loadRelaxed()) - 1)
       guard expected >= 0, unit.page >= expected, unit.page < expected + 2 * unit.count else { continue }
       let rest = stream.closed.loadRelaxed()
-      let window = rest > 0 ? 0 : min(max(Int(stream.width.loadRelaxed()) * 2, least), longest)
-      let end = clip(unit.pages.upperBound + window * unit.count, unit, shape)
-      stream.width.storeRelaxed(UInt64(window))
-      stream.first.storeRelaxed(UInt64(unit.pages.upperBound.number))
+      let width = rest > 0 ? 0 : min(max(Int(stream.width.loadRelaxed()) * 2, least), longest)
       stream.closed.storeRelaxed(rest == 0 ? 0 : rest - 1)
-      stream.next.storeRelaxed(UInt64(end.number + 1))
-      return unit.pages.upperBound..<end
+      return open(stream, width, behind: unit, limit, shape)
     }
-    beginStream(unit, in: first..<first + count)
-    return unit.pages.upperBound..<unit.pages.upperBound
+    for index in first..<first + count {
+      let stream = local.stream(index)
+      guard unit.page < Page(Int(stream.next.loadRelaxed()) - 1), stream.width.loadRelaxed() > 0,
+        unit.page >= Page(Int(stream.first.loadRelaxed()))
+      else { continue }
+      // Within its last window. A window of reads leaves out what would cost a round trip more: it goes on
+      // from there. One of writes is gone before it was used, as between locks that follow each other, and
+      // the stream opens no more of them for a while.
+      let width = access == .read ? Int(stream.width.loadRelaxed()) : 0
+      if width == 0 { stream.closed.storeRelaxed(UInt64(Self.closedFaultCount)) }
+      return open(stream, width, behind: unit, limit, shape)
+    }
+    let victim = local.stream(first + Int(local.streamClock.fetchAdd(1)) % count)
+    victim.closed.storeRelaxed(0)
+    return open(victim, 0, behind: unit, limit, shape)
   }
 
-  /// A fault that continues no stream. Within the window of one: what that window brought is gone before it
-  /// was used, as between locks that follow each other, and the stream opens no more of them for a while.
+  /// The next window of a stream, of so many units.
   @inlinable
-  func beginStream(_ unit: Unit, in streams: Range<Int>) {
-    let next = UInt64(unit.pages.upperBound.number + 1)
-    for index in streams {
-      let stream = local.stream(index)
-      let end = Page(Int(stream.next.loadRelaxed()) - 1)
-      guard unit.page < end, unit.page >= Page(Int(stream.first.loadRelaxed())) else { continue }
-      stream.next.storeRelaxed(next)
-      stream.width.storeRelaxed(0)
-      stream.first.storeRelaxed(next)
-      stream.closed.storeRelaxed(UInt64(Self.closedFaultCount))
-      return
-    }
-    let victim = local.stream(streams.lowerBound + Int(local.streamClock.fetchAdd(1)) % streams.count)
-    victim.next.storeRelaxed(next)
-    victim.width.storeRelaxed(0)
-    victim.first.storeRelaxed(next)
-    victim.closed.storeRelaxed(0)
+  func open(
+    _ stream: StreamRecord<E.W>, _ width: Int, behind unit: Unit, _ limit: Page, _ shape: SegmentShape
+  ) -> PageRange {
+    let begin = unit.pages.upperBound
+    let end = Page.max(begin, .min(limit, clip(begin + width * unit.count, unit, shape)))
+    stream.width.storeRelaxed(UInt64(width))
+    stream.first.storeRelaxed(UInt64(begin.number))
+    stream.next.storeRelaxed(UInt64(end.number + 1))
+    return begin..<end
   }
 
   /// Faults of a stream that open no window behind one that was for nothing.
