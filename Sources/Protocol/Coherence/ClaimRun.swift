@@ -23,7 +23,22 @@ extension Engine {
     }
     let ahead = inOrder(
       unit, .readWrite, least: min(16, longest), longest: longest, limit: blockEnd, shape)
-    return unit.page..<ahead.upperBound
+    if !ahead.isEmpty { return unit.page..<ahead.upperBound }
+    let width = min(2 * homesBefore(unit, shape), longest)
+    return unit.page..<Page.min(blockEnd, clip(unit.pages.upperBound + width * unit.count, unit, shape))
+  }
+
+  /// How many units right before `unit` are at home here, up to 16: so many were written first before it, in
+  /// order, however many other places this node writes to in between.
+  @inlinable
+  func homesBefore(_ unit: Unit, _ shape: SegmentShape) -> Int {
+    var count = 0
+    var page = unit.page
+    while count < 16, page >= shape.pages.lowerBound + unit.count, pages.load(page - unit.count).isHome {
+      page = page - unit.count
+      count += 1
+    }
+    return count
   }
 
   /// Claims the units of `run` that nobody has touched here; `unit`, which is among them, this thread fetches
