@@ -14,7 +14,10 @@ func mapMemory(
   let wanted = address.flatMap { UnsafeMutableRawPointer(bitPattern: $0) }
   let result = mmap(wanted, byteCount, protection, flags, descriptor, offset)
   // MAP_FAILED does not import: it is the address -1.
-  return UInt(bitPattern: result) == UInt.max ? nil : result
+  guard UInt(bitPattern: result) != UInt.max else { return nil }
+  // Writing a core would touch all of a sparse file, which is many times what is in it: tens of GiB.
+  if flags & MAP_SHARED != 0 { madvise(result, byteCount, MADV_DONTDUMP) }
+  return result
 }
 
 /// Zeroed private memory of which only what is touched exists.
